@@ -1,0 +1,17 @@
+package strategy
+
+func init() {
+	Register("conservative", "admits above 0.70 of the price; main keeps what earned credit", conservative{})
+}
+
+// conservative lets few units into main and lets go slowly of those that proved themselves:
+// main's tail spends the credit of earlier hits, as S3-FIFO's counters do (Yang et al.,
+// SOSP'23, section 4.1).
+type conservative struct{}
+
+func (conservative) Decide(c Candidate) Verdict {
+	if c.Moment == MainTail {
+		return admitIf(c.Credit > 0)
+	}
+	return admitIf(c.Confidence > 0.70*c.Price)
+}

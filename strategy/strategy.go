@@ -1,0 +1,98 @@
+// Package strategy decides what deserves space in a list cache: the confidence that a page
+// will be asked for again, and the admission strategies that turn it into a verdict.
+//
+// Everything here is a deterministic state machine: no clock, no lock, no goroutine, no I/O.
+// A strategy is one file that registers itself; the arena, the simulator, the reports and
+// the contract tests iterate over [Names].
+package strategy
+
+import (
+	"fmt"
+	"sort"
+)
+
+// Moment is the point in a unit's life at which a strategy is asked.
+type Moment uint8
+
+// The moments. Fresh fills that no ghost remembers and that no write threatens go to
+// probation without a question.
+const (
+	Fill           Moment = iota // the load's answer is about to be stored
+	LeaveProbation               // the probation ring is about to overwrite it
+	MainTail                     // the main ring is about to overwrite it
+	moments
+)
+
+// Verdict is what a strategy says about a candidate.
+type Verdict uint8
+
+// The verdicts. At Fill, Reject means probation: only [Hopeless] candidates go nowhere.
+// At the two tails, Reject means the ghost, which remembers the key and drops the bytes.
+const (
+	Reject Verdict = iota
+	Admit          // into main, or once more round main
+)
+
+// Candidate is what a strategy may know of a unit (a page, or whatever is cached as one).
+type Candidate struct {
+	Moment     Moment
+	Confidence float64 // calibrated probability, 0..1, of being asked for again within a lap of main and before a write
+	Price      float64 // k: how dear main's bytes are now, see [Price]; scales thresholds
+	Hits       uint8   // in this stay: since the fill, or since the last time round main
+	Credit     uint8   // 0..3: hits of earlier laps not yet spent, one is spent each time round main
+}
+
+// Strategy turns candidates into verdicts. Implementations keep no state that Decide changes:
+// the arena asks them in any order, for the live cache and for shadows alike.
+type Strategy interface {
+	Decide(Candidate) Verdict
+}
+
+// Hopeless is the confidence below which a threatened page is stored nowhere at all: writes
+// come faster than its readers.
+const Hopeless = 0.05
+
+// New builds a registered strategy; an unknown name is an error that lists the known ones.
+func New(name string) (Strategy, error) {
+	i, ok := registry[name]
+	if !ok {
+		return nil, fmt.Errorf("strategy: no strategy %q; there are %v", name, Names())
+	}
+	return i.strategy, nil
+}
+
+// Doc returns the one line that describes a registered strategy.
+func Doc(name string) string { return registry[name].doc }
+
+// Names returns the registered strategies in alphabetical order.
+func Names() []string {
+	names := make([]string, 0, len(registry))
+	for n := range registry {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Register adds a strategy under a name with one line of documentation; it is called from
+// init functions and panics on a name taken twice.
+func Register(name, doc string, s Strategy) {
+	if _, ok := registry[name]; ok {
+		panic(fmt.Sprintf("strategy: %q registered twice", name))
+	}
+	registry[name] = entry{doc, s}
+}
+
+type entry struct {
+	doc      string
+	strategy Strategy
+}
+
+var registry = map[string]entry{}
+
+func admitIf(ok bool) Verdict {
+	if ok {
+		return Admit
+	}
+	return Reject
+}
