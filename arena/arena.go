@@ -1,0 +1,242 @@
+// Package arena decides what stays: it keeps the books of the store's two rings, replays every
+// strategy as a shadow beside them, and lets an arbiter choose the strategy that rules.
+//
+// The arena is a deterministic state machine without clock, lock or I/O: callers tell it of
+// requests and fills and get verdicts. It keeps no values, only what it must know to say
+// whether a value is still there. Not for concurrent use.
+package arena
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/foliocache/folio/strategy"
+)
+
+// Config says what an arena is made of. The zero value of every field but Geometry is its
+// default.
+type Config struct {
+	Geometry   Geometry
+	Entries    int      // units that fit, roughly; sizes the sketch and decides how shadows are sampled. 0: Geometry holds objects
+	Strategies []string // that compete; default all registered
+	Rule       string   // one strategy that rules alone, without shadows or arbiter; default none
+	Arbiter    string   // see [Arbiters]; default hedge
+	Exact      int      // up to so many entries every feed is shadowed; above, a sample of at least half as many entries. Default 65,536
+	Seed       uint64   // of the arbiters that draw random numbers, and of the sample
+}
+
+// DefaultExact is the default of Config.Exact.
+const DefaultExact = 1 << 16
+
+// Arena is the competition: the composite that really rules the store, and the strategies'
+// shadows.
+type Arena struct {
+	config  Config
+	live    *plane // world 0 is the composite; when shadows are exact, they are the others
+	shadow  *plane // sampled shadows: world 0 follows the composite's rule; nil when exact or alone
+	rate    uint64 // one of rate feeds is shadowed
+	names   []string
+	rules   []strategy.Strategy
+	arbiter Arbiter
+	ruling  int
+	Competition
+}
+
+// Competition tells how the contest went.
+type Competition struct {
+	Switches int64   // changes of the ruling strategy
+	Ruled    []int64 // requests that each strategy ruled, in the order of Names
+	Missed   []int64 // requests that each strategy's shadow missed
+	Shadowed int64   // requests the shadows saw
+	Own      int64   // of these, requests that the composite's own shadow missed
+}
+
+// Request is one read of a unit.
+type Request struct {
+	Key    uint64  // hash of the unit's key
+	Feed   uint64  // hash of its feed: the unit of sampling
+	Depth  uint8   // depth bucket, see strategy.Evidence
+	Hazard uint8   // write hazard of the feed, see strategy.Evidence
+	Stale  bool    // a copy from before this request is of an older version
+	Cost   float32 // what a load is expected to cost, in ms; 0 = unknown, every load costs the same
+}
+
+func (r Request) cost() float64 {
+	if r.Cost <= 0 {
+		return 1
+	}
+	return float64(r.Cost)
+}
+
+// New builds an arena. The error joins every fault of the config.
+func New(c Config) (*Arena, error) {
+	if c.Arbiter == "" {
+		c.Arbiter = "hedge"
+	}
+	if c.Exact == 0 {
+		c.Exact = DefaultExact
+	}
+	if c.Entries == 0 {
+		c.Entries = int(c.Geometry.Probation + c.Geometry.Main)
+	}
+	if c.Rule != "" {
+		c.Strategies = []string{c.Rule}
+	} else if len(c.Strategies) == 0 {
+		c.Strategies = strategy.Names()
+	}
+	a := &Arena{config: c, names: c.Strategies, rate: 1}
+	var faults []error
+	for _, n := range c.Strategies {
+		s, err := strategy.New(n)
+		faults = append(faults, err)
+		a.rules = append(a.rules, s)
+	}
+	if c.Geometry.Probation == 0 {
+		faults = append(faults, fmt.Errorf("arena: no capacity"))
+	}
+	var err error
+	a.arbiter, err = newArbiter(c.Arbiter, ArbiterConfig{Arms: c.Strategies, Entries: c.Entries, Seed: c.Seed})
+	if err := errors.Join(append(faults, err)...); err != nil {
+		return nil, err
+	}
+	a.ruling = a.arbiter.Leader()
+	a.Ruled, a.Missed = make([]int64, len(a.rules)), make([]int64, len(a.rules))
+	a.build()
+	return a, nil
+}
+
+// build makes the planes: all worlds in one where the shadows are exact.
+func (a *Arena) build() {
+	g, entries := a.config.Geometry, a.config.Entries
+	all := append([]strategy.Strategy{a.rules[a.ruling]}, a.rules...)
+	switch {
+	case a.config.Rule != "":
+		a.live = newPlane(g, entries, all[:1])
+	case entries <= a.config.Exact:
+		a.live = newPlane(g, entries, all)
+	default:
+		for a.rate = 2; entries/int(a.rate) > a.config.Exact; {
+			a.rate *= 2
+		}
+		a.live = newPlane(g, entries, all[:1])
+		a.shadow = newPlane(g.scaled(a.rate), entries/int(a.rate), all)
+	}
+}
+
+// Find returns the slot of a unit the composite knows, or NoSlot, and whether it is resident.
+func (a *Arena) Find(key uint64) (Slot, bool) {
+	s := a.live.table.find(key)
+	return s, s != NoSlot && a.live.worlds[0].state(s).resident()
+}
+
+// Request books a read of the unit in slot (from [Arena.Find]) and reports whether it is
+// resident, and not stale.
+func (a *Arena) Request(slot Slot, r Request) bool {
+	if a.config.Rule != "" {
+		return a.live.request(slot, r) == 0
+	}
+	a.Ruled[a.ruling]++
+	missed := a.live.request(slot, r)
+	hit := missed&1 == 0
+	if a.shadow == nil {
+		if hit && missed != 0 {
+			a.live.fill(slot, r, a.live.units[slot].size)
+		}
+		a.judge(missed, r)
+	} else if a.sampled(r.Feed) {
+		s := a.shadow.table.find(r.Key)
+		m := a.shadow.request(s, r)
+		if hit && m != 0 {
+			a.shadow.fill(s, r, a.live.units[slot].size)
+		}
+		a.judge(m, r)
+	}
+	return hit
+}
+
+// sampled reports whether a feed is one of those the shadows see.
+func (a *Arena) sampled(feed uint64) bool { return spread(feed^a.config.Seed)>>8%a.rate == 0 }
+
+// judge tells the arbiter which shadows missed a request and follows its choice. Contents roll
+// over lazily: nothing is moved on a switch.
+func (a *Arena) judge(missed uint32, r Request) {
+	a.Shadowed++
+	a.Own += int64(missed & 1)
+	missed >>= 1
+	for i := range a.Missed {
+		a.Missed[i] += int64(missed >> i & 1)
+	}
+	a.arbiter.Observe(Outcome{Missed: missed, Cost: r.cost(), Lap: a.lap()})
+	if l := a.arbiter.Leader(); l != a.ruling {
+		a.ruling = l
+		a.Switches++
+		a.live.worlds[0].rule = a.rules[l]
+		if a.shadow != nil {
+			a.shadow.worlds[0].rule = a.rules[l]
+		}
+	}
+}
+
+// lap returns how often the composite's main ring was written round.
+func (a *Arena) lap() float64 {
+	w := a.live.worlds[0]
+	return float64(w.clock) / strategy.TicksPerLap
+}
+
+// Fill offers a loaded unit of some size (key and value; >= 1) and returns its slot, or NoSlot
+// if it was stored nowhere and is not remembered either.
+func (a *Arena) Fill(slot Slot, r Request, size uint32) Slot {
+	size = max(1, size) + a.config.Geometry.Header
+	slot = a.live.fill(slot, r, size)
+	if a.shadow != nil && a.sampled(r.Feed) {
+		a.shadow.fill(a.shadow.table.find(r.Key), r, size)
+	}
+	if a.live.table.find(r.Key) == NoSlot {
+		return NoSlot
+	}
+	return slot
+}
+
+// Slots returns an upper bound of the slots in use: slots are 0..Slots-1.
+func (a *Arena) Slots() int { return len(a.live.units) }
+
+// Names returns the competing strategies in the order of Competition's slices.
+func (a *Arena) Names() []string { return a.names }
+
+// Ruling returns the strategy that rules now.
+func (a *Arena) Ruling() string { return a.names[a.ruling] }
+
+// Composite returns the counters of the cache that really is kept.
+func (a *Arena) Composite() Counters { return a.live.worlds[0].Counters }
+
+// Calibration returns how the composite's stated confidences came true.
+func (a *Arena) Calibration() *strategy.Calibration { return &a.live.worlds[0].estimator.Calibration }
+
+// Memory says what an arena's store and its own books take.
+type Memory struct {
+	Rings    int64 // size of both rings as far as they were ever written
+	Live     int64 // of that, live units
+	Dead     int64 // outdated and dropped copies, and what chunks waste
+	Written  int64 // to both rings so far
+	Metadata int64 // bytes of heap: index, queues, sketch, estimators, shadows included
+}
+
+// Memory returns what is taken now, in O(buckets).
+func (a *Arena) Memory() Memory {
+	w := a.live.worlds[0]
+	m := Memory{Rings: int64(w.probation.used() + w.main.used()), Live: w.Bytes,
+		Written: int64(w.probation.written + w.main.written), Metadata: a.live.metadata()}
+	m.Dead = m.Rings - m.Live
+	if a.shadow != nil {
+		m.Metadata += a.shadow.metadata()
+	}
+	return m
+}
+
+// Arbiter returns the name of the arbiter, empty where one strategy rules alone.
+func (a *Arena) Arbiter() string {
+	if a.config.Rule != "" {
+		return ""
+	}
+	return a.config.Arbiter
+}

@@ -1,0 +1,11 @@
+package arena
+
+func init() {
+	arbiters["fixed"] = func(c ArbiterConfig) Arbiter { return fixed(c.first()) }
+}
+
+// fixed is the arbiter that never changes its mind: balanced rules, the shadows only watch.
+type fixed int
+
+func (fixed) Observe(Outcome) {}
+func (f fixed) Leader() int   { return int(f) }

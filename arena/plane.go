@@ -1,0 +1,128 @@
+package arena
+
+import (
+	"unsafe"
+
+	"github.com/foliocache/folio/strategy"
+)
+
+// unit is what all worlds of a plane share of one unit.
+type unit struct {
+	key    uint64
+	size   uint32
+	depth  uint8
+	hazard uint8
+	known  uint8 // worlds that hold or remember it
+}
+
+// plane is a set of worlds over the same requests: one index, one frequency sketch, and for
+// each unit one state a world, side by side in memory.
+type plane struct {
+	worlds []*world
+	units  []unit
+	states []state // worlds of unit 0, worlds of unit 1, …
+	free   []Slot
+	table  table
+	sketch sketch
+}
+
+// newPlane makes a plane with a world for each rule. All worlds have the same geometry.
+func newPlane(g Geometry, entries int, rules []strategy.Strategy) *plane {
+	p := &plane{sketch: newSketch(entries)}
+	p.table = newTable(&p.units)
+	for i, r := range rules {
+		p.worlds = append(p.worlds, &world{plane: p, number: i, rule: r, probation: g.probation(), main: g.main(),
+			ghosts: ghosts{limit: g.ghost()}, estimator: strategy.NewEstimator()})
+	}
+	return p
+}
+
+// request books a request in every world and returns the set of worlds that miss, bit i for
+// world i.
+func (p *plane) request(slot Slot, r Request) (missed uint32) {
+	p.sketch.add(r.Key)
+	if slot != NoSlot {
+		u := &p.units[slot]
+		u.depth, u.hazard = r.Depth, r.Hazard
+		if r.Stale {
+			for _, w := range p.worlds {
+				w.outdate(slot)
+			}
+		}
+	}
+	for i, w := range p.worlds {
+		if !w.touch(slot, r.cost()) {
+			missed |= 1 << i
+		}
+	}
+	return missed
+}
+
+// fill offers a unit to every world that does not hold it.
+func (p *plane) fill(slot Slot, r Request, size uint32) Slot {
+	if slot == NoSlot {
+		slot = p.create(r.Key)
+	}
+	u := &p.units[slot]
+	if u.size != size {
+		p.resize(slot, size)
+	}
+	u.depth, u.hazard = r.Depth, r.Hazard
+	u.known++ // not to be forgotten meanwhile
+	for _, w := range p.worlds {
+		w.fill(slot)
+	}
+	p.forget(slot)
+	return slot
+}
+
+// resize changes a unit's size: no world's copy is the one just loaded.
+func (p *plane) resize(slot Slot, size uint32) {
+	u := &p.units[slot]
+	for _, w := range p.worlds {
+		w.outdate(slot)
+		if w.state(slot).place == inGhost {
+			w.ghosts.bytes += uint64(size) - uint64(u.size)
+		}
+	}
+	u.size = size
+}
+
+func (p *plane) create(key uint64) Slot {
+	var s Slot
+	if n := len(p.free); n > 0 {
+		s, p.free = p.free[n-1], p.free[:n-1]
+	} else {
+		s = Slot(len(p.units))
+		p.units = append(p.units, unit{})
+		for range p.worlds {
+			p.states = append(p.states, noState)
+		}
+	}
+	p.units[s] = unit{key: key}
+	p.table.insert(key, s)
+	return s
+}
+
+// forget tells that one world less knows the unit; the last one frees its slot.
+func (p *plane) forget(slot Slot) {
+	u := &p.units[slot]
+	if u.known--; u.known > 0 {
+		return
+	}
+	p.table.remove(u.key)
+	for _, w := range p.worlds {
+		*w.state(slot) = noState
+	}
+	p.free = append(p.free, slot)
+}
+
+// metadata returns the bytes of heap that the plane takes.
+func (p *plane) metadata() int64 {
+	n := int64(cap(p.units))*int64(unsafe.Sizeof(unit{})) + int64(cap(p.states))*int64(unsafe.Sizeof(state{})) +
+		int64(cap(p.free))*4 + int64(len(p.table.slots))*4 + int64(len(p.sketch.words))*8
+	for _, w := range p.worlds {
+		n += w.probation.metadata() + w.main.metadata() + int64(len(w.ghosts.queue.entries))*16 + w.estimator.Metadata()
+	}
+	return n
+}

@@ -1,0 +1,122 @@
+package arena
+
+// ring is one byte ring of the store as bookkeeping: what fastcache holds, without the bytes.
+// It is a FIFO by write order; a write takes the place of the oldest bytes. With several
+// buckets each is such a FIFO of its own, as in fastcache.
+type ring struct {
+	buckets  []bucket
+	capacity uint64 // of one bucket, in units of size
+	chunk    uint64 // an entry never crosses a multiple of chunk; 0 = no such rule
+	written  uint64 // so far, with what chunks waste
+}
+
+// bucket is one FIFO. Offsets are virtual: they only grow, and an entry is overwritten once
+// the write offset passes its own by more than the capacity.
+type bucket struct {
+	entries    []entry // circular, a power of two long
+	head, tail uint32  // running indices of the oldest entry and of the next one
+	offset     uint64  // where the next write begins
+}
+
+// entry is one write. It is dead when its slot's state no longer points at it.
+type entry struct {
+	slot   Slot
+	offset uint64
+}
+
+func newRing(buckets int, capacity, chunk uint64) ring {
+	return ring{buckets: make([]bucket, buckets), capacity: capacity, chunk: chunk}
+}
+
+func (r *ring) bucket(key uint64) *bucket {
+	if len(r.buckets) == 1 {
+		return &r.buckets[0]
+	}
+	return &r.buckets[key%uint64(len(r.buckets))]
+}
+
+// fits reports whether an entry of this size can ever be held.
+func (r *ring) fits(size uint64) bool {
+	return size <= r.capacity && (r.chunk == 0 || size < r.chunk)
+}
+
+// place returns where an entry of this size would begin. fastcache leaves the rest of a chunk
+// empty not only when the entry would cross its end, but also when it would touch it
+// (v1.13, bucket.Set).
+func (r *ring) place(b *bucket, size uint64) uint64 {
+	if r.chunk == 0 {
+		return b.offset
+	}
+	if in := b.offset % r.chunk; in+size >= r.chunk {
+		return b.offset + r.chunk - in
+	}
+	return b.offset
+}
+
+// overwritten pops the oldest entry if a write of this size would take its bytes.
+func (r *ring) overwritten(b *bucket, size uint64) (slot Slot, index uint32, ok bool) {
+	if b.head == b.tail {
+		return 0, 0, false
+	}
+	e := b.entries[b.head&uint32(len(b.entries)-1)]
+	if e.offset+r.capacity >= r.place(b, size)+size {
+		return 0, 0, false
+	}
+	b.head++
+	return e.slot, b.head - 1, true
+}
+
+// write appends an entry and returns its running index.
+func (r *ring) write(b *bucket, slot Slot, size uint64) (index uint32) {
+	at := r.place(b, size)
+	r.written += at + size - b.offset
+	b.offset = at + size
+	index = b.push(slot)
+	b.entries[index&uint32(len(b.entries)-1)].offset = at
+	return index
+}
+
+// laps returns how often the ring was written round, in 1/parts of a lap.
+func (r *ring) laps(parts uint64) uint64 {
+	if r.total() == 0 {
+		return 0
+	}
+	return r.written * parts / r.total()
+}
+
+// push appends a slot and returns its running index.
+func (b *bucket) push(slot Slot) uint32 {
+	if b.tail-b.head == uint32(len(b.entries)) {
+		b.grow()
+	}
+	b.entries[b.tail&uint32(len(b.entries)-1)].slot = slot
+	b.tail++
+	return b.tail - 1
+}
+
+func (b *bucket) grow() {
+	bigger := make([]entry, max(8, 2*len(b.entries)))
+	for i := b.head; i != b.tail; i++ {
+		bigger[i&uint32(len(bigger)-1)] = b.entries[i&uint32(len(b.entries)-1)]
+	}
+	b.entries = bigger
+}
+
+// used returns the bytes between the oldest byte that is still there and the write pointer.
+func (r *ring) used() uint64 {
+	sum := uint64(0)
+	for i := range r.buckets {
+		sum += min(r.buckets[i].offset, r.capacity)
+	}
+	return sum
+}
+
+func (r *ring) total() uint64 { return r.capacity * uint64(len(r.buckets)) }
+
+func (r *ring) metadata() int64 {
+	n := int64(0)
+	for i := range r.buckets {
+		n += int64(len(r.buckets[i].entries))*16 + 48
+	}
+	return n
+}
