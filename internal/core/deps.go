@@ -1,0 +1,117 @@
+package core
+
+import "errors"
+
+// tag is what the core knows of a tag that was bumped or has dependents. A tag it does not
+// know stands at {epoch, 0}.
+type tag struct {
+	stamp      Stamp
+	dependents []Tag
+	reads      uint32 // since the last bump
+	hazard     float32
+}
+
+// MaxClosure bounds the tags that one invalidation may bump.
+const MaxClosure = 10_000
+
+// ErrClosure reports that an invalidation would bump more than MaxClosure tags; nothing was
+// bumped.
+var ErrClosure = errors.New("core: invalidation reaches too many tags")
+
+func (c *Core) stamp(t Tag) Stamp {
+	if k, ok := c.tags[t]; ok {
+		return k.stamp
+	}
+	return Stamp{Epoch: c.epoch}
+}
+
+func (c *Core) known(t Tag) *tag {
+	k, ok := c.tags[t]
+	if !ok {
+		k = &tag{stamp: Stamp{Epoch: c.epoch}}
+		c.tags[t] = k
+	}
+	return k
+}
+
+// Depend declares that whatever carries dependent is outdated when on is invalidated.
+func (c *Core) Depend(dependent, on Tag) {
+	k := c.known(on)
+	for _, d := range k.dependents {
+		if d == dependent {
+			return
+		}
+	}
+	k.dependents = append(k.dependents, dependent)
+}
+
+// Closure lists the tags that an invalidation of t would bump: t and all its dependents,
+// breadth first, each once. It fails with ErrClosure beyond MaxClosure tags.
+func (c *Core) Closure(t Tag) ([]Tag, error) {
+	all := []Tag{t}
+	seen := map[Tag]bool{t: true}
+	for i := 0; i < len(all); i++ {
+		k, ok := c.tags[all[i]]
+		if !ok {
+			continue
+		}
+		for _, d := range k.dependents {
+			if !seen[d] {
+				seen[d] = true
+				all = append(all, d)
+			}
+		}
+		if len(all) > MaxClosure {
+			return nil, ErrClosure
+		}
+	}
+	return all, nil
+}
+
+// Invalidate outdates everything that carries t or depends on it, loads under way included.
+// O(1) in the number of pages.
+func (c *Core) Invalidate(t Tag) error {
+	k := c.known(t)
+	if len(k.dependents) == 0 {
+		c.bump(k)
+		return nil
+	}
+	all, err := c.Closure(t)
+	if err != nil {
+		return err
+	}
+	for _, t := range all {
+		c.bump(c.known(t))
+	}
+	return nil
+}
+
+// hazardWeight is the part of a feed's hazard that its last gap between two bumps makes up.
+const hazardWeight = .25
+
+func (c *Core) bump(k *tag) {
+	c.Bumps++
+	k.stamp.N++
+	k.hazard += hazardWeight * (1/float32(k.reads+1) - k.hazard)
+	k.reads = 0
+}
+
+// read books a read of a feed.
+func (c *Core) read(t Tag) {
+	if k, ok := c.tags[t]; ok {
+		k.reads++
+	}
+}
+
+// hazard returns a feed's write hazard: 0 never written, 1 less than one write per four
+// reads, 2 more.
+func (c *Core) hazard(t Tag) uint8 {
+	k, ok := c.tags[t]
+	if !ok || k.stamp.N == 0 {
+		return 0
+	}
+	if k.hazard < .2 {
+		return 1
+	}
+	return 2
+}
