@@ -1,0 +1,198 @@
+package workloads
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+func init() {
+	register(Format{
+		Name: "accesslog",
+		Doc:  "Combined Log Format of nginx and Apache; say accesslog:PATH?page=NAME with the name of the page parameter",
+		Text: true,
+		Params: []Param{
+			{Name: "page", Doc: "name of the query parameter that holds the page number", Required: true},
+			{Name: "limit", Default: "limit", Doc: "name of the one that holds the rows asked for"},
+			{Name: "offset", Default: "offset", Doc: "name of the one that holds the rows before the page"},
+			{Name: "cursor", Default: "cursor", Doc: "name of the one that holds a keyset cursor"},
+			{Name: "scope", Doc: "name of the one whose value is the scope; none = all is public"},
+			{Name: "first", Default: "1", Doc: "number of the first page, 0 or 1"},
+			{Name: "rows", Default: "20", Doc: "limit of a request that names none"},
+		},
+		Read:  readAccessLog,
+		Sniff: sniffAccessLog,
+	})
+}
+
+// readAccessLog turns a web server's log into a paginated trace.
+//
+//   - GET answered by 2xx or 304 is a Read of list = path. Page, offset, limit and cursor come from
+//     the query; the other parameters, sorted, are the variant. A cursor's depth is not logged: 2.
+//   - POST, PUT, PATCH and DELETE answered by 2xx are an Invalidate of the path's feed and of its
+//     parent's, of those that the log has read before; none: the line is skipped.
+//   - Every other line is skipped, and told to Options.Skipped. A line that is not of the log
+//     format is an error.
+//
+// Times count from the first line; a line written late takes the time of the line before.
+// Source: https://httpd.apache.org/docs/2.4/logs.html, "Combined Log Format".
+func readAccessLog(r io.Reader, o Options) iter.Seq2[Request, error] {
+	return func(yield func(Request, error) bool) {
+		mapper, err := newLogMapper(o.Values)
+		if err != nil {
+			yield(Request{}, err)
+			return
+		}
+		in := newLines(r)
+		for in.next() {
+			line, err := parseLogLine(string(in.text))
+			if err != nil {
+				yield(Request{}, in.fault(err))
+				return
+			}
+			requests, why := mapper.requests(line)
+			if why != "" {
+				o.skip(in.number, why)
+			}
+			for _, request := range requests {
+				if !yield(request, nil) {
+					return
+				}
+			}
+		}
+		if err := in.err(); err != nil {
+			yield(Request{}, err)
+		}
+	}
+}
+
+// logMapper makes requests of log lines.
+type logMapper struct {
+	page, limit, offset, cursor, scope string // names of query parameters
+	first, rows                        uint32
+	clock                              clock
+	read                               map[feed]bool // feeds read so far
+	out                                [2]Request
+}
+
+type feed struct{ list, scope string }
+
+func newLogMapper(v Values) (*logMapper, error) {
+	m := &logMapper{
+		page: v.Text("page"), limit: v.Text("limit"), offset: v.Text("offset"), cursor: v.Text("cursor"), scope: v.Text("scope"),
+		read: map[feed]bool{},
+	}
+	if m.page == "" {
+		return nil, fmt.Errorf("%w: page: the name of the page parameter must be given", ErrParameter)
+	}
+	m.first = uint32(v.Int("first", 0, 1))
+	m.rows = uint32(v.Int("rows", 1, 1<<20))
+	return m, v.Err()
+}
+
+// requests returns what a line amounts to, valid until the next call, or why it is skipped.
+func (m *logMapper) requests(line logLine) (requests []Request, why string) {
+	address, err := url.ParseRequestURI(line.target)
+	if err != nil || address.Path == "" {
+		return nil, "the request is no path"
+	}
+	query, err := url.ParseQuery(address.RawQuery)
+	if err != nil {
+		return nil, "the query is malformed"
+	}
+	base := Request{Time: m.clock.since(line.time), List: address.Path, Scope: publicScope}
+	if m.scope != "" && query.Get(m.scope) != "" {
+		base.Scope = m.scope + ":" + query.Get(m.scope)
+	}
+	success := line.status >= 200 && line.status < 300
+	switch line.method {
+	case "GET":
+		if !success && line.status != 304 {
+			return nil, "the answer is " + strconv.Itoa(line.status)
+		}
+		return m.readPage(base, query, line.size)
+	case "POST", "PUT", "PATCH", "DELETE":
+		if !success {
+			return nil, "the answer is " + strconv.Itoa(line.status)
+		}
+		return m.invalidate(base)
+	}
+	return nil, "the method is neither read nor write"
+}
+
+func (m *logMapper) readPage(r Request, query url.Values, size uint32) ([]Request, string) {
+	if why := m.place(&r, query); why != "" {
+		return nil, why
+	}
+	for _, name := range [...]string{m.page, m.limit, m.offset, m.cursor, m.scope} {
+		query.Del(name)
+	}
+	r.Variant, r.Size = query.Encode(), size
+	m.read[feed{r.List, r.Scope}] = true
+	m.out[0] = r
+	return m.out[:1], ""
+}
+
+// place sets which rows are asked for.
+func (m *logMapper) place(r *Request, query url.Values) (why string) {
+	page, ok1 := queryNumber(query, m.page, m.first)
+	limit, ok2 := queryNumber(query, m.limit, m.rows)
+	offset, ok3 := queryNumber(query, m.offset, 0)
+	if !ok1 || !ok2 || !ok3 || page < m.first || limit == 0 {
+		return "page, limit or offset is not a number in range"
+	}
+	r.Limit, r.Cursor = limit, query.Get(m.cursor)
+	if r.Cursor != "" {
+		r.Page = max(2, page-m.first+1)
+		return ""
+	}
+	if !query.Has(m.offset) {
+		rows := uint64(page-m.first) * uint64(limit)
+		if offset = uint32(rows); rows > uint64(offset) {
+			return "page, limit or offset is not a number in range"
+		}
+	}
+	r.Offset, r.Page = offset, offset/limit+1
+	return ""
+}
+
+// queryNumber returns a parameter's number; missing or empty is the default.
+func queryNumber(query url.Values, name string, missing uint32) (uint32, bool) {
+	text := query.Get(name)
+	if text == "" {
+		return missing, true
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	return uint32(n), err == nil
+}
+
+func (m *logMapper) invalidate(r Request) ([]Request, string) {
+	r.Op = Invalidate
+	list, found := r.List, m.out[:0]
+	parent := strings.TrimSuffix(list[:strings.LastIndexByte(strings.TrimSuffix(list, "/"), '/')+1], "/")
+	for _, name := range [...]string{list, parent} {
+		if m.read[feed{name, r.Scope}] {
+			r.List = name
+			found = append(found, r)
+		}
+	}
+	if len(found) == 0 {
+		return nil, "a write to a path that was not read before"
+	}
+	return found, ""
+}
+
+func sniffAccessLog(head []byte) bool {
+	first := firstLines(head, 1)
+	if len(first) == 0 {
+		return false
+	}
+	_, err := parseLogLine(string(first[0]))
+	return err == nil
+}
+
+var errLogLine = errors.New("not a line of the Combined Log Format")
