@@ -1,0 +1,111 @@
+package sim
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/foliocache/folio/arena"
+	"github.com/foliocache/folio/internal/core"
+)
+
+// ours is the project's own cache in the simulator: the core that the live cache runs, with
+// dense ids in place of hashed keys.
+type ours struct {
+	core *core.Core
+	salt uint64
+}
+
+func newOurs(p Policy, t *Trace, s Size, capacity int64, seed uint64) (*ours, error) {
+	c := arena.Config{Rule: p.Params["strategy"], Arbiter: p.Params["arbiter"], Seed: seed}
+	exact, err := strconv.Atoi(p.Params["exact"])
+	if err != nil || exact < 1 {
+		return nil, fmt.Errorf("%w: policy %q: exact: want a whole number from 1", ErrConfig, p.Text)
+	}
+	c.Exact = exact
+	if s.Bytes {
+		c.Entries = int(max(64, capacity*int64(t.units)/max(1, t.Bytes())))
+	}
+	switch g := p.Params["geometry"]; {
+	case g == "fastcache" && !s.Bytes:
+		return nil, fmt.Errorf("%w: policy %q: fastcache's geometry needs a size in bytes", ErrConfig, p.Text)
+	case g == "fastcache", g == "auto" && s.Bytes:
+		c.Geometry, err = arena.Fastcache(capacity)
+	case g == "plain", g == "auto":
+		c.Geometry = arena.Plain(capacity)
+	default:
+		err = fmt.Errorf("no geometry %q; there are plain, fastcache and auto", g)
+	}
+	var a *arena.Arena
+	if err == nil {
+		a, err = arena.New(c)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: policy %q: %w", ErrConfig, p.Text, err)
+	}
+	return &ours{core: core.New(a, 1), salt: seed * 0x9e3779b97f4a7c15}, nil
+}
+
+// hash spreads dense ids as the live cache's seeded hash spreads keys (splitmix64's mixer).
+func (o *ours) hash(id uint32) uint64 {
+	x := uint64(id) + o.salt + 0x9e3779b97f4a7c15
+	x ^= x >> 30
+	x *= 0xbf58476d1ce4e5b9
+	x ^= x >> 27
+	x *= 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+func (o *ours) query(r read) core.Query {
+	return core.Query{Key: o.hash(r.unit), Feed: core.Tag(o.hash(r.feed)), Depth: r.depth, Cost: float32(r.load) / 1000}
+}
+
+func (o *ours) lookup(r read) (core.Action, *core.Flight) {
+	a := o.core.Lookup(o.query(r))
+	return a.Action, a.Flight
+}
+
+func (o *ours) complete(r read, f *core.Flight) bool {
+	return o.core.Complete(f, core.Loaded{Query: o.query(r), Size: r.size})
+}
+
+func (o *ours) invalidate(feed uint32) {
+	if err := o.core.Invalidate(core.Tag(o.hash(feed))); err != nil {
+		panic(err) // the simulator declares no dependencies
+	}
+}
+
+func (o *ours) fill(row *Row) {
+	a := o.core.Arena()
+	c := a.Composite()
+	row.Admitted, row.Evicted, row.Invalidated = c.Admitted, c.Evicted, c.Invalidated
+	m := a.Memory()
+	row.BytesWritten, row.BytesLive, row.BytesDead, row.BytesMetadata = m.Written, m.Live, m.Dead, m.Metadata
+	row.BytesPeak = m.Rings + m.Metadata
+	row.Revoked = o.core.Revoked
+	row.Folio = contest(a)
+}
+
+// contest reports how the strategies fared.
+func contest(a *arena.Arena) *Folio {
+	cal := a.Calibration()
+	f := &Folio{Strategies: map[string]StrategyRow{}, Ruling: a.Ruling(), Switches: a.Switches, Shadowed: a.Shadowed,
+		Brier: cal.Brier(), BrierSkill: cal.Skill(), ECE: cal.ECE(), Arbiter: a.Arbiter()}
+	for i, n := range a.Names() {
+		s := StrategyRow{Ruled: a.Ruled[i]}
+		if a.Shadowed > 0 {
+			s.ShadowHitRatio = 1 - float64(a.Missed[i])/float64(a.Shadowed)
+		}
+		f.Strategies[n] = s
+	}
+	if a.Shadowed > 0 {
+		f.ShadowHitRatio = 1 - float64(a.Own)/float64(a.Shadowed)
+	}
+	for _, b := range cal.Bins {
+		bin := CalibrationBin{N: b.N, Reused: b.Reused}
+		if b.N > 0 {
+			bin.P = b.Stated / float64(b.N)
+		}
+		f.Calibration = append(f.Calibration, bin)
+	}
+	return f
+}

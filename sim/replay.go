@@ -1,0 +1,172 @@
+package sim
+
+import (
+	"container/heap"
+	"context"
+
+	"github.com/foliocache/folio/internal/core"
+)
+
+// replay runs a trace through one cache on a virtual clock. A load takes the trace's load
+// time; reads of the same page and version meanwhile wait for it, and writes overtake it.
+type replay struct {
+	trace   *Trace
+	cache   cache
+	checker checker
+	pending pending
+	warmup  int
+	bytes   bool // sizes count
+	row     Row
+	latency histogram
+	classes [len(Depths)]Class
+}
+
+// checkEvery is how many requests pass between two looks at the context and the progress.
+const checkEvery = 1 << 16
+
+// run replays the whole trace. done, if not nil, is told of every so many requests.
+func (p *replay) run(ctx context.Context, done func(requests int)) error {
+	for i := range p.trace.ids {
+		if i%checkEvery == 0 && i > 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if done != nil {
+				done(checkEvery)
+			}
+		}
+		p.step(i)
+	}
+	p.land(1<<63 - 1)
+	p.finish()
+	return ctx.Err()
+}
+
+func (p *replay) step(i int) {
+	t := p.trace
+	now := int64(0)
+	if t.times != nil {
+		now = int64(t.times[i]) * 1000
+		p.land(now)
+	}
+	id := t.ids[i]
+	if !t.read(i) {
+		p.cache.invalidate(id)
+		p.checker.wrote(id)
+		return
+	}
+	r := read{unit: id, feed: t.feed(id), depth: t.depth(id), size: 1}
+	if p.bytes {
+		r.size = max(1, t.sizes[i])
+	}
+	if t.loads != nil {
+		r.load = t.loads[i]
+	}
+	r.version = p.checker.version(r.feed)
+	action, flight := p.cache.lookup(r)
+	p.count(i, r, action, now)
+	if action == core.Load {
+		l := landing{at: now + int64(r.load), read: r, flight: flight}
+		if t.rows != nil {
+			p.row.OriginRows += int64(t.rows[i])
+		}
+		if t.Timed() {
+			p.pending.push(l)
+		} else {
+			p.complete(l)
+		}
+	}
+}
+
+// land completes the loads that are over by now.
+func (p *replay) land(now int64) {
+	for len(p.pending.heap) > 0 && p.pending.heap[0].at <= now {
+		p.complete(heap.Pop(&p.pending).(landing))
+	}
+}
+
+func (p *replay) complete(l landing) {
+	if p.cache.complete(l.read, l.flight) {
+		p.checker.published(l.read.unit, l.read.version)
+	}
+}
+
+// count books the answer to a read.
+func (p *replay) count(i int, r read, a core.Action, now int64) {
+	row := &p.row
+	miss := a != core.Serve
+	if !miss {
+		row.StaleServed += p.checker.served(r.unit, r.feed)
+	} else if i < len(p.trace.ids)/2 {
+		row.MissesFirstHalf++
+	}
+	if i < p.warmup {
+		return
+	}
+	row.Requests++
+	class := &p.classes[r.depth]
+	class.Requests++
+	wait := int64(0)
+	if miss {
+		wait = int64(r.load)
+		row.Misses++
+	} else {
+		row.Hits++
+		class.Hits++
+		row.bytesHit += int64(r.size)
+	}
+	row.bytesAsked += int64(r.size)
+	switch a {
+	case core.Load:
+		row.OriginQueries++
+		row.originMicros += int64(r.load)
+	case core.Wait:
+		wait = p.pending.rest(r, now)
+	}
+	if p.trace.loads != nil {
+		p.latency.add(wait)
+	}
+}
+
+// landing is a load under way.
+type landing struct {
+	at     int64 // µs
+	number int64 // of the load; breaks ties
+	read   read
+	flight *core.Flight
+}
+
+// pending is the event heap: the loads under way by the time they end.
+type pending struct {
+	heap  []landing
+	loads int64
+}
+
+func (p *pending) Len() int { return len(p.heap) }
+func (p *pending) Less(i, j int) bool {
+	a, b := &p.heap[i], &p.heap[j]
+	return a.at < b.at || a.at == b.at && a.number < b.number
+}
+func (p *pending) Swap(i, j int) { p.heap[i], p.heap[j] = p.heap[j], p.heap[i] }
+func (p *pending) Push(x any)    { p.heap = append(p.heap, x.(landing)) }
+func (p *pending) Pop() any {
+	last := p.heap[len(p.heap)-1]
+	p.heap = p.heap[:len(p.heap)-1]
+	return last
+}
+
+func (p *pending) push(l landing) {
+	p.loads++
+	l.number = p.loads
+	heap.Push(p, l)
+}
+
+// rest returns how long a read that joined a load still waits, in µs.
+func (p *pending) rest(r read, now int64) int64 {
+	for _, l := range p.heap {
+		if l.read.unit == r.unit && l.read.version == r.version {
+			return l.at - now
+		}
+	}
+	return 0
+}

@@ -1,0 +1,103 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/foliocache/folio/sim/baseline"
+)
+
+// Job is one run: a policy at a size on a trace.
+type Job struct {
+	Trace  *Trace
+	Policy Policy
+	Size   Size
+	Seed   uint64
+	Warmup float64 // share of the requests, 0..1, that are replayed but not counted
+}
+
+// Run runs jobs on so many workers and returns their rows in the order of the jobs: the same
+// for every number of workers. done, if not nil, is told from several goroutines how many
+// requests were replayed. A cancelled context ends it with the rows finished so far.
+func Run(ctx context.Context, jobs []Job, workers int, done func(requests int)) ([]Row, error) {
+	rows := make([]*Row, len(jobs))
+	prepare(jobs)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(1, workers))
+	var failed atomic.Bool
+	for i := range jobs {
+		g.Go(func() error {
+			if failed.Load() || ctx.Err() != nil {
+				return ctx.Err()
+			}
+			row, err := jobs[i].run(ctx, done)
+			if err != nil {
+				failed.Store(true)
+				return err
+			}
+			rows[i] = row
+			return nil
+		})
+	}
+	err := g.Wait()
+	finished := make([]Row, 0, len(rows))
+	for _, r := range rows {
+		if r != nil {
+			finished = append(finished, *r)
+		}
+	}
+	return finished, err
+}
+
+// Check reports what is wrong with a job without running it.
+func (j Job) Check() error {
+	_, _, err := j.cache()
+	return err
+}
+
+// prepare computes what several jobs share, once, before they run side by side.
+func prepare(jobs []Job) {
+	for _, j := range jobs {
+		if j.Policy.info != nil && j.Policy.info.Kind == "future" && j.Trace.next == nil {
+			j.Trace.next = j.Trace.future()
+		}
+	}
+}
+
+func (j Job) run(ctx context.Context, done func(int)) (*Row, error) {
+	c, capacity, err := j.cache()
+	if err != nil {
+		return nil, err
+	}
+	p := &replay{trace: j.Trace, cache: c, checker: newChecker(j.Trace), bytes: j.Size.Bytes,
+		warmup: int(j.Warmup * float64(len(j.Trace.ids)))}
+	p.row = Row{Trace: j.Trace.Name, Policy: j.Policy.Text, Size: capacity, SizeUnit: "objects", Seed: j.Seed, sizeText: j.Size.Text}
+	if j.Size.Bytes {
+		p.row.SizeUnit = "bytes"
+	}
+	if err := p.run(ctx, done); err != nil {
+		return nil, err
+	}
+	return &p.row, nil
+}
+
+// cache builds the job's cache and resolves its size.
+func (j Job) cache() (cache, int64, error) {
+	capacity, err := j.Size.Resolve(j.Trace)
+	if err != nil {
+		return nil, 0, err
+	}
+	if j.Policy.info == nil {
+		c, err := newOurs(j.Policy, j.Trace, j.Size, capacity, j.Seed)
+		return c, capacity, err
+	}
+	b, err := j.Policy.info.New(baseline.Config{Capacity: capacity, IDs: j.Trace.units, Seed: j.Seed,
+		Next: j.Trace.next, Params: j.Policy.Params})
+	if err != nil {
+		return nil, 0, fmt.Errorf("%w: policy %q: %w", ErrConfig, j.Policy.Text, err)
+	}
+	return newRival(b, j.Trace), capacity, nil
+}

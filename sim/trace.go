@@ -1,0 +1,257 @@
+// Package sim replays recorded and generated workloads through the arena and through the
+// baselines of the literature, and says what each would have done.
+//
+// A trace is decoded once, its units are interned once to dense ids, and all runs share the
+// one read-only array: one goroutine and one result a run.
+package sim
+
+import (
+	"time"
+
+	"github.com/foliocache/folio/workloads"
+)
+
+// Trace is a decoded workload. It is read-only and shared by all runs.
+//
+// Memory: 4 bytes a request for key traces, 17 for paginated ones, plus 4 to 14 a unit.
+type Trace struct {
+	Name   string
+	SHA256 string // of the file, or of a generator's stream
+
+	ids   []uint32 // the unit of a read, the feed of a write
+	ops   []uint8  // workloads.Op of each request; nil: all reads
+	times []uint32 // ms since the start; nil: no clock
+	sizes []uint32 // bytes of the answer; nil: unknown
+	loads []uint32 // µs that the origin takes; nil: unknown
+	rows  []uint16 // rows of the answer; nil: unknown
+
+	feeds  []uint32 // the feed of each unit; nil: every unit is its own feed
+	depths []uint8  // the depth bucket of each unit; nil: no pages
+
+	units, feedCount int
+	reads            int
+	next             []uint32 // see future
+}
+
+// Units returns the number of distinct units asked for.
+func (t *Trace) Units() int { return t.units }
+
+// Reads returns the number of requests that are reads.
+func (t *Trace) Reads() int { return t.reads }
+
+// Requests returns the number of requests, reads and writes.
+func (t *Trace) Requests() int { return len(t.ids) }
+
+// Bytes returns the sum over distinct units of the largest answer seen; 0 = sizes unknown.
+func (t *Trace) Bytes() int64 {
+	if t.sizes == nil {
+		return 0
+	}
+	largest := make([]uint32, t.units)
+	for i, id := range t.ids {
+		if t.read(i) {
+			largest[id] = max(largest[id], t.sizes[i])
+		}
+	}
+	sum := int64(0)
+	for _, s := range largest {
+		sum += int64(s)
+	}
+	return sum
+}
+
+// Timed reports whether the trace has a clock and load times, so that loads overlap.
+func (t *Trace) Timed() bool { return t.times != nil && t.loads != nil }
+
+func (t *Trace) read(i int) bool { return t.ops == nil || t.ops[i] == uint8(workloads.Read) }
+
+func (t *Trace) feed(unit uint32) uint32 {
+	if t.feeds == nil {
+		return unit
+	}
+	return t.feeds[unit]
+}
+
+func (t *Trace) depth(unit uint32) uint8 {
+	if t.depths == nil {
+		return 0
+	}
+	return t.depths[unit]
+}
+
+// Decode reads a source to its end. progress, if not nil, is told how far it is.
+func Decode(s *workloads.Source) (*Trace, error) {
+	d := decoder{trace: &Trace{Name: s.Name}, keys: map[uint64]uint32{}, pages: map[page]uint32{}, feeds: map[feed]uint32{}}
+	for r, err := range s.Requests() {
+		if err != nil {
+			return nil, err
+		}
+		d.add(r)
+	}
+	var err error
+	if d.trace.SHA256, err = s.SHA256(); err != nil {
+		return nil, err
+	}
+	return d.done(), nil
+}
+
+// decoder interns units and feeds in the order they appear.
+type decoder struct {
+	trace *Trace
+	keys  map[uint64]uint32 // of a key trace
+	pages map[page]uint32   // of a paginated trace
+	feeds map[feed]uint32
+
+	timed, loaded, sized, rowed bool
+}
+
+type feed struct{ list, scope string }
+
+type page struct {
+	feed          uint32
+	variant       string
+	offset, limit uint32
+	cursor        string
+}
+
+func (d *decoder) add(r workloads.Request) {
+	if !r.Paginated() {
+		d.addKey(r)
+		return
+	}
+	t := d.trace
+	if r.Op != workloads.Read {
+		t.ids = append(t.ids, d.feed(r))
+	} else {
+		t.ids = append(t.ids, d.page(r))
+		t.reads++
+	}
+	d.columns(r)
+}
+
+// addKey books a request of a key trace; columns start only when there is something in them.
+func (d *decoder) addKey(r workloads.Request) {
+	t := d.trace
+	id, ok := d.keys[r.ID]
+	if !ok {
+		id = uint32(len(d.keys))
+		d.keys[r.ID] = id
+	}
+	t.ids = append(t.ids, id)
+	if r.Op == workloads.Read {
+		t.reads++
+	}
+	if t.ops != nil || r.Op != workloads.Read || r.Size != 0 || r.Load != 0 || r.Time != 0 {
+		d.columns(r)
+	}
+}
+
+// columns appends what a request has beside its id, after catching up with requests that had
+// nothing.
+func (d *decoder) columns(r workloads.Request) {
+	t := d.trace
+	for len(t.ops) < len(t.ids)-1 {
+		d.column(workloads.Request{})
+	}
+	d.column(r)
+}
+
+func (d *decoder) column(r workloads.Request) {
+	t := d.trace
+	t.ops = append(t.ops, uint8(r.Op))
+	t.times = append(t.times, uint32(r.Time/time.Millisecond))
+	t.sizes = append(t.sizes, r.Size)
+	t.loads = append(t.loads, uint32(min(r.Load/time.Microsecond, 1<<32-1)))
+	t.rows = append(t.rows, uint16(min(r.Rows, 1<<16-1)))
+	d.timed = d.timed || r.Time > 0
+	d.loaded = d.loaded || r.Load > 0
+	d.sized = d.sized || r.Size > 0
+	d.rowed = d.rowed || r.Rows > 0
+}
+
+func (d *decoder) feed(r workloads.Request) uint32 {
+	k := feed{r.List, r.Scope}
+	id, ok := d.feeds[k]
+	if !ok {
+		id = uint32(len(d.feeds))
+		d.feeds[k] = id
+	}
+	return id
+}
+
+func (d *decoder) page(r workloads.Request) uint32 {
+	k := page{d.feed(r), r.Variant, r.Offset, r.Limit, r.Cursor}
+	id, ok := d.pages[k]
+	if !ok {
+		id = uint32(len(d.pages))
+		d.pages[k] = id
+		d.trace.feeds = append(d.trace.feeds, k.feed)
+		d.trace.depths = append(d.trace.depths, depthBucket(r))
+	}
+	return id
+}
+
+// done drops the columns that say nothing.
+func (d *decoder) done() *Trace {
+	t := d.trace
+	t.units, t.feedCount = len(d.keys)+len(d.pages), len(d.keys)+len(d.feeds)
+	if !d.timed {
+		t.times = nil
+	}
+	if !d.loaded {
+		t.loads = nil
+	}
+	if !d.sized {
+		t.sizes = nil
+	}
+	if !d.rowed {
+		t.rows = nil
+	}
+	if t.reads == len(t.ids) {
+		t.ops = nil
+	}
+	return t
+}
+
+// depthBucket cuts page numbers as the arena's classes do.
+func depthBucket(r workloads.Request) uint8 {
+	p := r.Page
+	if p == 0 && r.Limit > 0 {
+		p = r.Offset/r.Limit + 1
+	}
+	switch {
+	case p <= 2:
+		return uint8(p)
+	case p <= 5:
+		return 3
+	case p <= 10:
+		return 4
+	}
+	return 5
+}
+
+// Depths names the depth buckets, as results do.
+var Depths = [...]string{"key", "page1", "page2", "page3-5", "page6-10", "deeper"}
+
+// future returns, for every read, the index among reads of the next read of the same unit.
+func (t *Trace) future() []uint32 {
+	next := make([]uint32, t.reads)
+	last := make([]uint32, t.units)
+	for i := range last {
+		last[i] = ^uint32(0)
+	}
+	r := t.reads
+	for i := len(t.ids) - 1; i >= 0; i-- {
+		if t.read(i) {
+			r--
+			next[r] = last[t.ids[i]]
+			last[t.ids[i]] = uint32(r)
+		}
+	}
+	return next
+}
+
+// Info says what the trace is, for a result.
+func (t *Trace) Info() TraceInfo {
+	return TraceInfo{Name: t.Name, SHA256: t.SHA256, Requests: t.reads, Writes: len(t.ids) - t.reads, IDs: t.units, Bytes: t.Bytes()}
+}
