@@ -24,7 +24,6 @@ type Job struct {
 // requests were replayed. A cancelled context ends it with the rows finished so far.
 func Run(ctx context.Context, jobs []Job, workers int, done func(requests int)) ([]Row, error) {
 	rows := make([]*Row, len(jobs))
-	prepare(jobs)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, workers))
 	var failed atomic.Bool
@@ -58,15 +57,6 @@ func (j Job) Check() error {
 	return err
 }
 
-// prepare computes what several jobs share, once, before they run side by side.
-func prepare(jobs []Job) {
-	for _, j := range jobs {
-		if j.Policy.info != nil && j.Policy.info.Kind == "future" && j.Trace.next == nil {
-			j.Trace.next = j.Trace.future()
-		}
-	}
-}
-
 func (j Job) run(ctx context.Context, done func(int)) (*Row, error) {
 	c, capacity, err := j.cache()
 	if err != nil {
@@ -94,8 +84,11 @@ func (j Job) cache() (cache, int64, error) {
 		c, err := newOurs(j.Policy, j.Trace, j.Size, capacity, j.Seed)
 		return c, capacity, err
 	}
-	b, err := j.Policy.info.New(baseline.Config{Capacity: capacity, IDs: j.Trace.units, Seed: j.Seed,
-		Next: j.Trace.next, Params: j.Policy.Params})
+	config := baseline.Config{Capacity: capacity, IDs: j.Trace.units, Seed: j.Seed, Params: j.Policy.Params}
+	if j.Policy.info.Kind == "future" {
+		config.Next = j.Trace.future()
+	}
+	b, err := j.Policy.info.New(config)
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: policy %q: %w", ErrConfig, j.Policy.Text, err)
 	}

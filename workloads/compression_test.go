@@ -87,7 +87,7 @@ func TestCutCompressedFilesAreTruncated(t *testing.T) {
 	}
 	for _, how := range []string{"gz", "zst", "xz"} {
 		whole := squeeze(t, how, []byte(text.String()))
-		for cut := 64; cut < len(whole); cut += 1 + len(whole)/150 {
+		for cut := 64; cut < len(whole); cut += 1 + len(whole)/60 {
 			path := writeFile(t, "trace.lis", whole[:cut])
 			_, err := readSpec(path)
 			var e *Error
@@ -103,7 +103,7 @@ func TestDamagedCompressedFilesAreErrors(t *testing.T) {
 	text := []byte(strings.Repeat("7 1 0 0\n8 2 0 1\n9 3 0 2\n", 500))
 	for _, how := range []string{"gz", "zst", "xz"} {
 		whole := squeeze(t, how, text)
-		for range 100 {
+		for range 40 {
 			damaged := bytes.Clone(whole)
 			damaged[12+random.IntN(len(whole)-12)] ^= byte(1 + random.IntN(255))
 			path := writeFile(t, "trace.lis", damaged)

@@ -226,4 +226,5 @@ func (s *csvSink) quote(start int) error {
 	return nil
 }
 
+// Close writes what is buffered.
 func (s *csvSink) Close() error { return s.out.Flush() }

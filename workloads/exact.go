@@ -4,8 +4,8 @@ import "math"
 
 // The functions of this file give the same bits on every GOARCH, which math.Exp and math.Log do
 // not: some architectures have them in assembly, and some compilers fuse x*y + z. The explicit
-// conversions forbid the fusing (Go specification, "Floating-point operators"). Relative error
-// below 1e-15.
+// conversions forbid the fusing (Go specification, "Floating-point operators"). Against package
+// math the tests find relative errors below 4e-15 (exp), absolute ones below 1e-13 (sin).
 
 const (
 	ln2High = 0x1.62e42feep-1 // ln 2 to 32 bits, so that times a small integer is exact

@@ -35,7 +35,7 @@ func TestAgendaKeepsOrder(t *testing.T) {
 			continue
 		}
 		next := a.take()
-		if next.before(last) {
+		if next.at < last.at || next.at == last.at && next.order < last.order {
 			t.Fatalf("%v after %v", next, last)
 		}
 		last = next

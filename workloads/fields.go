@@ -125,12 +125,13 @@ func (r *row) begin() {
 	r.Request, r.given = Request{}, 0
 }
 
-// set reads the field of that index; an empty text is none.
+// set reads the field of that index. An empty text is none, but for the scope: one that is left
+// empty is not the public one.
 func (r *row) set(index int, text []byte) error {
-	if len(text) == 0 {
+	f, bit := &fields[index], fieldSet(1)<<index
+	if len(text) == 0 && bit != scopeFields {
 		return nil
 	}
-	f, bit := &fields[index], fieldSet(1)<<index
 	if r.given.has(bit) {
 		return fmt.Errorf("%s stands twice", f.name)
 	}

@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -117,6 +119,9 @@ func TestFolioEndsBlocksByTheSizeOfTexts(t *testing.T) {
 	if got, err := gather(readFolio(bytes.NewReader(data), Options{})); err != nil || !cmp.Equal(want, got) {
 		t.Fatal(err)
 	}
+	if first := binary.LittleEndian.Uint32(data[len(folioMagic)+1:]); first != 4 {
+		t.Errorf("the first block holds %d texts of 1 MiB, not 4", first)
+	}
 	if _, err := gather(readFolio(bytes.NewReader(folioFile(t, nil)), Options{})); err != nil {
 		t.Errorf("a file of no request is whole: %v", err)
 	}
@@ -178,6 +183,16 @@ func TestFolioBlocksCannotMove(t *testing.T) {
 		if !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+func TestFolioCountIsChecked(t *testing.T) {
+	data := folioFile(t, nil)
+	tail := binary.LittleEndian.AppendUint64([]byte{folioTrailer}, 7)
+	sum := xxhash.Sum64String(folioMagic + string(tail))
+	data = binary.LittleEndian.AppendUint64(append(data[:len(folioMagic)], tail...), sum)
+	if _, err := gather(readFolio(bytes.NewReader(data), Options{})); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "0 requests, the trailer says 7") {
+		t.Error(err)
 	}
 }
 

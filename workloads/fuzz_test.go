@@ -172,6 +172,35 @@ func FuzzGenerators(f *testing.F) {
 	})
 }
 
+// FuzzTickets runs small worlds with any other parameters.
+func FuzzTickets(f *testing.F) {
+	for _, options := range []string{"seed=3", "cycle=1&day=1", "gap=1:1e-8,99:1e11", "polls=1&pollers=1&walkers=0&catalogue=0&crawlers=0&scrollers=0",
+		"phases=9", "flash_share=1", "storm_writes=10", "public=1&crawlers=1&walkers=0&catalogue=0&pollers=0&scrollers=0", "cursors=1&user_rows=1&deletes=1&inserts=0&updates=0&writes=10",
+		"size=1:1e11,2:1e11&load_ms=1e6&load_offset=1000", "filters=1000&limit=1&limit2=10000&alpha=10"} {
+		f.Add(options)
+	}
+	const world = "tickets?n=200&users=50&lists=5&flash_lists=3&storm_lists=2&event_users=2&warmup=100&rate=5&"
+	f.Fuzz(func(t *testing.T, options string) {
+		requests, _, err := generate(world + options)
+		if err != nil {
+			return
+		}
+		var order inOrder
+		n := 0
+		for r, err := range requests {
+			if n++; err != nil {
+				t.Fatal(err)
+			}
+			if err := order.admit(&r); err != nil {
+				t.Fatalf("request %d %+v: %v", n, r, err)
+			}
+		}
+		if n != 200 {
+			t.Fatalf("%d requests", n)
+		}
+	})
+}
+
 func FuzzDurations(f *testing.F) {
 	f.Add("1.5")
 	f.Add("1e-3")

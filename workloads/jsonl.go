@@ -225,4 +225,5 @@ func (s *jsonlSink) member(f *field, value string) error {
 	return err
 }
 
+// Close writes what is buffered.
 func (s *jsonlSink) Close() error { return s.out.Flush() }

@@ -266,7 +266,7 @@ func (m *market) loadTime(r *Request) time.Duration {
 		cost += c.loadSum
 	}
 	shape := c.load.at(m.random.Float64()) / m.loadMedian
-	return time.Duration(float64(loadBase*c.loadMS*cost) * shape * 1e6)
+	return time.Duration(min(float64(loadBase*c.loadMS*cost)*shape*1e6, mostSeconds*1e9))
 }
 
 // writeSomewhere does one ordinary write: an event, or one row of a public or a user's list.

@@ -26,7 +26,7 @@ func (s *shelf) filtered(filter int) int { return max(1, s.rows/(filter+1)) }
 func (s *shelf) size(variant, first, rows int) uint32 {
 	h := mix64(s.mark ^ mix64(uint64(variant)<<48^uint64(first)<<16^s.version<<1))
 	wobble := 0.9 + float64(0.2*(float64(h>>11)/(1<<53)))
-	return uint32(max(2, float64(float64(rows)*s.rowBytes)*wobble))
+	return uint32(min(max(2, float64(float64(rows)*s.rowBytes)*wobble), math.MaxUint32))
 }
 
 // mix64 is the finalizer of splitmix64 (Steele, Lea, Flood, OOPSLA 2014).

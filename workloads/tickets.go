@@ -227,7 +227,7 @@ func parseTickets(v Values) (*ticketsConfig, error) {
 		warmup: seconds(v.Float("warmup", 0, 1e6)),
 		public: v.Float("public", 0, 1), alpha: v.Float("alpha", 0, 10), filterAlpha: v.Float("filter_alpha", 0, 10),
 		lists: v.Int("lists", 1, 1e6), listRows: v.Int("list_rows", 1, 1e6), filters: v.Int("filters", 1, 1000),
-		users: v.Int("users", 1, 1e7), userAlpha: v.Float("user_alpha", 0, 10),
+		users: v.Int("users", 1, 1e6), userAlpha: v.Float("user_alpha", 0, 10),
 		userRows: v.Float("user_rows", 1, 1e6), userSigma: v.Float("user_sigma", 0, 5),
 		pollGap: seconds(v.Float("poll_gap", 1e-3, 1e6)),
 		gap:     v.quantiles("gap"), scrollGap: v.quantiles("scroll_gap"), crawlGap: v.quantiles("crawl_gap"),
@@ -290,5 +290,8 @@ func (c *ticketsConfig) check(deletes float64) error {
 	return nil
 }
 
+// mostSeconds keeps absurd parameters from overflowing a time.Duration.
+const mostSeconds = 1e8
+
 // seconds converts, rounding down to the nanosecond.
-func seconds(s float64) time.Duration { return time.Duration(s * 1e9) }
+func seconds(s float64) time.Duration { return time.Duration(min(s, mostSeconds) * 1e9) }

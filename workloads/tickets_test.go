@@ -1,7 +1,9 @@
 package workloads
 
 import (
+	"errors"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -284,19 +286,15 @@ func TestTicketsPresetsDoWhatTheySay(t *testing.T) {
 // A model beside the generator: rows follow the writes, pages follow the rows.
 func TestTicketsPagesFollowTheRows(t *testing.T) {
 	type page struct {
-		feed, variant, cursor string
-		offset, limit         uint32
+		variant, cursor string
+		offset, limit   uint32
 	}
-	changed, sizes, ends := map[string]int{}, map[page]uint32{}, map[string]uint32{}
+	changed, sizes, ends := map[string]int{}, map[string]map[page]uint32{}, map[string]uint32{}
 	takeCensus(t, "n=300000&seed=79&writes=0.2&users=500", func(_ int, r Request, v visit) {
 		feed := r.List + " " + r.Scope
 		if r.Op != Read {
 			changed[feed]++
-			for p := range sizes {
-				if p.feed == feed {
-					delete(sizes, p)
-				}
-			}
+			delete(sizes, feed)
 			if end, known := ends[feed]; known && r.Op == Insert {
 				ends[feed] = end + 1
 			} else if known && r.Op == Delete {
@@ -307,11 +305,14 @@ func TestTicketsPagesFollowTheRows(t *testing.T) {
 			}
 			return
 		}
-		key := page{feed, r.Variant, r.Cursor, r.Offset, r.Limit}
-		if size, known := sizes[key]; known && size != r.Size {
-			t.Fatalf("%+v: %d and %d bytes without a write between", key, size, r.Size)
+		key := page{r.Variant, r.Cursor, r.Offset, r.Limit}
+		if sizes[feed] == nil {
+			sizes[feed] = map[page]uint32{}
 		}
-		sizes[key] = r.Size
+		if size, known := sizes[feed][key]; known && size != r.Size {
+			t.Fatalf("%s %+v: %d and %d bytes without a write between", feed, key, size, r.Size)
+		}
+		sizes[feed][key] = r.Size
 		if v.place != userLists || r.Cursor != "" || v.more {
 			return
 		}
@@ -341,11 +342,26 @@ func TestTicketsSeedsDiffer(t *testing.T) {
 	}
 }
 
-// Every parameter that is documented exists, and the other way round.
+func TestGivenParametersWinOverThePreset(t *testing.T) {
+	kind := kinds["tickets"]
+	values, err := parseValues(kind.Params, "preset=flashcrowd&flash_lists=3")
+	if err = errors.Join(err, kind.apply(values)); err != nil || values.Text("flash_lists") != "3" || values.Text("flash_share") != "0.35" {
+		t.Error(err, values.Text("flash_lists"), values.Text("flash_share"))
+	}
+}
+
 func TestTicketsTableIsComplete(t *testing.T) {
+	source, err := os.ReadFile("tickets.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, _, _ := strings.Cut(string(source), "func init")
 	for _, p := range ticketsParams {
 		if p.Doc == "" || p.Default == "" {
 			t.Errorf("%s has no doc or no default", p.Name)
+		}
+		if !strings.Contains(strings.ReplaceAll(table, ",", " "), p.Name+" ") {
+			t.Errorf("%s is not in the table of parameters", p.Name)
 		}
 	}
 }

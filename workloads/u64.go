@@ -58,4 +58,5 @@ func (s *u64Sink) Write(r Request) error {
 	return err
 }
 
+// Close writes what is buffered.
 func (s *u64Sink) Close() error { return s.out.Flush() }

@@ -57,8 +57,8 @@ func golden(loop func(g *goldenKeys, yield func(uint64) bool)) func(Values) (ite
 }
 
 // zipf returns a sampler of 1..m by the inverse of the cumulative distribution. It costs
-// 8·m bytes and O(log m) a draw. math.Pow makes the last bit of a weight depend on GOARCH;
-// ids could differ there once in some 10^12 draws.
+// 8·m bytes and O(log m) a draw. math.Pow makes the last bit of a weight depend on GOARCH, so a
+// draw that falls on that very bit would give another id there.
 func (g *goldenKeys) zipf() func() uint64 {
 	cumulative, sum := make([]float64, g.m), 0.0
 	for i := range cumulative {
