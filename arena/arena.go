@@ -102,6 +102,9 @@ func New(c Config) (*Arena, error) {
 	a.ruling = a.arbiter.Leader()
 	a.Ruled, a.Missed = make([]int64, len(a.rules)), make([]int64, len(a.rules))
 	a.build()
+	if c.Rule == "" {
+		a.follow(a.ruling)
+	}
 	return a, nil
 }
 
@@ -166,19 +169,28 @@ func (a *Arena) judge(missed uint32, r Request) {
 	for i := range a.Missed {
 		a.Missed[i] += int64(missed >> i & 1)
 	}
-	a.arbiter.Observe(Outcome{Missed: missed, Cost: r.cost(), Lap: a.lap()})
+	a.arbiter.Observe(Outcome{Missed: missed, Cost: r.cost(), Lap: a.Lap()})
 	if l := a.arbiter.Leader(); l != a.ruling {
-		a.ruling = l
 		a.Switches++
-		a.live.worlds[0].rule = a.rules[l]
-		if a.shadow != nil {
-			a.shadow.worlds[0].rule = a.rules[l]
-		}
+		a.follow(l)
 	}
 }
 
-// lap returns how often the composite's main ring was written round.
-func (a *Arena) lap() float64 {
+// follow lets a strategy rule: the composite decides by its rule, its shadow's confidence and
+// its shadow's price.
+func (a *Arena) follow(ruling int) {
+	a.ruling = ruling
+	shadows := a.live
+	if a.shadow != nil {
+		shadows = a.shadow
+	}
+	for _, w := range []*world{a.live.worlds[0], shadows.worlds[0]} {
+		w.rule, w.guide = a.rules[ruling], shadows.worlds[1+ruling]
+	}
+}
+
+// Lap returns how often the composite's main ring was written round.
+func (a *Arena) Lap() float64 {
 	w := a.live.worlds[0]
 	return float64(w.clock) / strategy.TicksPerLap
 }
@@ -210,7 +222,7 @@ func (a *Arena) Ruling() string { return a.names[a.ruling] }
 func (a *Arena) Composite() Counters { return a.live.worlds[0].Counters }
 
 // Calibration returns how the composite's stated confidences came true.
-func (a *Arena) Calibration() *strategy.Calibration { return &a.live.worlds[0].estimator.Calibration }
+func (a *Arena) Calibration() *strategy.Calibration { return &a.live.worlds[0].calibration }
 
 // Memory says what an arena's store and its own books take.
 type Memory struct {

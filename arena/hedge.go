@@ -12,7 +12,7 @@ func init() { arbiters["hedge"] = newHedge }
 // mixed contents.
 type hedge struct {
 	logs   []float64 // log weights, greatest 0
-	eta    float64
+	eta    float64   // weight that a miss of average cost loses
 	share  float64
 	scale  float64 // mean cost of a load, so that losses are about 1
 	leader int
@@ -20,18 +20,20 @@ type hedge struct {
 	pend   int     // requests since the share was last applied
 }
 
+// All is measured on five recorded traces; see docs/decisions/0003-arbiter.md.
 const (
-	hedgeHorizon = 8    // cache-fulls of requests that the weights remember
-	hedgeFloor   = 2000 // requests they remember at least
-	hedgeLead    = 4    // weight ratio at which a challenger takes over
-	hedgeDwell   = 1    // laps between switches
+	hedgeLead    = .1 // misses, as a part of the entries, that a challenger must be ahead to take over
+	hedgeFloor   = 20 // misses it must be ahead at least
+	hedgeHorizon = 30 // cache-fulls of requests after which a lead is all but forgotten
+	hedgeDwell   = 1  // laps between switches
+	hedgeYouth   = 4  // laps before which contents are worth less, and a smaller lead will do
+	hedgeHaste   = .1 // of the lead, at least
 )
 
 func newHedge(c ArbiterConfig) Arbiter {
-	horizon := max(hedgeFloor, hedgeHorizon*float64(c.Entries))
-	k := float64(len(c.Arms))
-	return &hedge{logs: make([]float64, len(c.Arms)), leader: c.first(), share: 1 / horizon,
-		eta: math.Sqrt(8 * math.Log(max(2, k)) / horizon)}
+	lead := max(hedgeFloor, hedgeLead*float64(c.Entries))
+	return &hedge{logs: make([]float64, len(c.Arms)), leader: c.first(), eta: 1 / lead,
+		share: 1 / (hedgeHorizon * max(200, float64(c.Entries)))}
 }
 
 const shareEvery = 64
@@ -80,7 +82,10 @@ func (h *hedge) elect(lap float64) {
 			best = i
 		}
 	}
-	if best != h.leader && h.logs[best]-h.logs[h.leader] > math.Log(hedgeLead) && lap-h.since >= hedgeDwell {
+	if best == h.leader || lap >= hedgeDwell && lap-h.since < hedgeDwell {
+		return
+	}
+	if h.logs[best]-h.logs[h.leader] > min(1, max(hedgeHaste, lap/hedgeYouth)) {
 		h.leader, h.since = best, lap
 	}
 }

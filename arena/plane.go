@@ -31,8 +31,10 @@ func newPlane(g Geometry, entries int, rules []strategy.Strategy) *plane {
 	p := &plane{sketch: newSketch(entries)}
 	p.table = newTable(&p.units)
 	for i, r := range rules {
-		p.worlds = append(p.worlds, &world{plane: p, number: i, rule: r, probation: g.probation(), main: g.main(),
-			ghosts: ghosts{limit: g.ghost()}, estimator: strategy.NewEstimator()})
+		w := &world{plane: p, number: i, rule: r, probation: g.probation(), main: g.main(),
+			ghosts: ghosts{limit: g.ghost()}, estimator: new(strategy.Estimator)}
+		w.guide = w
+		p.worlds = append(p.worlds, w)
 	}
 	return p
 }

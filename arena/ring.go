@@ -84,6 +84,9 @@ func (r *ring) laps(parts uint64) uint64 {
 	return r.written * parts / r.total()
 }
 
+// wrapped reports whether the ring has begun to overwrite.
+func (r *ring) wrapped() bool { return r.written >= r.total() }
+
 // push appends a slot and returns its running index.
 func (b *bucket) push(slot Slot) uint32 {
 	if b.tail-b.head == uint32(len(b.entries)) {

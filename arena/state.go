@@ -82,15 +82,15 @@ func (w *world) evidence(slot Slot, s *state, m strategy.Moment) strategy.Eviden
 // ask states a confidence, lets the rule decide on it and opens a watch on the statement.
 func (w *world) ask(slot Slot, s *state, m strategy.Moment) (ok bool, p float64) {
 	e := w.evidence(slot, s, m)
-	cell, p := w.estimator.Confidence(e, w.clock)
-	v := w.rule.Decide(strategy.Candidate{Moment: m, Confidence: p, Price: w.price.K(), Hits: s.hits, Credit: s.credit()})
-	open := &s.stay
+	p, t := w.guide.estimator.Confidence(e, w.guide.clock)
+	v := w.rule.Decide(strategy.Candidate{Moment: m, Confidence: p, Price: w.guide.price.K(), Hits: s.hits, Credit: s.credit()})
+	o := &s.stay
 	if m == strategy.Fill {
-		open = &s.fill
+		o = &s.fill
 	}
-	w.abandon(s, open)
-	t := w.estimator.Watch(cell, p, w.start(s))
-	*open = watch{t.Cell, t.Stated}
+	w.abandon(s, o)
+	*o = watch{t.Cell, t.Stated}
+	w.open(s, *o)
 	return v == strategy.Admit, p
 }
 
@@ -101,31 +101,51 @@ func (w *world) full(s *state, o watch) strategy.Watch {
 	return strategy.Watch{Cell: o.cell, Stated: o.stated, Start: w.start(s)}
 }
 
+// open, settle, abandon and restart keep the world's estimator informed of its statements. A
+// guided world has nothing to learn: it only checks how its statements came true.
+
+func (w *world) open(s *state, o watch) {
+	if w.guide == w {
+		w.estimator.Watch(w.full(s, o))
+	}
+}
+
 // settle closes the unit's open watches with their outcome.
 func (w *world) settle(s *state, asked bool) {
 	for _, o := range [...]*watch{&s.stay, &s.fill} {
-		if o.cell != strategy.NoCell {
-			w.estimator.Settle(w.full(s, *o), asked)
-			o.cell = strategy.NoCell
+		if o.cell == strategy.NoCell {
+			continue
 		}
+		t := w.full(s, *o)
+		if w.guide == w {
+			w.estimator.Settle(t, asked)
+		}
+		w.calibration.Add(t, asked)
+		o.cell = strategy.NoCell
 	}
 }
 
 // abandon closes a watch without an outcome.
 func (w *world) abandon(s *state, o *watch) {
-	if o.cell != strategy.NoCell {
-		w.estimator.Drop(w.full(s, *o))
-		o.cell = strategy.NoCell
+	if o.cell == strategy.NoCell {
+		return
 	}
+	if w.guide == w {
+		w.estimator.Drop(w.full(s, *o))
+	}
+	o.cell = strategy.NoCell
 }
 
 // restart moves the state's clock, and its open watches with it, to now.
 func (w *world) restart(s *state) {
-	for _, o := range [...]*watch{&s.stay, &s.fill} {
-		if o.cell != strategy.NoCell {
-			t := w.full(s, *o)
-			w.estimator.Drop(t)
-			w.estimator.Watch(t.Cell, t.P(), w.clock)
+	if w.guide == w {
+		for _, o := range [...]watch{s.stay, s.fill} {
+			if o.cell != strategy.NoCell {
+				t := w.full(s, o)
+				w.estimator.Drop(t)
+				t.Start = w.clock
+				w.estimator.Watch(t)
+			}
 		}
 	}
 	s.at = uint16(w.clock)

@@ -16,17 +16,19 @@ const (
 // composite really keeps. Rings, ghost, estimator and price are its own, so that a shadow is
 // the very run that its strategy would make alone.
 type world struct {
-	plane     *plane
-	number    int
-	rule      strategy.Strategy
-	probation ring
-	main      ring
-	ghosts    ghosts
-	estimator *strategy.Estimator
-	price     strategy.Price
-	clock     uint32 // main's clock: TicksPerLap ticks for every main's capacity written to it
-	hands     [2]uint8
-	todo      []Slot // units on their way into main during one fill
+	plane       *plane
+	number      int
+	rule        strategy.Strategy
+	probation   ring
+	main        ring
+	ghosts      ghosts
+	guide       *world              // whose confidence and price count: the world's own, or the ruling strategy's shadow's
+	estimator   *strategy.Estimator // of worlds that guide themselves
+	calibration strategy.Calibration
+	price       strategy.Price
+	clock       uint32 // main's clock: TicksPerLap ticks for every main's capacity written to it
+	hands       [2]uint8
+	todo        []Slot // units on their way into main during one fill
 	Counters
 }
 
@@ -155,6 +157,7 @@ func (w *world) leaveProbation(slot Slot, index uint32) {
 		return // a dead copy
 	}
 	ok, _ := w.ask(slot, s, strategy.LeaveProbation)
+	ok = ok || !w.main.wrapped() // an empty place costs nobody his
 	if !ok || !w.main.fits(uint64(w.plane.units[slot].size)) {
 		w.Evicted++
 		w.toGhost(slot, s)

@@ -20,7 +20,8 @@ func (b *Bin) add(p float64, asked bool) {
 	b.Reused += int64(flag(asked))
 }
 
-func (c *Calibration) add(w Watch, asked bool) {
+// Add books the outcome of a statement.
+func (c *Calibration) Add(w Watch, asked bool) {
 	p := w.P()
 	c.Bins[min(9, int(p*10))].add(p, asked)
 	d := p - float64(flag(asked))
@@ -81,10 +82,3 @@ func (c *Calibration) ECE() float64 {
 	}
 	return sum / float64(n)
 }
-
-// recalibration corrects what the cells systematically get wrong. (To be measured.)
-type recalibration struct{}
-
-func newRecalibration() recalibration                { return recalibration{} }
-func (r *recalibration) apply(p float64) float64     { return p }
-func (r *recalibration) learn(p float64, asked bool) {}

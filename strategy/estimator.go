@@ -97,12 +97,17 @@ func (e Evidence) prior() float64 {
 // Watch is a stated confidence whose outcome is not known yet.
 type Watch struct {
 	Cell   Cell
-	Stated uint16 // the probability stated, in 1/65535
+	Stated uint16 // what was stated, packed: see pack
 	Start  uint32 // main's clock then, in ticks
 }
 
+// pack keeps the probability stated, in 1/2047, and the bin that it came from.
+func pack(p float64, bin int) uint16 { return uint16(bin)<<11 | uint16(p*2047+.5) }
+
 // P returns the probability stated.
-func (w Watch) P() float64 { return float64(w.Stated) / 65535 }
+func (w Watch) P() float64 { return float64(w.Stated&2047) / 2047 }
+
+func (w Watch) bin() int { return int(w.Stated >> 11) }
 
 // TicksPerLap is the resolution of main's clock: the clock advances by so many ticks while
 // main's capacity in bytes is written.
@@ -112,77 +117,52 @@ const TicksPerLap = 4096
 // outcomes of its own statements, admitted and rejected units alike. A statement is settled
 // with yes by the next request and with no by a lap without one or by a write.
 //
-// Yes comes sooner than no, so in the first lap the settled outcomes alone are far too
-// rosy. Open watches therefore count as the part of a no that they have already survived
-// (exposure; the actuarial estimator of life tables, Kaplan & Meier 1958, section 3).
+// It has two levels. The cells follow the workload quickly; the bins behind them learn slowly
+// what the cells' estimates turn out to be worth, and that is stated (calibeating: Foster &
+// Hart 2023; online: Gupta & Ramdas, ICML'23).
 //
-// The zero value is not ready; see [NewEstimator]. Not for concurrent use. One class of
-// cells takes 10 KiB and is allocated when the class first shows up.
+// The zero value is ready. Not for concurrent use. One class of cells takes 12 KiB and is
+// allocated when the class first shows up.
 type Estimator struct {
-	cells       [classes]*[features]cell
-	Calibration Calibration
-	recal       recalibration
-}
-
-// cell holds the counts of one row: decayed outcomes, all outcomes, open watches.
-type cell struct {
-	yes, n     float32 // outcomes, the older the lighter
-	all        float32 // outcomes ever
-	open       float32 // open watches
-	openStarts float64 // the sum of their start ticks
+	cells [classes]*[features]cell
+	bins  [bins]cell
 }
 
 const (
-	priorWeight = 4     // observations that the prior is worth
-	decay       = .9995 // a label's weight after one more label in its cell; the design had .999, measured
+	bins        = 32
+	priorWeight = 4     // observations that a cell's prior is worth
+	binWeight   = 200   // observations that a cell's own estimate is worth to its bin
+	cellDecay   = .9995 // an outcome's weight after one more in its cell; the design had .999
+	binDecay    = 1     // bins never forget
 )
 
-// NewEstimator returns an estimator that has seen nothing.
-func NewEstimator() *Estimator { return &Estimator{recal: newRecalibration()} }
-
-// Confidence returns the calibrated probability, 0..1, for the evidence at clock now (ticks).
-func (e *Estimator) Confidence(ev Evidence, now uint32) (Cell, float64) {
+// Confidence returns the calibrated probability, 0..1, for the evidence at clock now (ticks),
+// and the watch to open on it.
+func (e *Estimator) Confidence(ev Evidence, now uint32) (p float64, w Watch) {
 	id := ev.Cell()
-	c := e.cell(id)
-	n := float64(c.n)
-	if c.open > 0 {
-		exposure := (float64(c.open)*float64(now) - c.openStarts) / TicksPerLap
-		if c.all > 0 {
-			exposure *= float64(c.n / c.all)
-		}
-		n += exposure
-	}
-	p := (float64(c.yes) + priorWeight*ev.prior()) / (n + priorWeight)
-	return id, e.recal.apply(min(p, 1))
+	raw := e.cell(id).estimate(ev.prior(), priorWeight, now)
+	bin := min(bins-1, int(raw*bins))
+	p = e.bins[bin].estimate(raw, binWeight, now)
+	return p, Watch{Cell: id, Stated: pack(p, bin), Start: now}
 }
 
-// Watch opens a watch on a statement just made.
-func (e *Estimator) Watch(id Cell, p float64, now uint32) Watch {
-	c := e.cell(id)
-	c.open++
-	c.openStarts += float64(now)
-	return Watch{Cell: id, Stated: uint16(p*65535 + .5), Start: now}
+// Watch opens a watch.
+func (e *Estimator) Watch(w Watch) {
+	e.cell(w.Cell).open(w.Start)
+	e.bins[w.bin()].open(w.Start)
 }
 
 // Settle closes a watch with its outcome.
 func (e *Estimator) Settle(w Watch, asked bool) {
 	e.Drop(w)
-	c := e.cell(w.Cell)
-	c.yes *= decay
-	c.n = c.n*decay + 1
-	c.all++
-	if asked {
-		c.yes++
-	}
-	e.Calibration.add(w, asked)
-	e.recal.learn(w.P(), asked)
+	e.cell(w.Cell).settle(asked, cellDecay)
+	e.bins[w.bin()].settle(asked, binDecay)
 }
 
 // Drop closes a watch whose outcome will never be known.
 func (e *Estimator) Drop(w Watch) {
-	c := e.cell(w.Cell)
-	c.open--
-	c.openStarts -= float64(w.Start)
+	e.cell(w.Cell).drop(w.Start)
+	e.bins[w.bin()].drop(w.Start)
 }
 
 func (e *Estimator) cell(id Cell) *cell {
@@ -191,6 +171,49 @@ func (e *Estimator) cell(id Cell) *cell {
 		*class = new([features]cell)
 	}
 	return &(*class)[id%features]
+}
+
+// cell estimates one probability from outcomes that come late.
+//
+// Yes comes sooner than no, so at first the settled outcomes alone are far too rosy. Open
+// watches therefore count as the part of a no that they have already survived (exposure, as
+// in the actuarial estimate of life tables: Kaplan & Meier 1958, section 3).
+type cell struct {
+	yes, n     float32 // outcomes, the older the lighter
+	all        float32 // outcomes ever
+	watches    float32 // open ones
+	openStarts float64 // the sum of their start ticks
+}
+
+func (c *cell) estimate(prior, weight float64, now uint32) float64 {
+	n := float64(c.n)
+	if c.watches > 0 {
+		exposure := (float64(c.watches)*float64(now) - c.openStarts) / TicksPerLap
+		if c.all > 0 {
+			exposure *= float64(c.n / c.all)
+		}
+		n += exposure
+	}
+	return min(1, (float64(c.yes)+weight*prior)/(n+weight))
+}
+
+func (c *cell) settle(asked bool, decay float32) {
+	c.yes *= decay
+	c.n = c.n*decay + 1
+	c.all++
+	if asked {
+		c.yes++
+	}
+}
+
+func (c *cell) open(start uint32) {
+	c.watches++
+	c.openStarts += float64(start)
+}
+
+func (c *cell) drop(start uint32) {
+	c.watches--
+	c.openStarts -= float64(start)
 }
 
 // Metadata returns the bytes of heap that the cells take.

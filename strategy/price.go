@@ -14,7 +14,7 @@ type Price struct {
 }
 
 // The clip of the price. Differs from the design's first sketch, .25 to 1.25: measured, see
-// docs/decisions.
+// docs/decisions/0002-arms.md.
 const (
 	MinPrice = 0.40
 	MaxPrice = 0.80
