@@ -1,0 +1,39 @@
+# Everything here needs Go 1.26 or later and nothing else.
+SIMULATE := bin/simulate
+DEMO := -s 1%,5%,20% -o table -o svg:out/demo.svg
+BUNDLED := workloads/testdata/web07.trace.xz workloads/testdata/web12.trace.xz
+
+.PHONY: help demo test race fuzz bench lint build clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+demo: build ## replay the bundled traces through the strategies and the baselines: a table and out/demo.svg
+	@mkdir -p out
+	$(SIMULATE) run $(DEMO) $(BUNDLED) 'gen:tickets?n=200000&seed=9'
+	@echo "the picture is in out/demo.svg"
+
+test: build ## pass all tests
+	go vet ./...
+	go test -shuffle=on ./...
+	$(SIMULATE) verify --quick
+
+race: ## the tests with the race detector
+	go test -race -shuffle=on ./...
+
+fuzz: ## every fuzz target for ten seconds
+	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+		go test -run '^$$' -fuzz "^$$f$$" -fuzztime 10s -fuzzminimizetime 10x $$p || exit 1; done; done
+
+bench: ## the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+lint: ## what CI would complain about
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+	go vet ./...
+
+build: ## build bin/simulate
+	go build -o $(SIMULATE) ./cmd/simulate
+
+clean: ## remove what was built
+	rm -rf bin out
