@@ -48,10 +48,11 @@ func newArbiter(name string, c ArbiterConfig) (Arbiter, error) {
 	return n(c), nil
 }
 
-// first returns the arm that rules before anything is known: balanced where it competes.
+// first returns the arm that rules before anything is known: conservative where it competes,
+// since what it leaves out can still be let in.
 func (c ArbiterConfig) first() int {
 	for i, n := range c.Arms {
-		if n == "balanced" {
+		if n == "conservative" {
 			return i
 		}
 	}

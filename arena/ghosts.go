@@ -20,7 +20,7 @@ func (w *world) toGhost(slot Slot, s *state) {
 	default:
 		w.leaveGhost(slot, s)
 	}
-	w.restart(s)
+	w.moved(s)
 	s.place = inGhost
 	s.flags = 0
 	s.set(fromMain, main)

@@ -22,12 +22,10 @@ type hedge struct {
 
 // All is measured on five recorded traces; see docs/decisions/0003-arbiter.md.
 const (
-	hedgeLead    = .1 // misses, as a part of the entries, that a challenger must be ahead to take over
+	hedgeLead    = .2 // misses, as a part of the entries, that a challenger must be ahead to take over
 	hedgeFloor   = 20 // misses it must be ahead at least
 	hedgeHorizon = 30 // cache-fulls of requests after which a lead is all but forgotten
 	hedgeDwell   = 1  // laps between switches
-	hedgeYouth   = 4  // laps before which contents are worth less, and a smaller lead will do
-	hedgeHaste   = .1 // of the lead, at least
 )
 
 func newHedge(c ArbiterConfig) Arbiter {
@@ -82,10 +80,10 @@ func (h *hedge) elect(lap float64) {
 			best = i
 		}
 	}
-	if best == h.leader || lap >= hedgeDwell && lap-h.since < hedgeDwell {
+	if best == h.leader || lap-h.since < hedgeDwell {
 		return
 	}
-	if h.logs[best]-h.logs[h.leader] > min(1, max(hedgeHaste, lap/hedgeYouth)) {
+	if h.logs[best]-h.logs[h.leader] > 1 {
 		h.leader, h.since = best, lap
 	}
 }

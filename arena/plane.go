@@ -47,9 +47,7 @@ func (p *plane) request(slot Slot, r Request) (missed uint32) {
 		u := &p.units[slot]
 		u.depth, u.hazard = r.Depth, r.Hazard
 		if r.Stale {
-			for _, w := range p.worlds {
-				w.outdate(slot)
-			}
+			p.outdate(slot)
 		}
 	}
 	for i, w := range p.worlds {
@@ -60,17 +58,27 @@ func (p *plane) request(slot Slot, r Request) (missed uint32) {
 	return missed
 }
 
+// outdate turns every world's copy of a unit into a ghost.
+func (p *plane) outdate(slot Slot) {
+	for _, w := range p.worlds {
+		w.outdate(slot)
+	}
+}
+
 // fill offers a unit to every world that does not hold it.
 func (p *plane) fill(slot Slot, r Request, size uint32) Slot {
 	if slot == NoSlot {
 		slot = p.create(r.Key)
 	}
 	u := &p.units[slot]
+	u.known++ // not to be forgotten meanwhile
+	if r.Stale {
+		p.outdate(slot)
+	}
 	if u.size != size {
 		p.resize(slot, size)
 	}
 	u.depth, u.hazard = r.Depth, r.Hazard
-	u.known++ // not to be forgotten meanwhile
 	for _, w := range p.worlds {
 		w.fill(slot)
 	}

@@ -25,7 +25,13 @@ type entry struct {
 }
 
 func newRing(buckets int, capacity, chunk uint64) ring {
-	return ring{buckets: make([]bucket, buckets), capacity: capacity, chunk: chunk}
+	r := ring{buckets: make([]bucket, buckets), capacity: capacity, chunk: chunk}
+	for i := range r.buckets { // far apart, so that slot and index name one entry of all buckets
+		b := &r.buckets[i]
+		b.head = uint32(uint64(i) << 32 / uint64(buckets))
+		b.tail = b.head
+	}
+	return r
 }
 
 func (r *ring) bucket(key uint64) *bucket {

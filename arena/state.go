@@ -4,20 +4,14 @@ import "github.com/foliocache/folio/strategy"
 
 // state is what one world knows of one unit: 20 bytes.
 type state struct {
-	index uint32 // running index of its entry in its bucket, or in the ghost queue
-	at    uint16 // main's clock, in ticks, when it took its place; wraps after 16 laps
-	stay  watch  // the statement that put it where it is
-	fill  watch  // the statement of its fill, while that has no outcome
+	index uint32             // running index of its entry in its bucket, or in the ghost queue
+	at    uint32             // main's clock, in ticks, when it took its place
+	stay  strategy.Statement // the statement that put it where it is
+	fill  strategy.Statement // the statement of its fill, while that has no outcome
 	place place
 	hits  uint8 // 0..15, in this stay or lap; in a ghost: in the last one
 	hitAt uint8 // its ring's hand at the last hit, in 1/64 laps; wraps
 	flags uint8
-}
-
-// watch is a strategy.Watch packed; it starts at the state's at.
-type watch struct {
-	cell   strategy.Cell
-	stated uint16
 }
 
 // The flags: two bits of credit, see strategy.Candidate, and two facts.
@@ -25,6 +19,9 @@ const (
 	creditMask = 3
 	hitEarlier = 4 // hit in the stay or lap before this one
 	fromMain   = 8 // in a ghost: it was main that dropped it
+
+	freshStay = 16 // the statement of that name was just made: its watch opens with the coming move
+	freshFill = 32
 )
 
 func (s *state) credit() uint8 { return s.flags & creditMask }
@@ -53,10 +50,10 @@ func (s *state) set(flag uint8, on bool) {
 func (s *state) resident() bool { return s.place == inProbation || s.place == inMain }
 
 // noState is the state of a unit that its world does not know.
-var noState = state{stay: watch{cell: strategy.NoCell}, fill: watch{cell: strategy.NoCell}}
+var noState = state{stay: strategy.NoStatement, fill: strategy.NoStatement}
 
 // since returns the ticks of main's clock since the state took its place.
-func (w *world) since(s *state) uint16 { return uint16(w.clock) - s.at }
+func (w *world) since(s *state) uint32 { return w.clock - s.at }
 
 // evidence gathers what is known of a unit at a moment.
 func (w *world) evidence(slot Slot, s *state, m strategy.Moment) strategy.Evidence {
@@ -79,74 +76,62 @@ func (w *world) evidence(slot Slot, s *state, m strategy.Moment) strategy.Eviden
 	return e
 }
 
-// ask states a confidence, lets the rule decide on it and opens a watch on the statement.
+// ask states a confidence and lets the rule decide on it. The watch on the statement opens with
+// the move that follows.
 func (w *world) ask(slot Slot, s *state, m strategy.Moment) (ok bool, p float64) {
 	e := w.evidence(slot, s, m)
-	p, t := w.guide.estimator.Confidence(e, w.guide.clock)
-	v := w.rule.Decide(strategy.Candidate{Moment: m, Confidence: p, Price: w.guide.price.K(), Hits: s.hits, Credit: s.credit()})
-	o := &s.stay
+	p, hope, t := w.guide.estimator.Confidence(e, w.guide.clock)
+	v := w.rule.Decide(strategy.Candidate{Moment: m, Confidence: p, Hope: hope, Price: w.guide.price.K(), Hits: s.hits, Credit: s.credit()})
+	o, fresh := &s.stay, uint8(freshStay)
 	if m == strategy.Fill {
-		o = &s.fill
+		o, fresh = &s.fill, freshFill
 	}
-	w.abandon(s, o)
-	*o = watch{t.Cell, t.Stated}
-	w.open(s, *o)
+	w.abandon(s, *o)
+	*o = t
+	s.set(fresh, true)
 	return v == strategy.Admit, p
 }
 
-// start returns the tick at which the state took its place, on the clock that does not wrap.
-func (w *world) start(s *state) uint32 { return w.clock - uint32(w.since(s)) }
-
-func (w *world) full(s *state, o watch) strategy.Watch {
-	return strategy.Watch{Cell: o.cell, Stated: o.stated, Start: w.start(s)}
-}
-
-// open, settle, abandon and restart keep the world's estimator informed of its statements. A
-// guided world has nothing to learn: it only checks how its statements came true.
-
-func (w *world) open(s *state, o watch) {
-	if w.guide == w {
-		w.estimator.Watch(w.full(s, o))
+// abandon closes the watch on a statement that another replaces: its outcome will never be
+// known. A unit that a neighbour's load brought back without a request has such a one.
+func (w *world) abandon(s *state, o strategy.Statement) {
+	if w.guide == w && o != strategy.NoStatement {
+		w.estimator.Drop(strategy.Watch{Statement: o, Start: s.at})
 	}
 }
 
-// settle closes the unit's open watches with their outcome.
+// settle closes the unit's open watches with their outcome. A guided world has nothing to
+// learn: it only checks how its statements came true.
 func (w *world) settle(s *state, asked bool) {
-	for _, o := range [...]*watch{&s.stay, &s.fill} {
-		if o.cell == strategy.NoCell {
+	for _, o := range [...]*strategy.Statement{&s.stay, &s.fill} {
+		if *o == strategy.NoStatement {
 			continue
 		}
-		t := w.full(s, *o)
 		if w.guide == w {
-			w.estimator.Settle(t, asked)
+			w.estimator.Settle(strategy.Watch{Statement: *o, Start: s.at}, asked)
 		}
-		w.calibration.Add(t, asked)
-		o.cell = strategy.NoCell
+		w.calibration.Add(*o, asked)
+		*o = strategy.NoStatement
 	}
 }
 
-// abandon closes a watch without an outcome.
-func (w *world) abandon(s *state, o *watch) {
-	if o.cell == strategy.NoCell {
+// moved starts the state's clock anew: fresh statements are watched from here on, and that of
+// an earlier fill goes on from here.
+func (w *world) moved(s *state) {
+	if w.guide == w {
+		w.rewatch(s, s.stay, s.has(freshStay))
+		w.rewatch(s, s.fill, s.has(freshFill))
+	}
+	s.flags &^= freshStay | freshFill
+	s.at = w.clock
+}
+
+func (w *world) rewatch(s *state, o strategy.Statement, fresh bool) {
+	if o == strategy.NoStatement {
 		return
 	}
-	if w.guide == w {
-		w.estimator.Drop(w.full(s, *o))
+	if !fresh {
+		w.estimator.Drop(strategy.Watch{Statement: o, Start: s.at})
 	}
-	o.cell = strategy.NoCell
-}
-
-// restart moves the state's clock, and its open watches with it, to now.
-func (w *world) restart(s *state) {
-	if w.guide == w {
-		for _, o := range [...]watch{s.stay, s.fill} {
-			if o.cell != strategy.NoCell {
-				t := w.full(s, o)
-				w.estimator.Drop(t)
-				t.Start = w.clock
-				w.estimator.Watch(t)
-			}
-		}
-	}
-	s.at = uint16(w.clock)
+	w.estimator.Watch(strategy.Watch{Statement: o, Start: w.clock})
 }

@@ -93,7 +93,7 @@ func (w *world) fill(slot Slot) {
 		return
 	}
 	if s.place == nowhere {
-		s.at = uint16(w.clock)
+		s.at = w.clock
 	}
 	to := inProbation
 	if s.place == inGhost || u.hazard > 0 {
@@ -111,7 +111,8 @@ func (w *world) fill(slot Slot) {
 	}
 	w.Admitted++
 	w.leaveGhost(slot, s)
-	s.hits, s.flags = 0, 0
+	s.hits = 0
+	s.flags &= freshFill
 	if to == inMain {
 		w.toMain(slot)
 	} else {
@@ -142,7 +143,7 @@ func (w *world) toProbation(slot Slot, s *state) {
 		}
 		w.leaveProbation(old, index)
 	}
-	w.restart(s)
+	w.moved(s)
 	s.place = inProbation
 	s.index = w.probation.write(b, slot, uint64(u.size))
 	w.hands[0] = uint8(w.probation.laps(64))
@@ -215,7 +216,7 @@ func (w *world) leaveMain(slot Slot, index uint32, may bool) bool {
 func (w *world) writeMain(slot Slot, b *bucket, size uint32) {
 	s := w.state(slot)
 	before := w.main.laps(16)
-	w.restart(s)
+	w.moved(s)
 	s.place, s.hits = inMain, 0
 	s.index = w.main.write(b, slot, uint64(size))
 	w.clock = uint32(w.main.laps(strategy.TicksPerLap))

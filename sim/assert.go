@@ -3,10 +3,13 @@ package sim
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/foliocache/folio/internal/nearest"
 )
 
 // Assertion is a parsed claim about the rows of a result:
@@ -15,7 +18,8 @@ import (
 //
 // where value is a number, a percentage or another metric{selector}, and a selector is a list
 // of field=value that rows must match; class=page1 picks a depth class. With another metric
-// on the right, rows are compared on the same trace, size and seed.
+// on the right, rows are compared on the same trace, size and seed. A selector value that holds
+// a comma or a brace is quoted.
 type Assertion struct {
 	Text  string
 	Warn  bool // a failure is only a warning
@@ -39,8 +43,14 @@ type Outcome struct {
 	Held      bool
 }
 
-var assertionForm = regexp.MustCompile(`^(?:(error|warn|off):)?\s*(\S+?(?:\{[^}]*\})?)\s*(>=|<=|==|!=|<|>)\s*(.+)$`)
-var operandForm = regexp.MustCompile(`^([a-z][a-z0-9_.]*)(?:\{([^}]*)\})?$`)
+// A selector ends at the first brace outside quotes.
+const operandPattern = `[A-Za-z][A-Za-z0-9_.]*(?:\{(?:[^}"]|"[^"]*")*\})?`
+
+var (
+	assertionForm = regexp.MustCompile(`^(?:([a-z]+):)?\s*(` + operandPattern + `)\s*(>=|<=|==|!=|<|>)\s*(.+)$`)
+	operandForm   = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_.]*)(?:\{(.*)\})?$`)
+	wholeOperand  = regexp.MustCompile(`^` + operandPattern + `$`)
+)
 
 // ParseAssertion reads one assertion.
 func ParseAssertion(text string) (Assertion, error) {
@@ -51,11 +61,14 @@ func ParseAssertion(text string) (Assertion, error) {
 	}
 	a.Warn, a.op = m[1] == "warn", m[3]
 	var err error
-	if a.left, err = parseOperand(m[2]); err == nil {
-		a.right, err = parseOperand(strings.TrimSpace(m[4]))
+	if m[1] != "" && m[1] != "warn" && m[1] != "error" {
+		err = fmt.Errorf("%q is neither error nor warn", m[1])
 	}
-	if err == nil && a.left.metric == "" {
-		err = fmt.Errorf("a metric belongs on the left")
+	if err == nil {
+		a.left, err = parseOperand(m[2])
+	}
+	if err == nil {
+		a.right, err = parseOperand(strings.TrimSpace(m[4]))
 	}
 	if err != nil {
 		return a, fmt.Errorf("%w: assertion %q: %w", ErrConfig, text, err)
@@ -63,34 +76,46 @@ func ParseAssertion(text string) (Assertion, error) {
 	return a, nil
 }
 
+// parseOperand reads a number, a percentage or metric{selector}.
 func parseOperand(text string) (operand, error) {
-	if number, percent := strings.CutSuffix(text, "%"); number != "" {
-		if n, err := strconv.ParseFloat(number, 64); err == nil {
-			if percent {
-				n /= 100
-			}
-			return operand{number: n}, nil
-		}
-	}
-	m := operandForm.FindStringSubmatch(text)
-	if m == nil {
+	number, percent := strings.CutSuffix(text, "%")
+	n, err := strconv.ParseFloat(number, 64)
+	switch {
+	case err == nil && (math.IsNaN(n) || math.IsInf(n, 0)):
+		return operand{}, fmt.Errorf("%q is not a finite number", text)
+	case err == nil && percent:
+		return operand{number: n / 100}, nil
+	case err == nil:
+		return operand{number: n}, nil
+	case !wholeOperand.MatchString(text):
 		return operand{}, fmt.Errorf("%q is neither a number nor metric{selector}", text)
 	}
+	m := operandForm.FindStringSubmatch(text)
 	if !slices.Contains(Metrics(), m[1]) {
-		return operand{}, fmt.Errorf("no metric %q; there are %s", m[1], strings.Join(Metrics(), " "))
+		return operand{}, fmt.Errorf("no metric %q%s", m[1], nearest.Hint(m[1], Metrics()))
 	}
-	o := operand{metric: m[1], selector: map[string]string{}}
-	for _, kv := range splitSelector(m[2]) {
-		k, v, ok := strings.Cut(kv, "=")
-		if !ok || !slices.Contains(selectors, k) {
-			return o, fmt.Errorf("selector %q: want one of %s, as name=value", kv, strings.Join(selectors, " "))
-		}
-		o.selector[k] = strings.Trim(v, `"`)
-	}
-	return o, nil
+	o := operand{metric: m[1]}
+	o.selector, err = parseSelector(m[2])
+	return o, err
 }
 
 var selectors = []string{"policy", "size", "trace", "seed", "class"}
+
+// parseSelector reads name=value,…; a value that holds a comma or a brace is quoted.
+func parseSelector(text string) (map[string]string, error) {
+	selector := map[string]string{}
+	for _, kv := range splitSelector(text) {
+		k, v, ok := strings.Cut(strings.TrimSpace(kv), "=")
+		if !ok || !slices.Contains(selectors, k) {
+			return nil, fmt.Errorf("selector %q: want one of %s, as name=value", kv, strings.Join(selectors, " "))
+		}
+		if _, twice := selector[k]; twice {
+			return nil, fmt.Errorf("selector %q: %s is given twice", text, k)
+		}
+		selector[k] = strings.Trim(v, `"`)
+	}
+	return selector, nil
+}
 
 // splitSelector cuts at commas outside quotes.
 func splitSelector(text string) []string {
@@ -109,6 +134,17 @@ func splitSelector(text string) []string {
 		parts = append(parts, text[start:])
 	}
 	return parts
+}
+
+// CheckPolicies reports a selector that names a policy that is not among those replayed, before
+// anything is.
+func (a Assertion) CheckPolicies(replayed []string) error {
+	for _, o := range []operand{a.left, a.right} {
+		if p, ok := o.selector["policy"]; ok && !slices.Contains(replayed, p) {
+			return fmt.Errorf("%w: assertion %q: its selector matches no row: policy %q is not replayed%s", ErrConfig, a.Text, p, nearest.Hint(p, replayed))
+		}
+	}
+	return nil
 }
 
 // Metrics returns the names that assertions may use: every number of a [Row].
@@ -194,6 +230,8 @@ func (o operand) value(r Row) (float64, error) {
 			return float64(r.Classes[c].Requests), nil
 		case "hits":
 			return float64(r.Classes[c].Hits), nil
+		case "misses":
+			return float64(r.Classes[c].Requests - r.Classes[c].Hits), nil
 		case "hit_ratio":
 			return ratio(r.Classes[c].Hits, r.Classes[c].Requests), nil
 		}
@@ -212,7 +250,7 @@ func (o operand) against(r Row, rows []Row) (float64, error) {
 		return o.number, nil
 	}
 	for _, other := range rows {
-		if other.Trace == r.Trace && other.Size == r.Size && other.Seed == r.Seed && o.selects(other) {
+		if other.Trace == r.Trace && other.Size == r.Size && other.SizeUnit == r.SizeUnit && other.Seed == r.Seed && o.selects(other) {
 			return o.value(other)
 		}
 	}

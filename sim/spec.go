@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/foliocache/folio/arena"
+	"github.com/foliocache/folio/internal/nearest"
 	"github.com/foliocache/folio/sim/baseline"
 	"github.com/foliocache/folio/strategy"
 )
@@ -36,32 +38,57 @@ func folioInfo() baseline.Info {
 }
 
 // ParsePolicy reads NAME[:k=v,…]. Unknown names and parameters are errors that offer the
-// nearest known ones.
+// nearest known ones; values are tried on a cache of a few units.
 func ParsePolicy(text string) (Policy, error) {
 	name, rest, _ := strings.Cut(text, ":")
-	p := Policy{Text: text, Name: name, Params: baseline.Params{}}
+	p := Policy{Text: text, Name: name}
 	info := folioInfo()
 	if name != info.Name {
 		b, ok := baseline.Lookup(name)
 		if !ok {
-			return p, fmt.Errorf("%w: no policy %q; did you mean %s?", ErrConfig, name, strings.Join(nearest(name, policyNames()), " or "))
+			return p, fmt.Errorf("%w: no policy %q%s", ErrConfig, name, nearest.Hint(name, policyNames()))
 		}
 		info, p.info = b, &b
 	}
-	for _, d := range info.Params {
-		p.Params[d.Name] = d.Default
+	given, err := parseParams(rest)
+	if err == nil {
+		p.Params, err = info.Complete(given)
 	}
-	if rest == "" {
-		return p, nil
+	if err != nil {
+		return p, fmt.Errorf("%w: policy %q: %w; it takes %s", ErrConfig, text, err, paramNames(info))
 	}
-	for kv := range strings.SplitSeq(rest, ",") {
+	return p, p.try()
+}
+
+// parseParams reads k=v,….
+func parseParams(text string) (baseline.Params, error) {
+	given := baseline.Params{}
+	if text == "" {
+		return given, nil
+	}
+	for kv := range strings.SplitSeq(text, ",") {
 		k, v, ok := strings.Cut(kv, "=")
-		if _, known := p.Params[k]; !ok || !known {
-			return p, fmt.Errorf("%w: policy %q: no parameter %q; it takes %s", ErrConfig, text, k, paramNames(info))
+		if !ok {
+			return nil, fmt.Errorf("%q is not name=value", kv)
 		}
-		p.Params[k] = v
+		if _, twice := given[k]; twice {
+			return nil, fmt.Errorf("%s is given twice", k)
+		}
+		given[k] = v
 	}
-	return p, nil
+	return given, nil
+}
+
+// try builds the policy for a trace of a few units, so that a bad value is found before a long
+// trace is read.
+func (p Policy) try() error {
+	const units, bytes = 64, 64 << 20
+	t := &Trace{units: units, feedCount: units, sizes: []uint32{}}
+	size := Size{Text: "64", n: units}
+	if p.Params["geometry"] == "fastcache" {
+		size = Size{Text: "64MiB", Bytes: true, n: bytes}
+	}
+	return Job{Trace: t, Policy: p, Size: size, Seed: 1}.Check()
 }
 
 func policyNames() []string {
@@ -96,6 +123,12 @@ var byteUnits = []struct {
 	factor float64
 }{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}}
 
+// maxSize bounds cache sizes, in objects or bytes, and shares of a trace.
+const maxSize = 1 << 50
+
+// decimal is how a size is written: no sign, no hexadecimal, no thousands separators.
+var decimal = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?(e[0-9]+)?$`)
+
 // ParseSize reads 1000 (objects), 64MiB (bytes), 5% (of the distinct units, in objects) or
 // 5%B (of the distinct units' bytes).
 func ParseSize(text string) (Size, error) {
@@ -107,17 +140,32 @@ func ParseSize(text string) (Size, error) {
 			break
 		}
 	}
-	if n, ok := strings.CutSuffix(number, "%"); ok {
+	if n, ok := strings.CutSuffix(number, "%"); ok && factor == 1 {
 		number, factor, s.share = n, .01, true
 	}
 	n, err := strconv.ParseFloat(number, 64)
-	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+	if unsigned := strings.TrimPrefix(number, "-"); err != nil || !decimal.MatchString(unsigned) {
 		return s, fmt.Errorf("%w: cache size %q: want objects (1000), bytes (64MiB) or a share (5%%, 5%%B)", ErrConfig, text)
 	}
-	if s.n = n * factor; s.n <= 0 || !s.share && !s.Bytes && s.n != math.Trunc(s.n) {
-		return s, fmt.Errorf("%w: cache size %q: must be greater than 0 and whole", ErrConfig, text)
+	if s.n = n * factor; s.n <= 0 || s.n > maxSize {
+		return s, fmt.Errorf("%w: cache size %q: must be greater than 0 and at most 2^50", ErrConfig, text)
+	}
+	if !s.share && !s.Bytes && s.n != math.Trunc(s.n) || s.Bytes && !s.share && s.n < 1 {
+		return s, fmt.Errorf("%w: cache size %q: must be a whole number", ErrConfig, text)
 	}
 	return s, nil
+}
+
+// ByteCount returns a size that is an absolute number of bytes; ok is false for any other.
+func (s Size) ByteCount() (n int64, ok bool) { return int64(s.n), s.Bytes && !s.share }
+
+// Scaled returns the size for a sample that holds such a share of a trace. Shares of the
+// trace's units or bytes stay as they are: they become shares of the sample's.
+func (s Size) Scaled(share float64) Size {
+	if !s.share {
+		s.n *= share
+	}
+	return s
 }
 
 // Resolve returns the size in objects or bytes for a trace.
@@ -132,38 +180,4 @@ func (s Size) Resolve(t *Trace) (int64, error) {
 		n *= float64(t.Units())
 	}
 	return max(1, int64(math.Round(n))), nil
-}
-
-// nearest returns the one to three names closest to a misspelt one.
-func nearest(name string, known []string) []string {
-	best, least := []string{}, 1<<30
-	for _, k := range known {
-		switch d := distance(name, k); {
-		case d < least:
-			best, least = []string{k}, d
-		case d == least && len(best) < 3:
-			best = append(best, k)
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := diagonal
-			if a[i] != b[j] {
-				d = min(diagonal, row[j], row[j+1]) + 1
-			}
-			diagonal, row[j+1] = row[j+1], d
-		}
-	}
-	return row[len(b)]
 }

@@ -2,9 +2,9 @@ package strategy
 
 // Calibration compares stated confidences with what came true. The zero value is empty.
 type Calibration struct {
-	Bins   [10]Bin
-	brier  float64
-	groups [depths][freqs]Bin // by depth and frequency: the base rates that a skill is measured against
+	Bins    [10]Bin
+	Squares float64 // sum of the squared errors of the probabilities stated
+	Base    float64 // the same of the base rates of depth and frequency
 }
 
 // Bin counts the statements whose probability fell into one tenth of 0..1.
@@ -21,20 +21,11 @@ func (b *Bin) add(p float64, asked bool) {
 }
 
 // Add books the outcome of a statement.
-func (c *Calibration) Add(w Watch, asked bool) {
-	p := w.P()
+func (c *Calibration) Add(s Statement, asked bool) {
+	p, base, outcome := s.P(), s.Base(), float64(flag(asked))
 	c.Bins[min(9, int(p*10))].add(p, asked)
-	d := p - float64(flag(asked))
-	c.brier += d * d
-	row := int(w.Cell % features)
-	f := 0
-	switch {
-	case row < 256:
-		f = row % 128 / 32
-	default:
-		f = (row - 256) / 40
-	}
-	c.groups[int(w.Cell)/features/hazards][f].add(p, asked)
+	c.Squares += (p - outcome) * (p - outcome)
+	c.Base += (base - outcome) * (base - outcome)
 }
 
 // N returns the number of settled statements.
@@ -49,26 +40,19 @@ func (c *Calibration) N() int64 {
 // Brier returns the mean squared error of the statements, 0 (perfect) to 1; 0 without any.
 func (c *Calibration) Brier() float64 {
 	if n := c.N(); n > 0 {
-		return c.brier / float64(n)
+		return c.Squares / float64(n)
 	}
 	return 0
 }
 
-// Skill returns the Brier skill score against always stating the base rate of the depth and
-// frequency group, known in hindsight: 1 is perfect, 0 no better than the base rates.
+// Skill returns the Brier skill score against always stating the base rate of the unit's depth
+// and frequency, as far as it was known at that moment: 1 is perfect, 0 no better than the base
+// rates. Differs from the usual score in that the base rates have no hindsight either.
 func (c *Calibration) Skill() float64 {
-	base := 0.0
-	for _, g := range c.groups {
-		for _, b := range g {
-			if b.N > 0 {
-				base += float64(b.Reused) * float64(b.N-b.Reused) / float64(b.N)
-			}
-		}
-	}
-	if base == 0 {
+	if c.Base == 0 {
 		return 0
 	}
-	return 1 - c.brier/base
+	return 1 - c.Squares/c.Base
 }
 
 // ECE returns the expected calibration error over the ten bins, 0..1.

@@ -18,9 +18,6 @@ type Evidence struct {
 // Cell names the row of an [Estimator] that some evidence falls into.
 type Cell uint16
 
-// NoCell is the cell of nothing.
-const NoCell = ^Cell(0)
-
 const (
 	features = 512 // cells of one class: moment, frequency, hits, age
 	classes  = depths * hazards
@@ -96,18 +93,29 @@ func (e Evidence) prior() float64 {
 
 // Watch is a stated confidence whose outcome is not known yet.
 type Watch struct {
-	Cell   Cell
-	Stated uint16 // what was stated, packed: see pack
-	Start  uint32 // main's clock then, in ticks
+	Statement
+	Start uint32 // main's clock then, in ticks
 }
 
-// pack keeps the probability stated, in 1/2047, and the bin that it came from.
-func pack(p float64, bin int) uint16 { return uint16(bin)<<11 | uint16(p*2047+.5) }
+// Statement is what was stated and whence: the cell (14 bits), its bin (5), the probability
+// stated in 1/255 (8), and in 1/31 the base rate that it must beat (5).
+type Statement uint32
+
+// NoStatement is the absence of one.
+const NoStatement = ^Statement(0)
+
+func pack(id Cell, bin int, p, base float64) Statement {
+	return Statement(id) | Statement(bin)<<14 | Statement(p*255+.5)<<19 | Statement(base*31+.5)<<27
+}
 
 // P returns the probability stated.
-func (w Watch) P() float64 { return float64(w.Stated&2047) / 2047 }
+func (s Statement) P() float64 { return float64(s>>19&255) / 255 }
 
-func (w Watch) bin() int { return int(w.Stated >> 11) }
+// Base returns the base rate of the depth and frequency, as far as it was known then.
+func (s Statement) Base() float64 { return float64(s>>27) / 31 }
+
+func (s Statement) cell() Cell { return Cell(s & (1<<14 - 1)) }
+func (s Statement) bin() int   { return int(s >> 14 & 31) }
 
 // TicksPerLap is the resolution of main's clock: the clock advances by so many ticks while
 // main's capacity in bytes is written.
@@ -121,48 +129,73 @@ const TicksPerLap = 4096
 // what the cells' estimates turn out to be worth, and that is stated (calibeating: Foster &
 // Hart 2023; online: Gupta & Ramdas, ICML'23).
 //
-// The zero value is ready. Not for concurrent use. One class of cells takes 12 KiB and is
+// The zero value is ready. Not for concurrent use. One class of cells takes 16 KiB and is
 // allocated when the class first shows up.
 type Estimator struct {
-	cells [classes]*[features]cell
-	bins  [bins]cell
+	cells  [classes]*[features]cell
+	bins   [bins]cell
+	groups [depths][freqs]cell // by depth and frequency alone: what a confidence must beat
 }
 
 const (
 	bins        = 32
-	priorWeight = 4     // observations that a cell's prior is worth
-	binWeight   = 200   // observations that a cell's own estimate is worth to its bin
-	cellDecay   = .9995 // an outcome's weight after one more in its cell; the design had .999
-	binDecay    = 1     // bins never forget
+	priorWeight = 4    // observations that a cell's prior is worth
+	binWeight   = 3000 // observations that a cell's own estimate is worth to its bin
 )
 
-// Confidence returns the calibrated probability, 0..1, for the evidence at clock now (ticks),
-// and the watch to open on it.
-func (e *Estimator) Confidence(ev Evidence, now uint32) (p float64, w Watch) {
+// Confidence states how likely the evidence is followed by another request, at clock now in
+// ticks. p is calibrated; hope is the cell's own estimate without exposure, which errs on the
+// bright side while little is known; s is the statement to watch.
+func (e *Estimator) Confidence(ev Evidence, now uint32) (p, hope float64, s Statement) {
 	id := ev.Cell()
-	raw := e.cell(id).estimate(ev.prior(), priorWeight, now)
+	c, prior := e.cell(id), ev.prior()
+	raw := (c.estimate(prior, priorWeight, now) + c.always(prior, priorWeight, now)) / 2
 	bin := min(bins-1, int(raw*bins))
 	p = e.bins[bin].estimate(raw, binWeight, now)
-	return p, Watch{Cell: id, Stated: pack(p, bin), Start: now}
+	base := e.group(id).estimate(depthPrior[ev.Depth], priorWeight, now)
+	return p, c.settled(prior, priorWeight), pack(id, bin, p, base)
 }
 
 // Watch opens a watch.
 func (e *Estimator) Watch(w Watch) {
-	e.cell(w.Cell).open(w.Start)
-	e.bins[w.bin()].open(w.Start)
+	for _, c := range e.learners(w.Statement) {
+		c.open(w.Start)
+	}
 }
 
 // Settle closes a watch with its outcome.
 func (e *Estimator) Settle(w Watch, asked bool) {
 	e.Drop(w)
-	e.cell(w.Cell).settle(asked, cellDecay)
-	e.bins[w.bin()].settle(asked, binDecay)
+	for i, c := range e.learners(w.Statement) {
+		c.settle(asked, decays[i])
+	}
 }
 
 // Drop closes a watch whose outcome will never be known.
 func (e *Estimator) Drop(w Watch) {
-	e.cell(w.Cell).drop(w.Start)
-	e.bins[w.bin()].drop(w.Start)
+	for _, c := range e.learners(w.Statement) {
+		c.drop(w.Start)
+	}
+}
+
+// learners returns what learns from a statement: its cell, its bin, its group.
+func (e *Estimator) learners(s Statement) [3]*cell {
+	return [3]*cell{e.cell(s.cell()), &e.bins[s.bin()], e.group(s.cell())}
+}
+
+// decays holds an outcome's weight after one more: in its cell (the design had .999), its bin
+// and its group, which never forget.
+var decays = [3]float32{.9995, 1, 1}
+
+// group returns the base rate of a cell's depth and frequency.
+func (e *Estimator) group(id Cell) *cell {
+	row, f := int(id%features), 0
+	if row < 256 {
+		f = row % 128 / 32
+	} else {
+		f = (row - 256) / 40
+	}
+	return &e.groups[int(id)/features/hazards][f]
 }
 
 func (e *Estimator) cell(id Cell) *cell {
@@ -180,21 +213,34 @@ func (e *Estimator) cell(id Cell) *cell {
 // in the actuarial estimate of life tables: Kaplan & Meier 1958, section 3).
 type cell struct {
 	yes, n     float32 // outcomes, the older the lighter
-	all        float32 // outcomes ever
-	watches    float32 // open ones
+	allYes     uint32
+	all        uint32  // outcomes ever
+	watches    int32   // open ones
 	openStarts float64 // the sum of their start ticks
 }
 
+// exposure returns how much of a no the open watches have survived.
+func (c *cell) exposure(now uint32) float64 {
+	return (float64(c.watches)*float64(now) - c.openStarts) / TicksPerLap
+}
+
+// estimate follows the workload: it forgets old outcomes.
 func (c *cell) estimate(prior, weight float64, now uint32) float64 {
-	n := float64(c.n)
-	if c.watches > 0 {
-		exposure := (float64(c.watches)*float64(now) - c.openStarts) / TicksPerLap
-		if c.all > 0 {
-			exposure *= float64(c.n / c.all)
-		}
-		n += exposure
+	n, exposure := float64(c.n), c.exposure(now)
+	if c.all > 0 {
+		exposure *= float64(c.n) / float64(c.all)
 	}
-	return min(1, (float64(c.yes)+weight*prior)/(n+weight))
+	return min(1, (float64(c.yes)+weight*prior)/(n+exposure+weight))
+}
+
+// always estimates from all outcomes ever.
+func (c *cell) always(prior, weight float64, now uint32) float64 {
+	return min(1, (float64(c.allYes)+weight*prior)/(float64(c.all)+c.exposure(now)+weight))
+}
+
+// settled estimates from the outcomes known, as if no watch were open.
+func (c *cell) settled(prior, weight float64) float64 {
+	return min(1, (float64(c.yes)+weight*prior)/(float64(c.n)+weight))
 }
 
 func (c *cell) settle(asked bool, decay float32) {
@@ -202,6 +248,7 @@ func (c *cell) settle(asked bool, decay float32) {
 	c.n = c.n*decay + 1
 	c.all++
 	if asked {
+		c.allYes++
 		c.yes++
 	}
 }

@@ -37,6 +37,7 @@ const (
 type Candidate struct {
 	Moment     Moment
 	Confidence float64 // calibrated probability, 0..1, of being asked for again within a lap of main and before a write
+	Hope       float64 // the same on the bright side: what confidence would be if nothing were pending; strategies act on it
 	Price      float64 // k: how dear main's bytes are now, see [Price]; scales thresholds
 	Hits       uint8   // in this stay: since the fill, or since the last time round main
 	Credit     uint8   // 0..3: hits of earlier laps not yet spent, one is spent each time round main

@@ -149,66 +149,70 @@ func TestFixturesObeyTheRulesOfRequest(t *testing.T) {
 	}
 }
 
+const goodLine = "1.2.3.4 - - [10/Oct/2025:13:55:36 -0700] \"GET / HTTP/1.1\" 200 1\n"
+
+// faults are inputs that must be refused, with the position and the words they are refused with.
+var faults = []struct {
+	format, options, data string
+	line                  int
+	offset                int64
+	is                    error
+	says                  string
+}{
+	{"arc", "", "1 8 0 1\n9 8", 2, 0, ErrTruncated, "2 of 4 fields"},
+	{"arc", "", "1 8 0\n9 8 0 1\n", 1, 0, nil, "3 of 4 fields"},
+	{"arc", "", "1 8 0 1 5\n", 1, 0, nil, "more than 4"},
+	{"arc", "", "1 0 0 1\n", 1, 0, nil, "count of 0"},
+	{"arc", "", "1 99999999999 0 1\n", 1, 0, nil, "count"},
+	{"arc", "", "18446744073709551615 2 0 1\n", 1, 0, nil, "end beyond 2^64-1"},
+	{"arc", "", "1 1 0 0\n-1 1 0 0\n", 2, 0, nil, "negative"},
+	{"arc", "", "18446744073709551616 1 0 0\n", 1, 0, nil, "beyond 2^64-1"},
+	{"lirs", "", "1\n*\n-5\n", 3, 0, nil, "negative"},
+	{"lirs", "", "1\n18446744073709551616\n", 2, 0, nil, "beyond 2^64-1"},
+	{"lirs", "", "1\nx\n", 2, 0, nil, "not a decimal"},
+	{"u64", "", "12345678\x00", 0, 8, ErrTruncated, "1 bytes of a 8-byte record"},
+	{"cache2k", "", "\x00\x00\x00\x01\x00", 0, 4, ErrTruncated, ""},
+	{"oracleGeneral", "", strings.Repeat("\x00", 30), 0, 24, ErrTruncated, ""},
+	{"csv", "", "id,sise\n1,2\n", 1, 0, nil, `did you mean "size"`},
+	{"csv", "", "size\n1\n", 1, 0, nil, "no column id"},
+	{"csv", "", "id,id\n1,1\n", 1, 0, nil, "twice"},
+	{"csv", "", "id,size\n1,2\n1\n", 3, 0, nil, "1 values for 2 columns"},
+	{"csv", "", "id,size\n1,2\n1", 3, 0, ErrTruncated, "1 values for 2 columns"},
+	{"csv", "", "id,size\n1,-2\n", 2, 0, nil, "negative"},
+	{"csv", "", "id,list\n1,t\n", 2, 0, nil, "exactly one"},
+	{"csv", "", "id,op\n1,raed\n", 2, 0, nil, `did you mean "read"`},
+	{"csv", "", "list,limit\nt,0\n", 2, 0, nil, "limit is 0"},
+	{"csv", "", "list,scope\nt,s\nt,\n", 3, 0, nil, "scope is empty"},
+	{"jsonl", "", `{"list":"t","scope":""}` + "\n", 1, 0, nil, "scope is empty"},
+	{"jsonl", "", `{"list":"t","list":"u"}` + "\n", 1, 0, nil, "twice"},
+	{"jsonl", "", `{"id":1 "size":2}` + "\n", 1, 0, nil, "no comma"},
+	{"jsonl", "", `{"id":1}}` + "\n", 1, 0, nil, "after the object"},
+	{"jsonl", "", `{"id":1,"total":tru}` + "\n", 1, 0, nil, "plain value"},
+	{"jsonl", "", `{"list":"\q"}` + "\n", 1, 0, nil, "not JSON"},
+	{"csv", "", "list,rows\nt,21\n", 2, 0, nil, "more than the limit"},
+	{"csv", "", "list,page\nt,0\n", 2, 0, nil, "page is 0"},
+	{"csv", "", "list,page\nt,4294967295\n", 2, 0, nil, "beyond row"},
+	{"csv", "", "time_s,id\n5,1\n4,1\n", 3, 0, nil, "time falls"},
+	{"csv", "", "id,list\n1,\"t\n", 2, 0, nil, "not closed"},
+	{"csv", "", "id,list\n1,\"t\"x\n", 2, 0, nil, "after a closing quote"},
+	{"jsonl", "", "{\"id\":1}\n{\"id\":2,\"sise\":1}\n", 2, 0, nil, `did you mean "size"`},
+	{"jsonl", "", "{\"id\":1}\n{\"id\":", 2, 0, ErrTruncated, "not JSON"},
+	{"jsonl", "", "{\"id\":-1}\n", 1, 0, nil, "negative"},
+	{"jsonl", "", "{\"id\":[1]}\n", 1, 0, nil, "plain value"},
+	{"jsonl", "", "{}\n", 1, 0, nil, "exactly one"},
+	{"jsonl", "", "[]\n", 1, 0, nil, "no JSON object"},
+	{"pages", "", "t_s,client\n", 1, 0, nil, "header"},
+	{"pages", "", pagesHeader + "\n5,1,0,1611,0,,,\n", 2, 0, nil, "page 0"},
+	{"pages", "", pagesHeader + "\n5,1,0,1611,1,,\n", 2, 0, nil, "7 of 8 fields"},
+	{"accesslog", "page=p", goodLine + "x\n", 2, 0, nil, "Combined Log Format"},
+	{"accesslog", "page=p", goodLine + strings.Replace(goodLine, "Oct", "Okt", 1), 2, 0, nil, "no time"},
+	{"accesslog", "page=p", goodLine + strings.Replace(goodLine, "200", "2x0", 1), 2, 0, nil, "no status"},
+	{"lirs", "", "1\n" + strings.Repeat("1", bufferBytes+1), 2, 0, nil, "longer than"},
+	{"folio", "", folioMagic[:6] + "\x02\n", 0, 6, nil, "version 2"},
+}
+
 func TestFaultsHaveTheirPosition(t *testing.T) {
-	good := "1.2.3.4 - - [10/Oct/2025:13:55:36 -0700] \"GET / HTTP/1.1\" 200 1\n"
-	for _, c := range []struct {
-		format, options, data string
-		line                  int
-		offset                int64
-		is                    error
-		says                  string
-	}{
-		{"arc", "", "1 8 0 1\n9 8", 2, 0, ErrTruncated, "2 of 4 fields"},
-		{"arc", "", "1 8 0\n9 8 0 1\n", 1, 0, nil, "3 of 4 fields"},
-		{"arc", "", "1 8 0 1 5\n", 1, 0, nil, "more than 4"},
-		{"arc", "", "1 0 0 1\n", 1, 0, nil, "count of 0"},
-		{"arc", "", "1 99999999999 0 1\n", 1, 0, nil, "count"},
-		{"arc", "", "18446744073709551615 2 0 1\n", 1, 0, nil, "end beyond 2^64-1"},
-		{"arc", "", "1 1 0 0\n-1 1 0 0\n", 2, 0, nil, "negative"},
-		{"arc", "", "18446744073709551616 1 0 0\n", 1, 0, nil, "beyond 2^64-1"},
-		{"lirs", "", "1\n*\n-5\n", 3, 0, nil, "negative"},
-		{"lirs", "", "1\n18446744073709551616\n", 2, 0, nil, "beyond 2^64-1"},
-		{"lirs", "", "1\nx\n", 2, 0, nil, "not a decimal"},
-		{"u64", "", "12345678\x00", 0, 8, ErrTruncated, "1 bytes of a 8-byte record"},
-		{"cache2k", "", "\x00\x00\x00\x01\x00", 0, 4, ErrTruncated, ""},
-		{"oracleGeneral", "", strings.Repeat("\x00", 30), 0, 24, ErrTruncated, ""},
-		{"csv", "", "id,sise\n1,2\n", 1, 0, nil, `did you mean "size"`},
-		{"csv", "", "size\n1\n", 1, 0, nil, "no column id"},
-		{"csv", "", "id,id\n1,1\n", 1, 0, nil, "twice"},
-		{"csv", "", "id,size\n1,2\n1\n", 3, 0, nil, "1 values for 2 columns"},
-		{"csv", "", "id,size\n1,2\n1", 3, 0, ErrTruncated, "1 values for 2 columns"},
-		{"csv", "", "id,size\n1,-2\n", 2, 0, nil, "negative"},
-		{"csv", "", "id,list\n1,t\n", 2, 0, nil, "exactly one"},
-		{"csv", "", "id,op\n1,raed\n", 2, 0, nil, `did you mean "read"`},
-		{"csv", "", "list,limit\nt,0\n", 2, 0, nil, "limit is 0"},
-		{"csv", "", "list,scope\nt,s\nt,\n", 3, 0, nil, "scope is empty"},
-		{"jsonl", "", `{"list":"t","scope":""}` + "\n", 1, 0, nil, "scope is empty"},
-		{"jsonl", "", `{"list":"t","list":"u"}` + "\n", 1, 0, nil, "twice"},
-		{"jsonl", "", `{"id":1 "size":2}` + "\n", 1, 0, nil, "no comma"},
-		{"jsonl", "", `{"id":1}}` + "\n", 1, 0, nil, "after the object"},
-		{"jsonl", "", `{"id":1,"total":tru}` + "\n", 1, 0, nil, "plain value"},
-		{"jsonl", "", `{"list":"\q"}` + "\n", 1, 0, nil, "not JSON"},
-		{"csv", "", "list,rows\nt,21\n", 2, 0, nil, "more than the limit"},
-		{"csv", "", "list,page\nt,0\n", 2, 0, nil, "page is 0"},
-		{"csv", "", "list,page\nt,4294967295\n", 2, 0, nil, "beyond row"},
-		{"csv", "", "time_s,id\n5,1\n4,1\n", 3, 0, nil, "time falls"},
-		{"csv", "", "id,list\n1,\"t\n", 2, 0, nil, "not closed"},
-		{"csv", "", "id,list\n1,\"t\"x\n", 2, 0, nil, "after a closing quote"},
-		{"jsonl", "", "{\"id\":1}\n{\"id\":2,\"sise\":1}\n", 2, 0, nil, `did you mean "size"`},
-		{"jsonl", "", "{\"id\":1}\n{\"id\":", 2, 0, ErrTruncated, "not JSON"},
-		{"jsonl", "", "{\"id\":-1}\n", 1, 0, nil, "negative"},
-		{"jsonl", "", "{\"id\":[1]}\n", 1, 0, nil, "plain value"},
-		{"jsonl", "", "{}\n", 1, 0, nil, "exactly one"},
-		{"jsonl", "", "[]\n", 1, 0, nil, "no JSON object"},
-		{"pages", "", "t_s,client\n", 1, 0, nil, "header"},
-		{"pages", "", pagesHeader + "\n5,1,0,1611,0,,,\n", 2, 0, nil, "page 0"},
-		{"pages", "", pagesHeader + "\n5,1,0,1611,1,,\n", 2, 0, nil, "7 of 8 fields"},
-		{"accesslog", "page=p", good + "x\n", 2, 0, nil, "Combined Log Format"},
-		{"accesslog", "page=p", good + strings.Replace(good, "Oct", "Okt", 1), 2, 0, nil, "no time"},
-		{"accesslog", "page=p", good + strings.Replace(good, "200", "2x0", 1), 2, 0, nil, "no status"},
-		{"lirs", "", "1\n" + strings.Repeat("1", bufferBytes+1), 2, 0, nil, "longer than"},
-		{"folio", "", folioMagic[:6] + "\x02\n", 0, 6, nil, "version 2"},
-	} {
+	for _, c := range faults {
 		_, err := readAs(t, c.format, c.options, c.data)
 		var e *Error
 		if !errors.As(err, &e) {

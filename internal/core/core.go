@@ -90,10 +90,10 @@ func (c *Core) Arena() *arena.Arena { return c.arena }
 
 // Lookup books a read and says what to do.
 func (c *Core) Lookup(q Query) Answer {
-	slot, resident := c.arena.Find(q.Key)
+	slot, _ := c.arena.Find(q.Key)
 	c.read(q.Feed)
 	r := c.request(q)
-	r.Stale = resident && !c.valid(c.entries[slot], q)
+	r.Stale = c.outdated(slot, q)
 	if c.arena.Request(slot, r) {
 		return Answer{Action: Serve}
 	}
@@ -134,7 +134,9 @@ func (c *Core) keep(f *Flight, u Loaded) {
 		panic(fmt.Sprintf("core: unit of feed %d in a flight of feed %d", u.Feed, f.query.Feed))
 	}
 	slot, _ := c.arena.Find(u.Key)
-	slot = c.arena.Fill(slot, c.request(u.Query), u.Size)
+	r := c.request(u.Query)
+	r.Stale = c.outdated(slot, u.Query) // brought along by another unit's load, unread since the write
+	slot = c.arena.Fill(slot, r, u.Size)
 	if slot == arena.NoSlot {
 		return
 	}
@@ -146,6 +148,12 @@ func (c *Core) keep(f *Flight, u Loaded) {
 
 func (c *Core) request(q Query) arena.Request {
 	return arena.Request{Key: q.Key, Feed: uint64(q.Feed), Depth: q.Depth, Hazard: c.hazard(q.Feed), Cost: q.Cost}
+}
+
+// outdated reports whether the copies of a unit are of an older version: the composite's, and
+// those that only shadows still hold.
+func (c *Core) outdated(slot arena.Slot, q Query) bool {
+	return slot != arena.NoSlot && !c.valid(c.entries[slot], q)
 }
 
 // valid reports whether an entry's stamps are the current ones.

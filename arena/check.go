@@ -1,0 +1,130 @@
+package arena
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Check recomputes every sum of the arena from scratch and returns what does not agree, joined;
+// nil if all does. For tests: O(units × worlds + ring entries). Safe whenever no call is under way.
+func (a *Arena) Check() error {
+	err := a.live.check()
+	if a.shadow != nil {
+		err = errors.Join(err, a.shadow.check())
+	}
+	return err
+}
+
+// faults gathers what a check finds.
+type faults []error
+
+func (f *faults) want(ok bool, format string, args ...any) {
+	if !ok {
+		*f = append(*f, fmt.Errorf("arena: "+format, args...))
+	}
+}
+
+func (p *plane) check() error {
+	var f faults
+	free := p.checkTable(&f)
+	known := make([]uint8, len(p.units))
+	for _, w := range p.worlds {
+		w.check(&f, known)
+	}
+	for slot, u := range p.units {
+		if free[Slot(slot)] {
+			f.want(known[slot] == 0, "slot %d is free, but %d worlds know it", slot, known[slot])
+			continue
+		}
+		f.want(u.known == known[slot] && u.known > 0, "slot %d says %d worlds know it, %d do", slot, u.known, known[slot])
+		f.want(u.size > 0, "slot %d has no size", slot)
+	}
+	return errors.Join(f...)
+}
+
+// checkTable compares units, index and free list, and returns the latter as a set.
+func (p *plane) checkTable(f *faults) map[Slot]bool {
+	free := map[Slot]bool{}
+	for _, s := range p.free {
+		f.want(!free[s], "slot %d is free twice", s)
+		free[s] = true
+	}
+	indexed := 0
+	for _, s := range p.table.slots {
+		if s != NoSlot {
+			indexed++
+			f.want(!free[s], "slot %d is free and indexed", s)
+		}
+	}
+	f.want(indexed == p.table.used && indexed == len(p.units)-len(free),
+		"%d units indexed, the table says %d, %d units are not free", indexed, p.table.used, len(p.units)-len(free))
+	f.want(indexed*4 <= len(p.table.slots)*3, "%d units in a table of %d", indexed, len(p.table.slots))
+	f.want(len(p.states) == len(p.units)*len(p.worlds), "%d states for %d units in %d worlds", len(p.states), len(p.units), len(p.worlds))
+	for slot, u := range p.units {
+		if !free[Slot(slot)] {
+			f.want(p.table.find(u.key) == Slot(slot), "slot %d of key %x is found at %d", slot, u.key, p.table.find(u.key))
+		}
+	}
+	return free
+}
+
+// check recounts one world and books in known what it knows.
+func (w *world) check(f *faults, known []uint8) {
+	var entries, bytes int64
+	ghosts := uint64(0)
+	for slot := range w.plane.units {
+		s, size := w.state(Slot(slot)), w.plane.units[slot].size
+		switch s.place {
+		case nowhere:
+			f.want(*s == noState, "world %d: slot %d is nowhere, yet has %+v", w.number, slot, *s)
+			continue
+		case inGhost:
+			ghosts += uint64(size)
+			f.want(w.ghosts.queue.holds(Slot(slot), s.index), "world %d: the ghost's queue lacks slot %d", w.number, slot)
+		default:
+			entries++
+			bytes += int64(size)
+			r := &w.probation
+			if s.place == inMain {
+				r = &w.main
+			}
+			f.want(r.bucket(w.plane.units[slot].key).holds(Slot(slot), s.index), "world %d: ring %d lacks slot %d", w.number, s.place, slot)
+		}
+		known[slot]++
+	}
+	f.want(entries == w.Entries && bytes == w.Bytes, "world %d: %d entries of %d bytes, the counters say %d of %d", w.number, entries, bytes, w.Entries, w.Bytes)
+	f.want(ghosts == w.ghosts.bytes, "world %d: ghosts of %d bytes, the counter says %d", w.number, ghosts, w.ghosts.bytes)
+	f.want(w.Admitted-w.Evicted-w.Invalidated == w.Entries, "world %d: %d admitted - %d evicted - %d invalidated are not %d entries", w.number, w.Admitted, w.Evicted, w.Invalidated, w.Entries)
+	f.want(w.Hits <= w.Requests, "world %d: %d hits in %d requests", w.number, w.Hits, w.Requests)
+	f.want(uint64(w.Bytes) <= w.probation.used()+w.main.used(), "world %d: %d live bytes in rings of %d", w.number, w.Bytes, w.probation.used()+w.main.used())
+	w.checkRing(f, &w.probation, inProbation)
+	w.checkRing(f, &w.main, inMain)
+}
+
+// holds reports whether the entry of a running index is there and is the slot's.
+func (b *bucket) holds(slot Slot, index uint32) bool {
+	return index-b.head < b.tail-b.head && b.entries[index&uint32(len(b.entries)-1)].slot == slot
+}
+
+// checkRing walks a ring's entries: none is overwritten, none overlaps the next, live ones are
+// within their chunk.
+func (w *world) checkRing(f *faults, r *ring, p place) {
+	for n := range r.buckets {
+		b := &r.buckets[n]
+		f.want(b.tail-b.head <= uint32(len(b.entries)), "world %d: ring %d bucket %d holds %d of %d", w.number, p, n, b.tail-b.head, len(b.entries))
+		next := b.offset // where the entry that follows begins
+		for i := b.tail; i != b.head; {
+			i--
+			e := b.entries[i&uint32(len(b.entries)-1)]
+			f.want(e.offset < next, "world %d: ring %d bucket %d: entry %d begins at %d, the next at %d", w.number, p, n, i, e.offset, next)
+			f.want(e.offset+r.capacity >= b.offset, "world %d: ring %d bucket %d: entry %d is overwritten", w.number, p, n, i)
+			if s := w.state(e.slot); s.place == p && s.index == i {
+				f.want(r.bucket(w.plane.units[e.slot].key) == b, "world %d: ring %d bucket %d: entry %d passes for the copy of a unit of another bucket", w.number, p, n, i)
+				end := e.offset + uint64(w.plane.units[e.slot].size)
+				f.want(end <= next, "world %d: ring %d bucket %d: entry %d ends at %d, the next begins at %d", w.number, p, n, i, end, next)
+				f.want(r.chunk == 0 || end%r.chunk != 0 && e.offset/r.chunk == end/r.chunk, "world %d: ring %d bucket %d: entry %d crosses its chunk", w.number, p, n, i)
+			}
+			next = e.offset
+		}
+	}
+}

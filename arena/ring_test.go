@@ -1,0 +1,120 @@
+package arena
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/VictoriaMetrics/fastcache"
+	"github.com/cespare/xxhash/v2"
+)
+
+// keyIn returns a random key of 16 bytes that fastcache puts into some bucket.
+func keyIn(r *rand.Rand, bucket uint64) []byte {
+	k := make([]byte, 16)
+	for {
+		binary.LittleEndian.PutUint64(k, r.Uint64())
+		binary.LittleEndian.PutUint64(k[8:], r.Uint64())
+		if xxhash.Sum64(k)%fastcacheBuckets == bucket {
+			return k
+		}
+	}
+}
+
+// TestRingReplicatesFastcache writes entries of random and of awkward sizes through one bucket
+// of the real thing and asks it after every write which of the last ones can still be read.
+func TestRingReplicatesFastcache(t *testing.T) {
+	r := seeded(t)
+	for _, chunks := range []uint64{1, 2, 3, 5} {
+		capacity := chunks * fastcacheChunk
+		real := fastcache.New(int(capacity * fastcacheBuckets))
+		ours := newRing(1, capacity, fastcacheChunk)
+		b := &ours.buckets[0]
+		bucket := r.Uint64N(fastcacheBuckets)
+		var keys [][]byte
+		overwritten := map[Slot]bool{}
+		for i := range 700 {
+			size := awkward(r, fastcacheChunk-b.offset%fastcacheChunk)
+			k := keyIn(r, bucket)
+			keys = append(keys, k)
+			real.Set(k, make([]byte, size-fastcacheHeader))
+			if ours.fits(size) {
+				for old, _, ok := ours.overwritten(b, size); ok; old, _, ok = ours.overwritten(b, size) {
+					overwritten[old] = true
+				}
+				ours.write(b, Slot(i), size)
+			} else {
+				overwritten[Slot(i)] = true
+			}
+			for j := max(0, i-200); j <= i; j++ {
+				if got := real.Has(keys[j]); got == overwritten[Slot(j)] {
+					t.Fatalf("%d chunks, write %d of %d bytes: write %d is readable %t, the ring says %t", chunks, i, size, j, got, !got)
+				}
+			}
+		}
+		if int(b.tail-b.head) == len(keys) {
+			t.Errorf("%d chunks: nothing was overwritten", chunks)
+		}
+		real.Reset()
+	}
+}
+
+// awkward returns a size, header included: small, any, or about what ends a chunk or is left
+// of this one.
+func awkward(r *rand.Rand, left uint64) uint64 {
+	switch r.IntN(5) {
+	case 4:
+		return max(fastcacheHeader, left-1+r.Uint64N(3))
+	case 0:
+		return fastcacheHeader + r.Uint64N(200)
+	case 1:
+		return fastcacheChunk - 2 + r.Uint64N(3) // the largest that is taken, and the two that are not
+	case 2:
+		return fastcacheChunk/4 - 1 + r.Uint64N(3)
+	}
+	return fastcacheHeader + r.Uint64N(fastcacheChunk-fastcacheHeader)
+}
+
+// TestSlotAndIndexNameOneEntryOfAllBuckets: a slot may be given to a unit of another bucket
+// while a dead copy of its former unit is still in the ring; the copy must not pass for it.
+func TestSlotAndIndexNameOneEntryOfAllBuckets(t *testing.T) {
+	r := seeded(t)
+	for _, buckets := range []int{1, 2, 3, 512} {
+		ring, seen := newRing(buckets, 1000, 0), map[uint32]bool{}
+		for range 20_000 {
+			index := ring.write(&ring.buckets[r.IntN(buckets)], 7, 1)
+			if seen[index] {
+				t.Fatalf("%d buckets: two entries have index %d", buckets, index)
+			}
+			seen[index] = true
+		}
+	}
+}
+
+func TestFastcacheGeometryIsWholeSteps(t *testing.T) {
+	if _, err := Fastcache(MinFastcache - 1); err == nil {
+		t.Error("less than the least is no error")
+	}
+	for _, mib := range []int64{96, 100, 128, 320, 330, 1000, 3200} {
+		g, err := Fastcache(mib << 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := g.Probation + g.Main
+		if g.Probation%fastcacheStep != 0 || g.Main%fastcacheStep != 0 || g.Probation == 0 ||
+			sum > uint64(mib)<<20 || sum+fastcacheStep <= uint64(mib)<<20 {
+			t.Errorf("%d MiB: %+v", mib, g)
+		}
+		if mib%320 == 0 && g.Probation*10 != sum {
+			t.Errorf("%d MiB: probation is %d of %d", mib, g.Probation, sum)
+		}
+	}
+}
+
+func TestPlainGeometryUsesTheWholeCapacity(t *testing.T) {
+	for capacity := int64(1); capacity < 500; capacity++ {
+		if g := Plain(capacity); g.Probation < 1 || g.Probation+g.Main != uint64(capacity) {
+			t.Errorf("%d: %+v", capacity, g)
+		}
+	}
+}

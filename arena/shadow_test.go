@@ -1,0 +1,147 @@
+package arena
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/foliocache/folio/strategy"
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestExactShadowIsTheRunOfItsStrategyAlone drives one competition and every strategy alone
+// through the same reads and writes: the shadow's counters are the lone run's, one by one.
+func TestExactShadowIsTheRunOfItsStrategyAlone(t *testing.T) {
+	for name, g := range map[string]Geometry{
+		"objects": Plain(100), "bytes": Plain(5000),
+		"chunked": {Probation: 8 * 128, Main: 8 * 1024, Buckets: 8, Chunk: 128, Header: 20},
+	} {
+		for _, arbiter := range Arbiters() {
+			t.Run(name+"/"+arbiter, func(t *testing.T) {
+				t.Parallel()
+				r := seeded(t)
+				all := newClient(t, Config{Geometry: g, Entries: 100, Arbiter: arbiter})
+				var alone []*client
+				for _, n := range all.arena.Names() {
+					alone = append(alone, newClient(t, Config{Geometry: g, Entries: 100, Rule: n}))
+				}
+				for i := range 12_000 {
+					n := int(r.ExpFloat64() * 150)
+					if i%3 == 0 {
+						n = 1000 + i/3%(90+i/3000*20) // a loop beside
+					}
+					k := key(n)
+					q := Request{Key: k, Feed: k, Depth: uint8(k % 6), Hazard: uint8(k % 7 / 3), Cost: float32(1 + k%9)}
+					write := r.IntN(25) == 0 && q.Hazard > 0
+					for _, c := range append(alone, all) {
+						if write {
+							c.write(k)
+						}
+						c.read(q, 1+uint32(k+uint64(c.version[k]))%100*uint32(g.Main/500))
+					}
+				}
+				for i, n := range all.arena.Names() {
+					if diff := cmp.Diff(alone[i].arena.Composite(), all.arena.live.worlds[1+i].Counters); diff != "" {
+						t.Errorf("%s alone and its shadow (-alone +shadow):\n%s", n, diff)
+					}
+					if missed := int64(12_000 - alone[i].hits); missed != all.arena.Missed[i] {
+						t.Errorf("%s missed %d alone and %d as a shadow", n, missed, all.arena.Missed[i])
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestTheCompositeFollowsARulerThatStays: it asks its ruler's shadow, which has not booked the
+// same request yet, so that now and then a verdict at the threshold differs.
+func TestTheCompositeFollowsARulerThatStays(t *testing.T) {
+	r := seeded(t)
+	c := newClient(t, Config{Geometry: Plain(100), Arbiter: "fixed"})
+	for range 20_000 {
+		k := key(int(r.ExpFloat64() * 200))
+		c.read(Request{Key: k, Feed: k}, 1)
+	}
+	a := c.arena
+	if d := a.Own - a.Missed[a.ruling]; d < -100 || d > 100 {
+		t.Errorf("%d misses, the ruler's shadow %d", a.Own, a.Missed[a.ruling])
+	}
+	if a.Switches != 0 || a.Ruled[a.ruling] != 20_000 || a.Own != int64(20_000-c.hits) || a.Shadowed != 20_000 {
+		t.Errorf("%+v", a.Competition)
+	}
+}
+
+func TestSampledShadowsSeeWholeFeedsOnly(t *testing.T) {
+	a := newClient(t, Config{Geometry: Plain(4000), Exact: 1000, Seed: 3}).arena
+	if a.rate != 4 || a.shadow == nil || len(a.live.worlds) != 1 {
+		t.Fatalf("rate %d, %d live worlds", a.rate, len(a.live.worlds))
+	}
+	seen := 0
+	for feed := range uint64(4000) {
+		q := Request{Key: key(int(feed)), Feed: spread(feed)}
+		before := a.Shadowed
+		for page := range 3 {
+			q.Key = key(int(feed)*3 + page)
+			slot, _ := a.Find(q.Key)
+			a.Request(slot, q)
+			a.Fill(slot, q, 1)
+		}
+		switch a.Shadowed - before {
+		case 3:
+			seen++
+		case 0:
+		default:
+			t.Fatalf("feed %d is seen in part", feed)
+		}
+	}
+	if seen < 850 || seen > 1150 {
+		t.Errorf("%d of 4,000 feeds are shadowed, want a quarter", seen)
+	}
+	if err := a.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSampledShadowsTellTheHitRatio(t *testing.T) {
+	r := seeded(t)
+	c := newClient(t, Config{Geometry: Plain(8000), Exact: 4000, Seed: r.Uint64()})
+	const n = 150_000
+	for range n {
+		k := key(int(r.ExpFloat64() * 8000))
+		c.read(Request{Key: k, Feed: k}, 1)
+	}
+	a := c.arena
+	own, physical := 1-float64(a.Own)/float64(a.Shadowed), float64(c.hits)/n
+	if d := own - physical; d < -.03 || d > .03 {
+		t.Errorf("the composite's shadow hits %.3f, the composite %.3f", own, physical)
+	}
+	if err := a.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestIdenticalArmsNeverSwitch: with full information there is nothing to choose.
+func TestIdenticalArmsNeverSwitch(t *testing.T) {
+	for _, n := range strategy.Names() {
+		r := seeded(t)
+		c := newClient(t, Config{Geometry: Plain(60), Strategies: []string{n, n, n}})
+		for i := range 15_000 {
+			k := key(int(r.ExpFloat64()*120) + i/5000*50)
+			c.read(Request{Key: k, Feed: k, Cost: float32(r.IntN(50))}, 1)
+		}
+		if a := c.arena; a.Switches != 0 || a.Missed[0] != a.Missed[1] || a.Missed[0] != a.Missed[2] {
+			t.Errorf("%s three times: %d switches, missed %v", n, a.Switches, a.Missed)
+		}
+	}
+}
+
+func TestConfigFaultsAreAllReported(t *testing.T) {
+	_, err := New(Config{Strategies: []string{"none such"}, Arbiter: "nobody"})
+	for _, want := range []string{"none such", "nobody", "no capacity"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not tell of %q", err, want)
+		}
+	}
+	if _, err := New(Config{Geometry: Plain(10), Rule: "none such"}); err == nil {
+		t.Error("an unknown rule is no error")
+	}
+}

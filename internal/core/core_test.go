@@ -1,0 +1,297 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/foliocache/folio/arena"
+	"github.com/google/go-cmp/cmp"
+)
+
+func newCore(t testing.TB, c arena.Config) *Core {
+	t.Helper()
+	a, err := arena.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(a, 7)
+}
+
+// roomy is a core in which nothing is evicted.
+func roomy(t testing.TB) *Core { return newCore(t, arena.Config{Geometry: arena.Plain(1000)}) }
+
+func q(key uint64, feed Tag, tags ...Tag) Query { return Query{Key: key, Feed: feed, Tags: tags} }
+
+// load answers a read that must be a load, and lands it.
+func load(t *testing.T, c *Core, q Query) {
+	t.Helper()
+	a := want(t, c, q, Load)
+	if !c.Complete(a.Flight, Loaded{Query: q, Size: 1}) {
+		t.Fatal("a load that nothing overtook is not kept")
+	}
+}
+
+// want reads and fails the test on another action.
+func want(t *testing.T, c *Core, q Query, action Action) Answer {
+	t.Helper()
+	a := c.Lookup(q)
+	if diff := cmp.Diff(action, a.Action); diff != "" {
+		t.Fatalf("key %d of feed %d: %s", q.Key, q.Feed, diff)
+	}
+	return a
+}
+
+func invalidate(t *testing.T, c *Core, tags ...Tag) {
+	t.Helper()
+	for _, tag := range tags {
+		if err := c.Invalidate(tag); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestLoadedIsServed(t *testing.T) {
+	c := roomy(t)
+	load(t, c, q(1, 10))
+	want(t, c, q(1, 10), Serve)
+	want(t, c, q(2, 10), Load)
+}
+
+func TestNothingIsServedAfterInvalidate(t *testing.T) {
+	c := roomy(t)
+	for range 5 {
+		load(t, c, q(1, 10))
+		load(t, c, q(2, 10))
+		load(t, c, q(3, 11))
+		invalidate(t, c, 10)
+		load(t, c, q(1, 10))
+		load(t, c, q(2, 10))
+		want(t, c, q(3, 11), Serve)
+		invalidate(t, c, 10, 11)
+	}
+}
+
+func TestEveryTagOfAUnitOutdatesIt(t *testing.T) {
+	for _, tag := range []Tag{10, 20, 30} {
+		c := roomy(t)
+		load(t, c, q(1, 10, 20, 30))
+		invalidate(t, c, 99)
+		want(t, c, q(1, 10, 20, 30), Serve)
+		invalidate(t, c, tag)
+		load(t, c, q(1, 10, 20, 30))
+		want(t, c, q(1, 10, 20, 30), Serve)
+	}
+}
+
+func TestReadersOfOneVersionShareAFlight(t *testing.T) {
+	c := roomy(t)
+	f := want(t, c, q(1, 10), Load).Flight
+	if a := want(t, c, q(1, 10), Wait); a.Flight != f {
+		t.Error("waits for another flight")
+	}
+	want(t, c, q(2, 10), Load)
+	c.Complete(f, Loaded{Query: q(1, 10), Size: 1})
+	want(t, c, q(1, 10), Serve)
+}
+
+func TestAReaderAfterABumpJoinsNoOlderFlight(t *testing.T) {
+	for _, tag := range []Tag{10, 20} {
+		c := roomy(t)
+		old := want(t, c, q(1, 10, 20), Load).Flight
+		want(t, c, q(1, 10, 20), Wait)
+		invalidate(t, c, tag)
+		young := want(t, c, q(1, 10, 20), Load).Flight
+		if a := want(t, c, q(1, 10, 20), Wait); a.Flight != young || young == old {
+			t.Errorf("tag %d: joined the flight from before the bump", tag)
+		}
+		if c.Complete(old, Loaded{Query: q(1, 10, 20), Size: 1}) {
+			t.Errorf("tag %d: the old flight was published", tag)
+		}
+		if a := want(t, c, q(1, 10, 20), Wait); a.Flight != young {
+			t.Errorf("tag %d: the old flight's end took the young one away", tag)
+		}
+		if !c.Complete(young, Loaded{Query: q(1, 10, 20), Size: 1}) {
+			t.Errorf("tag %d: the young flight was not published", tag)
+		}
+		want(t, c, q(1, 10, 20), Serve)
+	}
+}
+
+func TestRevokedFillIsNotKept(t *testing.T) {
+	for _, tag := range []Tag{10, 20, 30} {
+		c := roomy(t)
+		f := want(t, c, q(1, 10, 20, 30), Load).Flight
+		invalidate(t, c, tag)
+		if c.Complete(f, Loaded{Query: q(1, 10, 20, 30), Size: 1}) || c.Revoked != 1 {
+			t.Errorf("tag %d: published, %d revoked", tag, c.Revoked)
+		}
+		load(t, c, q(1, 10, 20, 30))
+	}
+}
+
+func TestAnUnrelatedBumpRevokesNothing(t *testing.T) {
+	c := roomy(t)
+	f := want(t, c, q(1, 10, 20), Load).Flight
+	invalidate(t, c, 11, 21)
+	if !c.Complete(f, Loaded{Query: q(1, 10, 20), Size: 1}) || c.Revoked != 0 {
+		t.Error("revoked")
+	}
+}
+
+func TestAFailedLoadLetsTheNextReaderLoad(t *testing.T) {
+	c := roomy(t)
+	c.Fail(want(t, c, q(1, 10), Load).Flight)
+	f := want(t, c, q(1, 10), Load).Flight
+	c.Fail(f)
+	c.Fail(f) // twice does no harm
+	load(t, c, q(1, 10))
+	if len(c.flights) != 0 {
+		t.Errorf("%d flights left over", len(c.flights))
+	}
+}
+
+func TestARangeFillsAllItsUnits(t *testing.T) {
+	c := roomy(t)
+	f := want(t, c, q(1, 10), Load).Flight
+	c.Complete(f, Loaded{Query: q(1, 10), Size: 1}, Loaded{Query: q(2, 10), Size: 1}, Loaded{Query: q(3, 10), Size: 1})
+	for k := range uint64(3) {
+		want(t, c, q(1+k, 10), Serve)
+	}
+	invalidate(t, c, 10)
+	load(t, c, q(3, 10))
+}
+
+// TestAUnitBroughtAlongReplacesItsOutdatedCopy: page 2 was not read since the write when page
+// 1's flight brings its new version. The arena must book a new copy, or the store's old bytes
+// pass for the new version.
+func TestAUnitBroughtAlongReplacesItsOutdatedCopy(t *testing.T) {
+	c := roomy(t)
+	load(t, c, q(1, 10))
+	load(t, c, q(2, 10))
+	invalidate(t, c, 10)
+	before := c.Arena().Composite()
+	f := want(t, c, q(1, 10), Load).Flight
+	c.Complete(f, Loaded{Query: q(1, 10), Size: 1}, Loaded{Query: q(2, 10), Size: 1})
+	want(t, c, q(2, 10), Serve)
+	after := c.Arena().Composite()
+	if n := after.Admitted - before.Admitted; n != 2 {
+		t.Errorf("%d copies were written, want 2", n)
+	}
+	if n := after.Invalidated - before.Invalidated; n != 2 {
+		t.Errorf("%d copies were found outdated, want 2", n)
+	}
+}
+
+func TestAUnitOfAnotherFeedPanics(t *testing.T) {
+	c := roomy(t)
+	f := want(t, c, q(1, 10), Load).Flight
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	c.Complete(f, Loaded{Query: q(2, 11), Size: 1})
+}
+
+func TestStampsOfAnotherEpochAreNeverCurrent(t *testing.T) {
+	c := roomy(t)
+	load(t, c, q(1, 10))
+	slot, _ := c.arena.Find(1)
+	for _, s := range []Stamp{{8, 0}, {6, 0}, {7, 1}, {7, ^uint64(0)}} {
+		c.entries[slot].feed = s
+		if c.valid(c.entries[slot], q(1, 10)) {
+			t.Errorf("%v passes for %v", s, c.stamp(10))
+		}
+	}
+}
+
+func TestHazardTellsHowOftenAFeedIsWritten(t *testing.T) {
+	c := roomy(t)
+	if c.hazard(10) != 0 {
+		t.Error("a feed never written is threatened")
+	}
+	invalidate(t, c, 10)
+	for range 10 {
+		for range 50 {
+			c.Lookup(q(1, 10))
+		}
+		invalidate(t, c, 10)
+	}
+	for range 20 {
+		invalidate(t, c, 11)
+	}
+	if c.hazard(10) != 1 || c.hazard(11) != 2 {
+		t.Errorf("written once in fifty reads: %d; written without reads: %d", c.hazard(10), c.hazard(11))
+	}
+}
+
+func TestDependentsAreOutdatedToo(t *testing.T) {
+	c := roomy(t)
+	c.Depend(20, 10) // 20 depends on 10, 30 on 20
+	c.Depend(30, 20)
+	for _, x := range []struct {
+		bumped Tag
+		gone   []Tag
+	}{{10, []Tag{10, 20, 30}}, {20, []Tag{20, 30}}, {30, []Tag{30}}} {
+		refill(c)
+		invalidate(t, c, x.bumped)
+		gone := refill(c)
+		if diff := cmp.Diff(x.gone, gone); diff != "" {
+			t.Errorf("bump of %d: %s", x.bumped, diff)
+		}
+	}
+}
+
+// refill reads the feeds of the chain and loads and returns those that are not served.
+func refill(c *Core) (loaded []Tag) {
+	for _, f := range []Tag{10, 20, 30} {
+		if a := c.Lookup(q(uint64(f), f)); a.Action == Load {
+			c.Complete(a.Flight, Loaded{Query: q(uint64(f), f), Size: 1})
+			loaded = append(loaded, f)
+		}
+	}
+	return loaded
+}
+
+func TestClosureIsBreadthFirstAndEndsOnCycles(t *testing.T) {
+	c := roomy(t)
+	for _, d := range [][2]Tag{{2, 1}, {3, 1}, {4, 2}, {5, 3}, {1, 5}, {4, 3}, {1, 1}, {2, 1}} {
+		c.Depend(d[0], d[1])
+	}
+	got, err := c.Closure(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]Tag{1, 2, 3, 4, 5}, got); diff != "" {
+		t.Error(diff)
+	}
+	invalidate(t, c, 1)
+	if c.Bumps != 5 {
+		t.Errorf("%d bumps, want each tag once", c.Bumps)
+	}
+}
+
+func TestAClosureTooLargeBumpsNothing(t *testing.T) {
+	for _, n := range []int{MaxClosure, MaxClosure + 1} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			c := roomy(t)
+			load(t, c, q(1, 1))
+			for i := 2; i <= n; i++ {
+				c.Depend(Tag(i), Tag(i/2)) // a binary tree of n tags below 1
+			}
+			err := c.Invalidate(1)
+			if n <= MaxClosure {
+				if err != nil || c.Bumps != int64(n) {
+					t.Errorf("%v after %d bumps", err, c.Bumps)
+				}
+				want(t, c, q(1, 1), Load)
+				return
+			}
+			if !errors.Is(err, ErrClosure) || c.Bumps != 0 {
+				t.Errorf("%v after %d bumps", err, c.Bumps)
+			}
+			want(t, c, q(1, 1), Serve)
+		})
+	}
+}

@@ -1,0 +1,186 @@
+package strategy
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// ours are the strategies of this package; tests may register more.
+var ours = []string{"aggressive", "balanced", "conservative", "exploratory"}
+
+func named(t *testing.T, name string) Strategy {
+	t.Helper()
+	s, err := New(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// candidates yields every combination of moment, price, hits and credit with a confidence.
+func candidates(confidence float64, yield func(Candidate)) {
+	for m := range moments {
+		for _, k := range []float64{MinPrice, .5, .6, .7, MaxPrice, 1} {
+			for _, hits := range []uint8{0, 1, 2, 3, 15} {
+				for credit := range uint8(4) {
+					yield(Candidate{Moment: m, Confidence: confidence, Hope: confidence, Price: k, Hits: hits, Credit: credit})
+				}
+			}
+		}
+	}
+}
+
+func TestOurStrategiesAreRegistered(t *testing.T) {
+	names := Names()
+	if !slices.IsSorted(names) {
+		t.Errorf("not in order: %v", names)
+	}
+	for _, n := range ours {
+		if !slices.Contains(names, n) {
+			t.Errorf("%s is not registered", n)
+		}
+	}
+	for _, n := range names {
+		if d := Doc(n); d == "" || strings.Contains(d, "\n") {
+			t.Errorf("%s: its doc is not one line: %q", n, d)
+		}
+	}
+}
+
+func TestUnknownStrategyIsAnErrorThatListsTheKnown(t *testing.T) {
+	_, err := New("agressive")
+	if err == nil || !strings.Contains(err.Error(), `"agressive"`) || !strings.Contains(err.Error(), "aggressive balanced") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestNameTakenTwicePanics(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	Register("balanced", "again", balanced{})
+}
+
+func TestEveryStrategyIsTotalAndPure(t *testing.T) {
+	for _, n := range Names() {
+		s := named(t, n)
+		var first []Verdict
+		for round := range 2 {
+			i := 0
+			for c := 0.0; c <= 1; c += 1. / 64 {
+				candidates(c, func(x Candidate) {
+					v := s.Decide(x)
+					if v != Admit && v != Reject {
+						t.Fatalf("%s: verdict %d on %+v", n, v, x)
+					}
+					if round == 0 {
+						first = append(first, v)
+					} else if first[i] != v {
+						t.Fatalf("%s changes its mind on %+v", n, x)
+					}
+					i++
+				})
+			}
+		}
+	}
+}
+
+func TestMoreConfidenceNeverTurnsAdmitIntoReject(t *testing.T) {
+	for _, n := range []string{"conservative", "balanced", "aggressive"} {
+		s := named(t, n)
+		for c := 1. / 64; c <= 1; c += 1. / 64 {
+			candidates(c, func(x Candidate) {
+				less := x
+				less.Confidence, less.Hope = less.Confidence-1./64, less.Hope-1./64
+				if s.Decide(less) > s.Decide(x) {
+					t.Fatalf("%s admits at %v and rejects %+v", n, less.Confidence, x)
+				}
+			})
+		}
+	}
+}
+
+func TestExploratoryPrefersTheNovelBeforeMainsTail(t *testing.T) {
+	s := named(t, "exploratory")
+	for c := 1. / 64; c <= 1; c += 1. / 64 {
+		candidates(c, func(x Candidate) {
+			less := x
+			less.Confidence, less.Hope = less.Confidence-1./64, less.Hope-1./64
+			if x.Moment != MainTail && s.Decide(less) < s.Decide(x) {
+				t.Fatalf("rejects at %v and admits %+v", less.Confidence, x)
+			}
+		})
+	}
+	for _, m := range []Moment{Fill, LeaveProbation} {
+		novel, sure := Candidate{Moment: m, Price: MaxPrice}, Candidate{Moment: m, Confidence: 1, Hope: 1, Price: MinPrice}
+		if s.Decide(novel) != Admit || s.Decide(sure) != Reject {
+			t.Errorf("moment %d: novel %v, sure %v", m, s.Decide(novel), s.Decide(sure))
+		}
+	}
+}
+
+// TestStrictnessIsOrdered: what conservative lets into main balanced does as well, and what
+// balanced lets in aggressive does.
+func TestStrictnessIsOrdered(t *testing.T) {
+	strict := []Strategy{named(t, "conservative"), named(t, "balanced"), named(t, "aggressive")}
+	for c := 0.0; c <= 1; c += 1. / 64 {
+		candidates(c, func(x Candidate) {
+			if x.Moment == MainTail {
+				return
+			}
+			for i := range 2 {
+				if strict[i].Decide(x) > strict[i+1].Decide(x) {
+					t.Fatalf("strategy %d admits %+v, the laxer one does not", i, x)
+				}
+			}
+		})
+	}
+}
+
+func TestStrategiesDiffer(t *testing.T) {
+	seen := map[string]string{}
+	for _, n := range ours {
+		s, b := named(t, n), strings.Builder{}
+		for c := 0.0; c <= 1; c += 1. / 64 {
+			candidates(c, func(x Candidate) { b.WriteByte('0' + byte(s.Decide(x))) })
+		}
+		if twin, ok := seen[b.String()]; ok {
+			t.Errorf("%s and %s decide alike", n, twin)
+		}
+		seen[b.String()] = n
+	}
+}
+
+func TestAggressiveAdmitsAllBeforeMainsTail(t *testing.T) {
+	s := named(t, "aggressive")
+	for _, c := range []float64{0, .01, .5, 1} {
+		candidates(c, func(x Candidate) {
+			if x.Moment != MainTail && s.Decide(x) != Admit {
+				t.Fatalf("rejects %+v", x)
+			}
+		})
+	}
+	if s.Decide(Candidate{Moment: MainTail, Price: 1}) != Reject || s.Decide(Candidate{Moment: MainTail, Confidence: 1, Hope: 1, Price: 1}) != Admit {
+		t.Error("main's tail does not weed")
+	}
+}
+
+func TestThresholdsScaleWithThePrice(t *testing.T) {
+	for _, n := range []string{"conservative", "balanced"} {
+		s := named(t, n)
+		least := func(price float64) float64 {
+			for c := 0.0; c <= 1; c += 1. / 1024 {
+				if s.Decide(Candidate{Moment: LeaveProbation, Confidence: c, Hope: c, Price: price}) == Admit {
+					return c
+				}
+			}
+			return 2
+		}
+		if cheap, dear := least(.5), least(1); cheap <= 0 || dear > 1 || dear < 1.9*cheap || dear > 2.1*cheap {
+			t.Errorf("%s: admits above %v at half the price and above %v at the whole", n, cheap, dear)
+		}
+	}
+}
