@@ -21,12 +21,12 @@ type Config struct {
 	Strategies []string // that compete; default all registered
 	Rule       string   // one strategy that rules alone, without shadows or arbiter; default none
 	Arbiter    string   // see [Arbiters]; default hedge
-	Exact      int      // up to so many entries every feed is shadowed; above, a sample of at least half as many entries. Default 65,536
+	Exact      int      // up to so many entries every feed is shadowed; above, a sample of at least half as many entries. Default 262,144
 	Seed       uint64   // of the arbiters that draw random numbers, and of the sample
 }
 
 // DefaultExact is the default of Config.Exact.
-const DefaultExact = 1 << 16
+const DefaultExact = 1 << 18
 
 // Arena is the competition: the composite that really rules the store, and the strategies'
 // shadows.

@@ -67,7 +67,7 @@ func TestCompositeIsNearTheBestArmOnLoops(t *testing.T) {
 		t.Run(fmt.Sprintf("%d%% of the capacity", part), func(t *testing.T) {
 			t.Parallel()
 			const entries = 500
-			keys := stream(150*entries, func(i int) int { return i % (entries * part / 100) })
+			keys := stream(120*entries, func(i int) int { return i % (entries * part / 100) })
 			got, arms, a := contest(t, entries, keys)
 			best, _ := extremes(arms)
 			t.Logf("%.4f, %d switches, %v", got, a.Switches, arms)
@@ -86,8 +86,8 @@ func TestOneHitWondersDoNotDisplaceTheHot(t *testing.T) {
 		t.Run(fmt.Sprintf("%d%% are asked for once", share), func(t *testing.T) {
 			t.Parallel()
 			r := seeded(t)
-			const entries = 1000
-			keys := stream(120_000, func(i int) int {
+			const entries = 500
+			keys := stream(60_000, func(i int) int {
 				if r.IntN(100) < share {
 					return crowd + i
 				}
@@ -96,7 +96,7 @@ func TestOneHitWondersDoNotDisplaceTheHot(t *testing.T) {
 			got, arms, _ := contest(t, entries, keys)
 			best, _ := extremes(arms)
 			t.Logf("%.4f, FIFO %.4f, %v", got, fifo(entries, keys), arms)
-			if got < best-.015 || got < fifo(entries, keys)+.01 {
+			if got < best-.025 || got < fifo(entries, keys)+.01 {
 				t.Errorf("hits %.3f, FIFO %.3f, arms %v", got, fifo(entries, keys), arms)
 			}
 		})
@@ -105,8 +105,8 @@ func TestOneHitWondersDoNotDisplaceTheHot(t *testing.T) {
 
 func TestAScanLeavesTheHotInPlace(t *testing.T) {
 	r := seeded(t)
-	const entries, period = 1000, 6000
-	keys := stream(120_000, func(i int) int {
+	const entries, period = 500, 3000
+	keys := stream(60_000, func(i int) int {
 		if i%period >= period-2*entries { // a scan twice as long as the cache
 			return crowd + i
 		}
@@ -115,7 +115,7 @@ func TestAScanLeavesTheHotInPlace(t *testing.T) {
 	got, arms, _ := contest(t, entries, keys)
 	best, _ := extremes(arms)
 	t.Logf("%.4f, FIFO %.4f, %v", got, fifo(entries, keys), arms)
-	if got < best-.01 || got < fifo(entries, keys)+.02 {
+	if got < best-.02 || got < fifo(entries, keys)+.02 {
 		t.Errorf("hits %.3f, FIFO %.3f, arms %v", got, fifo(entries, keys), arms)
 	}
 }
@@ -142,7 +142,7 @@ func TestAlternationIsNeverWorseThanTheWorstArm(t *testing.T) {
 			r := seeded(t)
 			const entries = 500
 			phase := int(laps * entries)
-			keys := stream(100_000, func(i int) int {
+			keys := stream(50_000, func(i int) int {
 				if i/phase%2 == 0 {
 					return i % (entries * 13 / 10)
 				}
@@ -151,7 +151,7 @@ func TestAlternationIsNeverWorseThanTheWorstArm(t *testing.T) {
 			got, arms, a := contest(t, entries, keys)
 			best, worst := extremes(arms)
 			t.Logf("%.4f, %d switches in %.0f laps, %v", got, a.Switches, a.Lap(), arms)
-			if got < worst || got < best-.04 {
+			if got < worst || got < best-.06 {
 				t.Errorf("hits %.3f, arms %v", got, arms)
 			}
 			if float64(a.Switches) > a.Lap()+1 {
@@ -164,9 +164,9 @@ func TestAlternationIsNeverWorseThanTheWorstArm(t *testing.T) {
 // TestConfidencePoisoningDoesNotPay: every key of the crowd is asked for twice and never again.
 func TestConfidencePoisoningDoesNotPay(t *testing.T) {
 	r := seeded(t)
-	const entries = 1000
+	const entries = 500
 	last := 0
-	keys := stream(120_000, func(i int) int {
+	keys := stream(60_000, func(i int) int {
 		switch i % 4 {
 		case 0:
 			last = crowd + i
@@ -178,7 +178,7 @@ func TestConfidencePoisoningDoesNotPay(t *testing.T) {
 	})
 	got, arms, _ := contest(t, entries, keys)
 	best, _ := extremes(arms)
-	if got < best-.015 || got < fifo(entries, keys)+.01 {
+	if got < best-.025 || got < fifo(entries, keys)+.01 {
 		t.Errorf("hits %.3f, FIFO %.3f, arms %v", got, fifo(entries, keys), arms)
 	}
 }
@@ -186,7 +186,7 @@ func TestConfidencePoisoningDoesNotPay(t *testing.T) {
 // TestWriteStormStarvesNobody: a third of the reads of the hot keys find them written to.
 func TestWriteStormStarvesNobody(t *testing.T) {
 	r := seeded(t)
-	const entries, n = 1000, 100_000
+	const entries, n = 500, 60_000
 	c := newClient(t, Config{Geometry: Plain(entries)})
 	for i := range n {
 		k := key(int(r.ExpFloat64() * entries))
@@ -207,7 +207,7 @@ func TestWriteStormStarvesNobody(t *testing.T) {
 	for i, name := range c.arena.Names() {
 		arm := 1 - float64(c.arena.Missed[i])/n
 		t.Logf("%s %.4f, composite %.4f", name, arm, got)
-		if name == "aggressive" && got < arm-.005 || got < arm-.015 {
+		if name == "aggressive" && got < arm-.005 || got < arm-.02 {
 			t.Errorf("hits %.3f, %s %.3f", got, name, arm)
 		}
 	}
@@ -309,7 +309,7 @@ func TestRequestsThatAllMissOrAllHitTeachNothing(t *testing.T) {
 // TestPhaseChangeComesBack: loop, hot set, loop again; each phase long.
 func TestPhaseChangeComesBack(t *testing.T) {
 	r := seeded(t)
-	const entries, phase = 500, 60_000
+	const entries, phase = 300, 30_000
 	c := newClient(t, Config{Geometry: Plain(entries)})
 	var best, got [3]float64
 	for p := range 3 {
@@ -325,7 +325,7 @@ func TestPhaseChangeComesBack(t *testing.T) {
 		for i, m := range c.arena.Missed {
 			best[p] = max(best[p], 1-float64(m-missed[i])/phase)
 		}
-		if got[p] < best[p]-.05 {
+		if got[p] < best[p]-.08 {
 			t.Errorf("phase %d: hits %.3f, the best arm %.3f", p, got[p], best[p])
 		}
 	}

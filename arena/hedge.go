@@ -22,10 +22,11 @@ type hedge struct {
 
 // All is measured on five recorded traces; see docs/decisions/0003-arbiter.md.
 const (
-	hedgeLead    = .2 // misses, as a part of the entries, that a challenger must be ahead to take over
+	hedgeLead    = .5 // misses, as a part of the entries, that a challenger must be ahead to take over
 	hedgeFloor   = 20 // misses it must be ahead at least
 	hedgeHorizon = 30 // cache-fulls of requests after which a lead is all but forgotten
 	hedgeDwell   = 1  // laps between switches
+	hedgeDeaf    = 2  // laps at the start that count for nothing: all shadows are still filling
 )
 
 func newHedge(c ArbiterConfig) Arbiter {
@@ -37,6 +38,9 @@ func newHedge(c ArbiterConfig) Arbiter {
 const shareEvery = 64
 
 func (h *hedge) Observe(o Outcome) {
+	if o.Lap < hedgeDeaf {
+		return
+	}
 	if h.scale == 0 {
 		h.scale = o.Cost
 	}
