@@ -11,36 +11,37 @@ func init() { arbiters["hedge"] = newHedge }
 // only on clear evidence and after a dwell of one lap, since every change costs a lap of
 // mixed contents.
 type hedge struct {
-	logs   []float64 // log weights, greatest 0
-	eta    float64   // weight that a miss of average cost loses
-	share  float64
-	scale  float64 // mean cost of a load, so that losses are about 1
-	leader int
-	since  float64 // lap of the last switch
-	pend   int     // requests since the share was last applied
+	logs     []float64 // log weights, greatest 0
+	eta      float64   // weight that a miss of average cost loses
+	share    float64
+	scale    float64 // mean cost of a load, so that losses are about 1
+	leader   int
+	since    float64 // lap of the last switch
+	waited   int     // requests since then
+	patience int
+	pend     int // requests since the share was last applied
 }
 
 // All is measured on five recorded traces; see docs/decisions/0003-arbiter.md.
 const (
-	hedgeLead    = .5 // misses, as a part of the entries, that a challenger must be ahead to take over
-	hedgeFloor   = 20 // misses it must be ahead at least
-	hedgeHorizon = 30 // cache-fulls of requests after which a lead is all but forgotten
-	hedgeDwell   = 1  // laps between switches
-	hedgeDeaf    = 2  // laps at the start that count for nothing: all shadows are still filling
+	hedgeLead     = .5 // misses, as a part of the entries, that a challenger must be ahead to take over
+	hedgeFloor    = 20 // misses it must be ahead at least
+	hedgeHorizon  = 30 // cache-fulls of requests after which a lead is all but forgotten
+	hedgeDwell    = 1  // laps between switches
+	hedgePatience = 10 // or so many cache-fulls of requests: a ruler that writes nothing makes no laps
 )
 
 func newHedge(c ArbiterConfig) Arbiter {
 	lead := max(hedgeFloor, hedgeLead*float64(c.Entries))
 	return &hedge{logs: make([]float64, len(c.Arms)), leader: c.first(), eta: 1 / lead,
-		share: 1 / (hedgeHorizon * max(200, float64(c.Entries)))}
+		patience: hedgePatience * c.Entries,
+		share:    1 / (hedgeHorizon * max(200, float64(c.Entries)))}
 }
 
 const shareEvery = 64
 
 func (h *hedge) Observe(o Outcome) {
-	if o.Lap < hedgeDeaf {
-		return
-	}
+	h.waited++
 	if h.scale == 0 {
 		h.scale = o.Cost
 	}
@@ -84,11 +85,11 @@ func (h *hedge) elect(lap float64) {
 			best = i
 		}
 	}
-	if best == h.leader || lap-h.since < hedgeDwell {
+	if best == h.leader || lap-h.since < hedgeDwell && h.waited < h.patience {
 		return
 	}
 	if h.logs[best]-h.logs[h.leader] > 1 {
-		h.leader, h.since = best, lap
+		h.leader, h.since, h.waited = best, lap, 0
 	}
 }
 
