@@ -85,7 +85,7 @@ func TestOneHitWondersDoNotDisplaceTheHot(t *testing.T) {
 	for _, share := range []int{50, 70} {
 		t.Run(fmt.Sprintf("%d%% are asked for once", share), func(t *testing.T) {
 			t.Parallel()
-			r := seeded(t)
+			r := judgedBy(t)
 			const entries = 500
 			keys := stream(60_000, func(i int) int {
 				if r.IntN(100) < share {
@@ -104,7 +104,7 @@ func TestOneHitWondersDoNotDisplaceTheHot(t *testing.T) {
 }
 
 func TestAScanLeavesTheHotInPlace(t *testing.T) {
-	r := seeded(t)
+	r := judgedBy(t)
 	const entries, period = 500, 3000
 	keys := stream(60_000, func(i int) int {
 		if i%period >= period-2*entries { // a scan twice as long as the cache
@@ -121,7 +121,7 @@ func TestAScanLeavesTheHotInPlace(t *testing.T) {
 }
 
 func TestSlackRingEqualsFIFO(t *testing.T) {
-	r := seeded(t)
+	r := judgedBy(t)
 	const entries = 1000
 	keys := stream(60_000, func(int) int { return r.IntN(entries * 8 / 10) })
 	got, arms, a := contest(t, entries, keys)
@@ -139,7 +139,7 @@ func TestAlternationIsNeverWorseThanTheWorstArm(t *testing.T) {
 	for _, laps := range []float64{.5, 1, 2, 4} {
 		t.Run(fmt.Sprintf("every %v laps", laps), func(t *testing.T) {
 			t.Parallel()
-			r := seeded(t)
+			r := judgedBy(t)
 			const entries = 500
 			phase := int(laps * entries)
 			keys := stream(50_000, func(i int) int {
@@ -163,7 +163,7 @@ func TestAlternationIsNeverWorseThanTheWorstArm(t *testing.T) {
 
 // TestConfidencePoisoningDoesNotPay: every key of the crowd is asked for twice and never again.
 func TestConfidencePoisoningDoesNotPay(t *testing.T) {
-	r := seeded(t)
+	r := judgedBy(t)
 	const entries = 500
 	last := 0
 	keys := stream(60_000, func(i int) int {
@@ -185,7 +185,7 @@ func TestConfidencePoisoningDoesNotPay(t *testing.T) {
 
 // TestWriteStormStarvesNobody: a third of the reads of the hot keys find them written to.
 func TestWriteStormStarvesNobody(t *testing.T) {
-	r := seeded(t)
+	r := judgedBy(t)
 	const entries, n = 500, 60_000
 	c := newClient(t, Config{Geometry: Plain(entries)})
 	for i := range n {
@@ -207,7 +207,7 @@ func TestWriteStormStarvesNobody(t *testing.T) {
 	for i, name := range c.arena.Names() {
 		arm := 1 - float64(c.arena.Missed[i])/n
 		t.Logf("%s %.4f, composite %.4f", name, arm, got)
-		if name == "aggressive" && got < arm-.005 || got < arm-.02 {
+		if name == "aggressive" && got < arm-.01 || got < arm-.02 {
 			t.Errorf("hits %.3f, %s %.3f", got, name, arm)
 		}
 	}
@@ -320,7 +320,7 @@ func TestRequestsThatAllMissOrAllHitTeachNothing(t *testing.T) {
 
 // TestPhaseChangeComesBack: loop, hot set, loop again; each phase long.
 func TestPhaseChangeComesBack(t *testing.T) {
-	r := seeded(t)
+	r := judgedBy(t)
 	const entries, phase = 300, 30_000
 	c := newClient(t, Config{Geometry: Plain(entries)})
 	var best, got [3]float64

@@ -50,11 +50,16 @@ func (w *world) forgetOld() {
 			if w.ghosts.bytes <= w.ghosts.limit && w.since(s) < strategy.TicksPerLap {
 				return
 			}
-			w.settle(s, false)
-			w.ghosts.bytes -= uint64(w.plane.units[slot].size)
-			*s = noState
-			w.plane.forget(slot)
+			w.disown(slot, s)
 		}
 		q.head++
 	}
+}
+
+// disown forgets a ghost.
+func (w *world) disown(slot Slot, s *state) {
+	w.settle(s, false)
+	w.ghosts.bytes -= uint64(w.plane.units[slot].size)
+	*s = noState
+	w.plane.forget(slot)
 }

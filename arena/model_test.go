@@ -129,13 +129,19 @@ func (m *naive) request(key uint64, stale bool) bool {
 }
 
 func (m *naive) fill(key uint64, size, number int) {
-	remembered := m.units[key] != nil
+	old := m.units[key]
+	remembered := old != nil
 	u := &naiveUnit{number: number, size: size}
-	m.units[key] = u
 	fitsSmall, fitsLarge := size <= m.smallMax, size <= m.largeMax
+	if !fitsSmall && !fitsLarge {
+		if remembered && old.place != int(inGhost) {
+			m.drop(key, old)
+		}
+		delete(m.units, key)
+		return
+	}
+	m.units[key] = u
 	switch {
-	case !fitsSmall && !fitsLarge:
-		m.drop(key, u)
 	case fitsLarge && (remembered || !fitsSmall):
 		m.toLarge(copied{key, number, size})
 	default:

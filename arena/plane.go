@@ -91,8 +91,12 @@ func (p *plane) resize(slot Slot, size uint32) {
 	u := &p.units[slot]
 	for _, w := range p.worlds {
 		w.outdate(slot)
-		if w.state(slot).place == inGhost {
+		switch s := w.state(slot); {
+		case s.place != inGhost:
+		case w.fits(size):
 			w.ghosts.bytes += uint64(size) - uint64(u.size)
+		default: // a ghost of what can never be stored would push out all others
+			w.disown(slot, s)
 		}
 	}
 	u.size = size

@@ -92,6 +92,10 @@ func (w *world) fill(slot Slot) {
 	if s.resident() {
 		return
 	}
+	if !w.fits(u.size) {
+		w.Refused++
+		return
+	}
 	if s.place == nowhere {
 		s.at = w.clock
 	}
@@ -100,7 +104,7 @@ func (w *world) fill(slot Slot) {
 		to = w.destination(slot, s)
 	}
 	switch size := uint64(u.size); {
-	case to == nowhere, !w.main.fits(size) && !w.probation.fits(size):
+	case to == nowhere:
 		w.Refused++
 		w.toGhost(slot, s)
 		return
@@ -118,6 +122,11 @@ func (w *world) fill(slot Slot) {
 	} else {
 		w.toProbation(slot, s)
 	}
+}
+
+// fits reports whether either ring can hold a unit of this size.
+func (w *world) fits(size uint32) bool {
+	return w.main.fits(uint64(size)) || w.probation.fits(uint64(size))
 }
 
 // destination asks the rule about a fill that has a history or is threatened by writes.
