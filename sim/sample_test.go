@@ -65,7 +65,7 @@ func TestSamplesOfDifferentSaltsDiffer(t *testing.T) {
 }
 
 func TestSampledHitRatioIsNearTheWhole(t *testing.T) {
-	const spec = "gen:zipf?n=200000&m=20000&alpha=.6"
+	const spec = "gen:zipf?n=200000&m=20000&alpha=.3"
 	lru, err := ParsePolicy("lru")
 	if err != nil {
 		t.Fatal(err)

@@ -82,11 +82,11 @@ func parseParams(text string) (baseline.Params, error) {
 // try builds the policy for a trace of a few units, so that a bad value is found before a long
 // trace is read.
 func (p Policy) try() error {
-	const units, bytes = 64, 64 << 20
-	t := &Trace{units: units, feedCount: units, sizes: []uint32{}}
+	const units, bytes = 64, arena.MinFastcache
+	t := &Trace{units: units, feedCount: units, ids: []uint32{0}, sizes: []uint32{1 << 20}, reads: 1}
 	size := Size{Text: "64", n: units}
 	if p.Params["geometry"] == "fastcache" {
-		size = Size{Text: "64MiB", Bytes: true, n: bytes}
+		size = Size{Text: "96MiB", Bytes: true, n: bytes}
 	}
 	return Job{Trace: t, Policy: p, Size: size, Seed: 1}.Check()
 }

@@ -27,7 +27,7 @@ func TestSizesAreRead(t *testing.T) {
 			t.Errorf("%s: %d, bytes %t, %v", text, n, s.Bytes, err)
 		}
 	}
-	for _, text := range []string{"", "0", "-1", "1.5", "ten", "%", "0%", "-5%", "B", "MiB", "5 MiB", "NaN", "inf", "1e999", "0B", "5%%", "64mib", "MiB64"} {
+	for _, text := range []string{"", "0", "-1", "1.5", "ten", "%", "0%", "-5%", "B", "MiB", "5 MiB", "NaN", "inf", "1e999", "0B", "5%%", "64mib", "MiB64", "5%KiB", "1e30", "0x1p4", "1_000"} {
 		if s, err := ParseSize(text); !errors.Is(err, ErrConfig) {
 			t.Errorf("%q: %+v, %v", text, s, err)
 		}
@@ -44,6 +44,9 @@ func TestPoliciesAreRead(t *testing.T) {
 		if diff := cmp.Diff(v, p.Params[k]); diff != "" {
 			t.Errorf("%s: %s", k, diff)
 		}
+	}
+	if _, err := ParsePolicy("folio:geometry=fastcache"); err != nil {
+		t.Error(err)
 	}
 	for _, i := range Info() {
 		if p := policy(t, i.Name); p.Name != i.Name || len(p.Params) != len(i.Params) {

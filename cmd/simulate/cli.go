@@ -2,17 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"runtime/debug"
-	"syscall"
 
 	"github.com/alecthomas/kong"
-
-	"github.com/foliocache/folio/sim"
-	"github.com/foliocache/folio/workloads"
 )
 
 // cli is the whole command line.
@@ -39,28 +33,8 @@ Examples:
   simulate inspect arc:OLTP.lis.zst
   simulate gen tickets --param n=100000 -o tickets.folio
 
-Exit status: 0 fine; 1 an assertion failed; 2 usage or configuration; 3 a trace could not be read;
-4 over --max-time; 70 internal error; 130, 143 interrupted.`
-
-// The exit statuses, see description.
-const (
-	exitFine     = 0
-	exitFailed   = 1
-	exitUsage    = 2
-	exitInput    = 3
-	exitBudget   = 4
-	exitInternal = 70
-)
-
-var (
-	errFailed = errors.New("an assertion failed")
-	errBudget = errors.New("out of time")
-)
-
-// interrupted is the cause of a context that a signal ended.
-type interrupted struct{ signal syscall.Signal }
-
-func (i interrupted) Error() string { return "interrupted by " + i.signal.String() }
+Exit status: 0 fine; 1 an assertion failed; 2 usage, configuration or an output that cannot be written; 3 a trace
+could not be read; 4 over --max-time or --max-mem; 70 internal error; 130, 143 interrupted.`
 
 // streams is where a command writes.
 type streams struct {
@@ -86,7 +60,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 		return exitFine
 	}
 	if err == nil {
-		err = parsed.Run(&streams{ctx, stdout, stderr})
+		err = cause(ctx, parsed.Run(&streams{ctx, faithful{stdout}, stderr}))
 	} else {
 		err = usageError{err}
 	}
@@ -108,32 +82,4 @@ func parse(p *kong.Kong, args []string) (c *kong.Context, err error) {
 		}
 	}()
 	return p.Parse(args)
-}
-
-type usageError struct{ err error }
-
-func (u usageError) Error() string { return u.err.Error() + " (see simulate --help)" }
-func (u usageError) Unwrap() error { return u.err }
-
-// statusOf maps an error to the exit status of the contract.
-func statusOf(err error) int {
-	var usage usageError
-	var trace *workloads.Error
-	var stop interrupted
-	var path *fs.PathError
-	switch {
-	case err == nil:
-		return exitFine
-	case errors.As(err, &stop):
-		return 128 + int(stop.signal)
-	case errors.Is(err, errFailed):
-		return exitFailed
-	case errors.Is(err, errBudget), errors.Is(err, context.DeadlineExceeded):
-		return exitBudget
-	case errors.As(err, &usage), errors.Is(err, sim.ErrConfig), errors.Is(err, workloads.ErrParameter):
-		return exitUsage
-	case errors.As(err, &trace), errors.As(err, &path):
-		return exitInput
-	}
-	return exitInternal
 }

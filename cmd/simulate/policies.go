@@ -36,6 +36,12 @@ type policiesCmd struct {
 	JSON bool `name:"json" help:"As JSON."`
 }
 
+// Help is the end of simulate policies --help.
+func (c *policiesCmd) Help() string {
+	return `A parameter is given after a colon: simulate run -p s3fifo:small=0.05,ghost=1 -p wtinylfu:window=adaptive …
+Kinds: exact replays are the same every time, random ones depend on --seed, future ones know the whole trace.`
+}
+
 // Run lists the policies.
 func (c *policiesCmd) Run(s *streams) error {
 	if c.JSON {

@@ -2,16 +2,10 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/foliocache/folio/sim"
 	"github.com/foliocache/folio/workloads"
@@ -24,6 +18,13 @@ type inspectCmd struct {
 	Progress string `enum:"auto,plain,none" default:"auto" help:"Progress on stderr: auto, plain or none."`
 }
 
+// Help is the end of simulate inspect --help.
+func (c *inspectCmd) Help() string {
+	return `Examples:
+  simulate inspect web12.trace.xz
+  simulate inspect --json 'accesslog:access.log.gz?page=page'`
+}
+
 // Run prints what is in a trace.
 func (c *inspectCmd) Run(s *streams) error {
 	source, err := workloads.Open(c.Trace)
@@ -32,7 +33,7 @@ func (c *inspectCmd) Run(s *streams) error {
 	}
 	bar := newProgress(c.Progress, s.stderr, "read "+source.Name)
 	source.Progress = bar.of
-	t, err := sim.Decode(source)
+	t, err := sim.DecodeSample(s.ctx, source, sim.Sample{})
 	bar.end()
 	if err != nil {
 		return err
@@ -81,6 +82,14 @@ type genCmd struct {
 	Out   string   `short:"o" default:"-" help:"File to write; its extension tells the format (.folio .csv .jsonl .u64, then .zst or .gz); - writes jsonl to stdout."`
 }
 
+// Help is the end of simulate gen --help.
+func (c *genCmd) Help() string {
+	return `Examples:
+  simulate gen
+  simulate gen zipf --param n=1000000 --param alpha=0.9 -o zipf.u64.zst
+  simulate gen tickets --param n=100000 --param seed=9 -o tickets.folio`
+}
+
 // Run generates a workload.
 func (c *genCmd) Run(s *streams) error {
 	if c.Kind == "" {
@@ -90,7 +99,7 @@ func (c *genCmd) Run(s *streams) error {
 	if len(c.Param) > 0 {
 		spec += "?" + strings.Join(c.Param, "&")
 	}
-	return convert(s, spec, c.Out)
+	return convert(s, spec, c.Out, filter{})
 }
 
 func listKinds(out io.Writer) error {
@@ -103,84 +112,3 @@ func listKinds(out io.Writer) error {
 	}
 	return w.Flush()
 }
-
-// convertCmd is simulate convert.
-type convertCmd struct {
-	In  string `arg:"" help:"Trace to read."`
-	Out string `arg:"" help:"File to write; its extension tells the format (.folio .csv .jsonl .u64, then .zst or .gz); - writes jsonl to stdout."`
-}
-
-// Run converts a trace.
-func (c *convertCmd) Run(s *streams) error { return convert(s, c.In, c.Out) }
-
-// convert streams a trace into a file, which appears whole or not at all.
-func convert(s *streams, in, out string) error {
-	source, err := workloads.Open(in)
-	if err != nil {
-		return err
-	}
-	f, pack, err := outputFormat(out)
-	if err != nil {
-		return err
-	}
-	if out == "-" {
-		return copyRequests(s, source, f, s.stdout)
-	}
-	return writeWhole(out, func(file *os.File) error {
-		w, err := pack(file)
-		if err != nil {
-			return err
-		}
-		return errors.Join(copyRequests(s, source, f, w), w.Close())
-	})
-}
-
-func copyRequests(s *streams, source *workloads.Source, f workloads.Format, w io.Writer) error {
-	sink := f.Write(w)
-	n := 0
-	for r, err := range source.Requests() {
-		if err == nil {
-			err = sink.Write(r)
-		}
-		if n++; err == nil && n%4096 == 0 && s.ctx.Err() != nil {
-			err = cause(s.ctx, s.ctx.Err())
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return sink.Close()
-}
-
-// outputFormat tells format and packing of a file by its name.
-func outputFormat(path string) (workloads.Format, func(io.Writer) (io.WriteCloser, error), error) {
-	name, pack := path, plain
-	if path == "-" {
-		name = "-.jsonl"
-	}
-	switch filepath.Ext(path) {
-	case ".zst":
-		name, pack = strings.TrimSuffix(path, ".zst"), func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) }
-	case ".gz":
-		name, pack = strings.TrimSuffix(path, ".gz"), func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil }
-	}
-	var writable []string
-	for _, f := range workloads.Formats() {
-		if f.Write == nil {
-			continue
-		}
-		for _, e := range f.Extensions {
-			if e == filepath.Ext(name) {
-				return f, pack, nil
-			}
-			writable = append(writable, e)
-		}
-	}
-	return workloads.Format{}, nil, fmt.Errorf("%w: cannot tell the format of %s: want an extension of %s", sim.ErrConfig, path, strings.Join(writable, " "))
-}
-
-type nopCloser struct{ io.Writer }
-
-func (nopCloser) Close() error { return nil }
-
-func plain(w io.Writer) (io.WriteCloser, error) { return nopCloser{w}, nil }

@@ -12,6 +12,15 @@ type verifyCmd struct {
 	Traces string `env:"FOLIO_TRACES" placeholder:"DIR" help:"Folder with OLTP.lis.zst and P3.lis.zst, to check those too."`
 }
 
+// Help is the end of simulate verify --help.
+func (c *verifyCmd) Help() string {
+	return `Miss counts on which independent programs agree are embedded in the binary; the exit status is 1 if one differs.
+
+Examples:
+  simulate verify --quick
+  FOLIO_TRACES=../shared/traces simulate verify`
+}
+
 // Run checks this binary.
 func (c *verifyCmd) Run(s *streams) error {
 	if c.Traces == "" && !c.Quick {
