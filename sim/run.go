@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -57,7 +58,12 @@ func (j Job) Check() error {
 	return err
 }
 
-func (j Job) run(ctx context.Context, done func(int)) (*Row, error) {
+func (j Job) run(ctx context.Context, done func(int)) (row *Row, err error) {
+	defer func() { // a panic in a worker would end the process with a status that means something else
+		if p := recover(); p != nil {
+			row, err = nil, fmt.Errorf("sim: %s at %s on %s: panic: %v\n%s", j.Policy.Text, j.Size.Text, j.Trace.Name, p, debug.Stack())
+		}
+	}()
 	c, capacity, err := j.cache()
 	if err != nil {
 		return nil, err

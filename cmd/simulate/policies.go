@@ -82,6 +82,7 @@ func (c *policiesCmd) json(s *streams) error {
 		all = append(all, p)
 	}
 	e := json.NewEncoder(s.stdout)
+	e.SetEscapeHTML(false)
 	e.SetIndent("", " ")
 	return e.Encode(all)
 }

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,8 +32,18 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
 		Setup:         func(e *testscript.Env) error { e.Setenv("FOLIO_TRACES", ""); return nil },
+		Condition:     condition,
 		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"status": status, "without": without},
 	})
+}
+
+// condition knows [race], for what is too slow with the race detector.
+func condition(name string) (bool, error) {
+	if name != "race" {
+		return false, errors.New("no condition " + name)
+	}
+	build, _ := debug.ReadBuildInfo()
+	return build != nil && slices.Contains(build.Settings, debug.BuildSetting{Key: "-race", Value: "true"}), nil
 }
 
 // status N COMMAND… runs a command and fails unless its exit status is N.

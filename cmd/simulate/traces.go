@@ -41,6 +41,7 @@ func (c *inspectCmd) Run(s *streams) error {
 	in := sim.Inspect(t, source.Format)
 	if c.JSON {
 		e := json.NewEncoder(s.stdout)
+		e.SetEscapeHTML(false)
 		e.SetIndent("", " ")
 		return e.Encode(in)
 	}

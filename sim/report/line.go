@@ -127,11 +127,12 @@ func styled(policy, front string, number int) line {
 		l.glyph = draw.GlyphStyle{Color: ourRed, Radius: 3.4, Shape: draw.CircleGlyph{}}
 		return l
 	case 2:
+		l.glyph = draw.GlyphStyle{Color: bound, Radius: 2, Shape: draw.CircleGlyph{}}
 		l.stroke = draw.LineStyle{Color: bound, Width: 1.4, Dashes: []vg.Length{5, 3}}
 		if name == "unbounded" {
 			l.stroke.Dashes = []vg.Length{1, 3}
+			l.glyph.Shape = draw.RingGlyph{}
 		}
-		l.glyph = draw.GlyphStyle{Color: bound, Radius: 2, Shape: draw.CircleGlyph{}}
 		return l
 	}
 	c := palette[number%len(palette)]

@@ -21,15 +21,15 @@ func init() {
 
 // Lengths of the picture, in points.
 const (
-	pageWidth     = 840
-	panelHeight   = 270
-	maxPanelWidth = 560
-	headerHeight  = 46
-	margin        = 14
-	panelGap      = 18
-	titleHeight   = 34
-	legendLine    = 17
-	legendSwatch  = 30
+	pageWidth    = 840
+	panelHeight  = 270
+	soleWidth    = 640 // of a page with one panel
+	headerHeight = 46
+	margin       = 14
+	panelGap     = 18
+	titleHeight  = 34
+	legendLine   = 17
+	legendSwatch = 30
 )
 
 // fontSlack is how much wider than the font measured with the reader's own may be.
@@ -39,7 +39,7 @@ const fontSlack = 1.16
 func writeSVG(w io.Writer, r *sim.Result) error {
 	pic := picture{panels: panelsOf(r), lines: linesOf(r)}
 	pic.complete = r.Complete
-	canvas := vgsvg.New(pageWidth, pic.height())
+	canvas := vgsvg.New(pic.width(), pic.height())
 	page := draw.New(canvas)
 	page.FillPolygon(white, rectangle(page.Rectangle))
 	if err := pic.draw(page); err != nil {
@@ -73,6 +73,13 @@ func (p *picture) columns() int {
 
 func (p *picture) rows() int { return (len(p.panels) + p.columns() - 1) / p.columns() }
 
+func (p *picture) width() vg.Length {
+	if len(p.panels) == 1 {
+		return soleWidth
+	}
+	return pageWidth
+}
+
 func (p *picture) height() vg.Length {
 	return headerHeight + vg.Length(p.rows())*(panelHeight+panelGap) + p.legendHeight() + margin
 }
@@ -80,7 +87,7 @@ func (p *picture) height() vg.Length {
 func (p *picture) draw(page draw.Canvas) error {
 	p.drawHeader(page)
 	columns := p.columns()
-	width := min(maxPanelWidth, (page.Max.X-page.Min.X-2*margin-vg.Length(columns-1)*panelGap)/vg.Length(columns))
+	width := (page.Max.X - page.Min.X - 2*margin - vg.Length(columns-1)*panelGap) / vg.Length(columns)
 	for i, one := range p.panels {
 		left := page.Min.X + margin + vg.Length(i%columns)*(width+panelGap)
 		top := page.Max.Y - headerHeight - vg.Length(i/columns)*(panelHeight+panelGap)
@@ -128,7 +135,7 @@ func (p *picture) legendGrid() (width vg.Length, columns int) {
 		width = max(width, style.Width(l.policy))
 	}
 	width = fontSlack*width + legendSwatch + 6 + panelGap
-	return width, max(1, int((pageWidth-2*margin+panelGap)/width))
+	return width, max(1, int((p.width()-2*margin+panelGap)/width))
 }
 
 func (p *picture) legendHeight() vg.Length {
