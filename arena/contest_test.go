@@ -2,6 +2,7 @@ package arena
 
 import (
 	"fmt"
+	"github.com/foliocache/folio/internal/seed"
 	"slices"
 	"testing"
 )
@@ -85,7 +86,7 @@ func TestOneHitWondersDoNotDisplaceTheHot(t *testing.T) {
 	for _, share := range []int{50, 70} {
 		t.Run(fmt.Sprintf("%d%% are asked for once", share), func(t *testing.T) {
 			t.Parallel()
-			r := judgedBy(t)
+			r := seed.From(t, 1)
 			const entries = 500
 			keys := stream(60_000, func(i int) int {
 				if r.IntN(100) < share {
@@ -104,7 +105,7 @@ func TestOneHitWondersDoNotDisplaceTheHot(t *testing.T) {
 }
 
 func TestAScanLeavesTheHotInPlace(t *testing.T) {
-	r := judgedBy(t)
+	r := seed.From(t, 1)
 	const entries, period = 500, 3000
 	keys := stream(60_000, func(i int) int {
 		if i%period >= period-2*entries { // a scan twice as long as the cache
@@ -121,7 +122,7 @@ func TestAScanLeavesTheHotInPlace(t *testing.T) {
 }
 
 func TestSlackRingEqualsFIFO(t *testing.T) {
-	r := judgedBy(t)
+	r := seed.From(t, 1)
 	const entries = 1000
 	keys := stream(60_000, func(int) int { return r.IntN(entries * 8 / 10) })
 	got, arms, a := contest(t, entries, keys)
@@ -139,7 +140,7 @@ func TestAlternationIsNeverWorseThanTheWorstArm(t *testing.T) {
 	for _, laps := range []float64{.5, 1, 2, 4} {
 		t.Run(fmt.Sprintf("every %v laps", laps), func(t *testing.T) {
 			t.Parallel()
-			r := judgedBy(t)
+			r := seed.From(t, 1)
 			const entries = 500
 			phase := int(laps * entries)
 			keys := stream(50_000, func(i int) int {
@@ -163,7 +164,7 @@ func TestAlternationIsNeverWorseThanTheWorstArm(t *testing.T) {
 
 // TestConfidencePoisoningDoesNotPay: every key of the crowd is asked for twice and never again.
 func TestConfidencePoisoningDoesNotPay(t *testing.T) {
-	r := judgedBy(t)
+	r := seed.From(t, 1)
 	const entries = 500
 	last := 0
 	keys := stream(60_000, func(i int) int {
@@ -185,7 +186,7 @@ func TestConfidencePoisoningDoesNotPay(t *testing.T) {
 
 // TestWriteStormStarvesNobody: a third of the reads of the hot keys find them written to.
 func TestWriteStormStarvesNobody(t *testing.T) {
-	r := judgedBy(t)
+	r := seed.From(t, 1)
 	const entries, n = 500, 60_000
 	c := newClient(t, Config{Geometry: Plain(entries)})
 	for i := range n {
@@ -320,7 +321,7 @@ func TestRequestsThatAllMissOrAllHitTeachNothing(t *testing.T) {
 
 // TestPhaseChangeComesBack: loop, hot set, loop again; each phase long.
 func TestPhaseChangeComesBack(t *testing.T) {
-	r := judgedBy(t)
+	r := seed.From(t, 1)
 	const entries, phase = 300, 30_000
 	c := newClient(t, Config{Geometry: Plain(entries)})
 	var best, got [3]float64

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/foliocache/folio/internal/seed"
 	"github.com/foliocache/folio/strategy"
 )
 
@@ -40,7 +41,7 @@ func TestEverySumHoldsAfterEveryStep(t *testing.T) {
 		for s, shape := range shapes {
 			t.Run(g+"/"+s, func(t *testing.T) {
 				t.Parallel()
-				r := seeded(t)
+				r := seed.Random(t)
 				config := Config{Geometry: geometry.Geometry, Entries: 40, Seed: r.Uint64()}
 				shape(&config)
 				a, err := New(config)
@@ -224,7 +225,7 @@ func TestAWorldKeepsWhatTheNaiveModelKeeps(t *testing.T) {
 	for _, capacity := range []int64{2, 10, 40, 1000} {
 		t.Run(strconv.FormatInt(capacity, 10), func(t *testing.T) {
 			t.Parallel()
-			r := seeded(t)
+			r := seed.Random(t)
 			g := Plain(capacity)
 			c := newClient(t, Config{Geometry: g, Entries: 40, Rule: "balanced"})
 			c.arena.live.worlds[0].rule = blind{}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/VictoriaMetrics/fastcache"
 	"github.com/cespare/xxhash/v2"
+	"github.com/foliocache/folio/internal/seed"
 )
 
 // keyIn returns a random key of 16 bytes that fastcache puts into some bucket.
@@ -24,7 +25,7 @@ func keyIn(r *rand.Rand, bucket uint64) []byte {
 // TestRingReplicatesFastcache writes entries of random and of awkward sizes through one bucket
 // of the real thing and asks it after every write which of the last ones can still be read.
 func TestRingReplicatesFastcache(t *testing.T) {
-	r := seeded(t)
+	r := seed.Random(t)
 	for _, chunks := range []uint64{1, 2, 3, 5} {
 		capacity := chunks * fastcacheChunk
 		real := fastcache.New(int(capacity * fastcacheBuckets))
@@ -78,7 +79,7 @@ func awkward(r *rand.Rand, left uint64) uint64 {
 // TestSlotAndIndexNameOneEntryOfAllBuckets: a slot may be given to a unit of another bucket
 // while a dead copy of its former unit is still in the ring; the copy must not pass for it.
 func TestSlotAndIndexNameOneEntryOfAllBuckets(t *testing.T) {
-	r := seeded(t)
+	r := seed.Random(t)
 	for _, buckets := range []int{1, 2, 3, 512} {
 		ring, seen := newRing(buckets, 1000, 0), map[uint32]bool{}
 		for range 20_000 {

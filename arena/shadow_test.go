@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/foliocache/folio/internal/seed"
 	"github.com/foliocache/folio/strategy"
 	"github.com/google/go-cmp/cmp"
 )
@@ -18,7 +19,7 @@ func TestExactShadowIsTheRunOfItsStrategyAlone(t *testing.T) {
 		for _, arbiter := range Arbiters() {
 			t.Run(name+"/"+arbiter, func(t *testing.T) {
 				t.Parallel()
-				r := seeded(t)
+				r := seed.Random(t)
 				all := newClient(t, Config{Geometry: g, Entries: 100, Arbiter: arbiter})
 				var alone []*client
 				for _, n := range all.arena.Names() {
@@ -55,7 +56,7 @@ func TestExactShadowIsTheRunOfItsStrategyAlone(t *testing.T) {
 // TestTheCompositeFollowsARulerThatStays: it asks its ruler's shadow, which has not booked the
 // same request yet, so that now and then a verdict at the threshold differs.
 func TestTheCompositeFollowsARulerThatStays(t *testing.T) {
-	r := seeded(t)
+	r := seed.Random(t)
 	c := newClient(t, Config{Geometry: Plain(100), Arbiter: "fixed"})
 	for range 20_000 {
 		k := key(int(r.ExpFloat64() * 200))
@@ -102,7 +103,7 @@ func TestSampledShadowsSeeWholeFeedsOnly(t *testing.T) {
 }
 
 func TestSampledShadowsTellTheHitRatio(t *testing.T) {
-	r := seeded(t)
+	r := seed.Random(t)
 	c := newClient(t, Config{Geometry: Plain(8000), Exact: 4000, Seed: r.Uint64()})
 	const n = 150_000
 	for range n {
@@ -122,7 +123,7 @@ func TestSampledShadowsTellTheHitRatio(t *testing.T) {
 // TestIdenticalArmsNeverSwitch: with full information there is nothing to choose.
 func TestIdenticalArmsNeverSwitch(t *testing.T) {
 	for _, n := range strategy.Names() {
-		r := seeded(t)
+		r := seed.Random(t)
 		c := newClient(t, Config{Geometry: Plain(60), Strategies: []string{n, n, n}})
 		for i := range 15_000 {
 			k := key(int(r.ExpFloat64()*120) + i/5000*50)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/foliocache/folio/internal/core"
+	"github.com/foliocache/folio/internal/seed"
 	"github.com/foliocache/folio/workloads"
 	"github.com/google/go-cmp/cmp"
 )
@@ -96,7 +97,7 @@ func everyPolicy() []string {
 
 func TestNothingIsCountedTwiceAndNothingIsStale(t *testing.T) {
 	for _, timed := range []bool{false, true} {
-		r := seeded(t)
+		r := seed.Random(t)
 		trace := randomTrace(r, 8000, timed)
 		for _, p := range append(everyPolicy(), "folio:arbiter=fixed", "folio:strategy=balanced", "folio:exact=5") {
 			for _, s := range []string{"1", "7", "40", "4000B"} {
@@ -126,7 +127,7 @@ func TestNothingIsCountedTwiceAndNothingIsStale(t *testing.T) {
 }
 
 func TestWorkersDoNotChangeARow(t *testing.T) {
-	r := seeded(t)
+	r := seed.Random(t)
 	trace := randomTrace(r, 4000, true)
 	var jobs []Job
 	for _, p := range everyPolicy() {
@@ -209,7 +210,7 @@ func TestWhoJoinsALoadWaitsForItsRest(t *testing.T) {
 }
 
 func TestQuantilesAreWithinSixPercent(t *testing.T) {
-	r := seeded(t)
+	r := seed.Random(t)
 	for range 200 {
 		var h histogram
 		v := int64(1 + r.ExpFloat64()*float64(uint64(1)<<r.IntN(40)))
@@ -253,7 +254,7 @@ func (l *liar) invalidate(feed uint32) {
 func (l *liar) fill(*Row) {}
 
 func TestTheCheckerCatchesACacheThat(t *testing.T) {
-	r := seeded(t)
+	r := seed.Random(t)
 	trace := randomTrace(r, 20_000, true)
 	for _, x := range []struct {
 		name  string
@@ -278,7 +279,7 @@ func TestTheCheckerCatchesACacheThat(t *testing.T) {
 
 // TestTheCheckerSeesACoreThatHearsOfNoWrite: the checker does not rely on the core's versions.
 func TestTheCheckerSeesACoreThatHearsOfNoWrite(t *testing.T) {
-	r := seeded(t)
+	r := seed.Random(t)
 	trace := randomTrace(r, 5000, false)
 	j := Job{Trace: trace, Policy: policy(t, "folio"), Size: size(t, "50"), Seed: 1}
 	c, _, err := j.cache()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/foliocache/folio/internal/seed"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -78,7 +79,7 @@ func TestStatementKeepsCellBinProbabilityAndBase(t *testing.T) {
 }
 
 func TestEstimatorLearnsABernoulliPerCell(t *testing.T) {
-	r := seeded(t)
+	r := seed.Random(t)
 	truth := map[uint8]float64{0: .1, 1: .35, 2: .6, 3: .9} // by age: four cells
 	var e Estimator
 	var c Calibration
@@ -105,7 +106,7 @@ func TestEstimatorLearnsABernoulliPerCell(t *testing.T) {
 }
 
 func TestCellFollowsAChange(t *testing.T) {
-	r := seeded(t)
+	r := seed.Random(t)
 	var e Estimator
 	learn := func(p float64) {
 		for range 10_000 {
@@ -187,7 +188,7 @@ func TestEarlyYesesDoNotDeceive(t *testing.T) {
 // lap and no at its end. From half a lap on, what is stated is near the truth; without
 // exposure it would state 1 until the first lap is over.
 func TestDelayedNoesAreCountedInTime(t *testing.T) {
-	r := seeded(t)
+	r := seed.Random(t)
 	const p, laps, perTick = .3, 3, 2
 	var e Estimator
 	due := make([][]Watch, (laps+1)*TicksPerLap+1)
@@ -235,7 +236,7 @@ func TestBinsCorrectWhatTheCellsOverstate(t *testing.T) {
 }
 
 func TestDropLeavesNoTrace(t *testing.T) {
-	r := seeded(t)
+	r := seed.Random(t)
 	var e, clean Estimator
 	for i := range 3000 {
 		now := uint32(i)

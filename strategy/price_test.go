@@ -1,9 +1,13 @@
 package strategy
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/foliocache/folio/internal/seed"
+)
 
 func TestPriceStaysWithinItsClip(t *testing.T) {
-	r := seeded(t)
+	r := seed.Random(t)
 	var p Price
 	if p.K() != MinPrice {
 		t.Errorf("of nothing: %v", p.K())

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/foliocache/folio/internal/seed"
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
@@ -80,7 +81,7 @@ func TestCompressionIsToldByContent(t *testing.T) {
 }
 
 func TestCutCompressedFilesAreTruncated(t *testing.T) {
-	random := seeded(t)
+	random := seed.Random(t)
 	var text strings.Builder
 	for range 2000 {
 		text.WriteString(strings.Repeat("7", 1+random.IntN(9)) + " 1 0 0\n")
@@ -99,7 +100,7 @@ func TestCutCompressedFilesAreTruncated(t *testing.T) {
 }
 
 func TestDamagedCompressedFilesAreErrors(t *testing.T) {
-	random := seeded(t)
+	random := seed.Random(t)
 	text := []byte(strings.Repeat("7 1 0 0\n8 2 0 1\n9 3 0 2\n", 500))
 	for _, how := range []string{"gz", "zst", "xz"} {
 		whole := squeeze(t, how, text)

@@ -1,12 +1,13 @@
 package workloads
 
 import (
+	"github.com/foliocache/folio/internal/seed"
 	"math"
 	"testing"
 )
 
 func TestExactFunctionsAgreeWithMath(t *testing.T) {
-	random := seeded(t)
+	random := seed.Random(t)
 	for range 20000 {
 		x := (random.Float64() - 0.5) * 100
 		if got, want := exactExp(x), math.Exp(x); math.Abs(got-want) > 4e-15*want {
@@ -26,7 +27,7 @@ func TestExactFunctionsAgreeWithMath(t *testing.T) {
 }
 
 func TestAgendaKeepsOrder(t *testing.T) {
-	random := seeded(t)
+	random := seed.Random(t)
 	var a agenda
 	var last appointment
 	for range 20000 {

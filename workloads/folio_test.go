@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/foliocache/folio/internal/seed"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -75,7 +76,7 @@ func folioFile(t testing.TB, requests []Request) []byte {
 }
 
 func TestSinksRoundTrip(t *testing.T) {
-	random := seeded(t)
+	random := seed.Random(t)
 	for _, f := range Formats() {
 		if f.Write == nil {
 			continue
@@ -99,7 +100,7 @@ func TestSinksRoundTrip(t *testing.T) {
 }
 
 func TestFolioHoldsManyBlocksAndMixedRequests(t *testing.T) {
-	random := seeded(t)
+	random := seed.Random(t)
 	want := append(anyRequests(random, maxBlockRequests+10, true), anyRequests(random, 10, false)...)
 	for i := range want {
 		want[i].Time = time.Duration(i)
@@ -128,7 +129,7 @@ func TestFolioEndsBlocksByTheSizeOfTexts(t *testing.T) {
 }
 
 func TestFolioCutAnywhereIsTruncated(t *testing.T) {
-	random := seeded(t)
+	random := seed.Random(t)
 	whole := folioFile(t, anyRequests(random, 50, false))
 	for cut := 1; cut < len(whole); cut++ {
 		_, err := gather(formats[folioName].Read(bytes.NewReader(whole[:cut]), Options{}))
@@ -140,7 +141,7 @@ func TestFolioCutAnywhereIsTruncated(t *testing.T) {
 }
 
 func TestFolioDamageIsFound(t *testing.T) {
-	random := seeded(t)
+	random := seed.Random(t)
 	whole := folioFile(t, anyRequests(random, 50, false))
 	for i := range whole {
 		damaged := bytes.Clone(whole)

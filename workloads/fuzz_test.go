@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/foliocache/folio/internal/seed"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -63,7 +64,7 @@ func FuzzPages(f *testing.F)         { fuzzReader(f, "pages", "") }
 func FuzzAccessLog(f *testing.F)     { fuzzReader(f, "accesslog", "page=page&scope=user&first=0") }
 
 func FuzzFolio(f *testing.F) {
-	random := seeded(f)
+	random := seed.Random(f)
 	f.Add(folioFile(f, anyRequests(random, 20, true)))
 	f.Add(folioFile(f, anyRequests(random, 20, false)))
 	fuzzReader(f, "folio", "")
@@ -72,7 +73,7 @@ func FuzzFolio(f *testing.F) {
 // FuzzFolioBlock fuzzes what the checksum hides from FuzzFolio: the raw bytes of a block. What
 // decodes must encode to something that decodes to the same.
 func FuzzFolioBlock(f *testing.F) {
-	random := seeded(f)
+	random := seed.Random(f)
 	for _, keys := range []bool{true, false} {
 		var b block
 		for _, r := range anyRequests(random, 5, keys) {

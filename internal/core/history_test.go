@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/foliocache/folio/arena"
+	"github.com/foliocache/folio/internal/seed"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -64,7 +65,7 @@ func TestNoReadOfARandomHistoryIsStale(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := seeded(t)
+			r := seed.Random(t)
 			core := newCore(t, c)
 			h := &history{writes: map[Tag]int{}, stored: map[uint64][]int{}, depend: map[Tag][]Tag{}}
 			for range 6 { // cycles welcome
@@ -149,7 +150,7 @@ func land(c *Core, h *history, l flying, lost bool) {
 // TestShadowsServeNothingOutdated: a strategy alone and its exact shadow hit the same reads,
 // though the shadow may still hold what the composite has dropped when a write comes.
 func TestShadowsServeNothingOutdated(t *testing.T) {
-	r := seeded(t)
+	r := seed.Random(t)
 	const n = 20_000
 	all := newCore(t, arena.Config{Geometry: arena.Plain(40)})
 	names := all.Arena().Names()

@@ -23,6 +23,7 @@ var imports = map[string][]string{
 	"arena":            {"strategy"},
 	"internal/core":    {"arena", "strategy"},
 	"internal/nearest": {},
+	"internal/seed":    {},
 	"internal/tidy":    {},
 	"workloads":        {"internal/nearest"},
 	"sim/baseline":     {},

@@ -5,12 +5,9 @@ package verify
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	_ "embed"
 	"encoding/csv"
-	"encoding/hex"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 
@@ -29,7 +26,6 @@ type golden struct {
 	trace, policy string
 	size          int64
 	misses        int64
-	requests      int64
 	exact         bool
 }
 
@@ -177,18 +173,3 @@ func counts(ctx context.Context, t *sim.Trace, goldens []golden, say func(bool, 
 	say(wrong == 0, "%s: %d of %d golden miss counts (%d exact)", t.Name, len(goldens)-wrong, len(goldens), exact)
 	return nil
 }
-
-// Fingerprint is the SHA-256 of a dense id stream, little-endian uint32, as the goldens name it.
-func Fingerprint(ids []uint32) string {
-	h := sha256.New()
-	var b [4]byte
-	for _, id := range ids {
-		b[0], b[1], b[2], b[3] = byte(id), byte(id>>8), byte(id>>16), byte(id>>24)
-		h.Write(b[:])
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-// Traces returns the folder of recorded traces that the environment names, for the tests and
-// the verify command.
-func Traces() string { return os.Getenv("FOLIO_TRACES") }
