@@ -6,6 +6,7 @@
 package sim
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -82,20 +83,9 @@ func (t *Trace) depth(unit uint32) uint8 {
 	return t.depths[unit]
 }
 
-// Decode reads a source to its end. progress, if not nil, is told how far it is.
+// Decode reads a source to its end.
 func Decode(s *workloads.Source) (*Trace, error) {
-	d := decoder{trace: &Trace{Name: s.Name}, keys: map[uint64]uint32{}, pages: map[page]uint32{}, feeds: map[feed]uint32{}}
-	for r, err := range s.Requests() {
-		if err != nil {
-			return nil, err
-		}
-		d.add(r)
-	}
-	var err error
-	if d.trace.SHA256, err = s.SHA256(); err != nil {
-		return nil, err
-	}
-	return d.done(), nil
+	return DecodeSample(context.Background(), s, Sample{})
 }
 
 // decoder interns units and feeds in the order they appear.
