@@ -10,10 +10,11 @@ type sketch struct {
 	reset uint64 // requests between two halvings
 }
 
-// newSketch makes a sketch for some number of units: 8 to 16 bytes a unit.
+// newSketch makes a sketch for some number of units: 32 to 64 bytes a unit. Measured: with a
+// quarter of that, collisions move the hit ratio of P3 by a point from one hash seed to the next.
 func newSketch(units int) sketch {
 	n := 8
-	for n < units {
+	for n < 4*units {
 		n *= 2
 	}
 	return sketch{words: make([]uint64, n), reset: 10 * uint64(max(units, 8))}
