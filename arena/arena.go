@@ -124,6 +124,7 @@ func (a *Arena) build() {
 		a.live = newPlane(g, entries, all[:1])
 		a.shadow = newPlane(g.scaled(a.rate), entries/int(a.rate), all)
 	}
+	a.live.worlds[0].calibrator = new(strategy.Calibrator)
 }
 
 // Find returns the slot of a unit the composite knows, or NoSlot, and whether it is resident.
@@ -176,7 +177,7 @@ func (a *Arena) judge(missed uint32, r Request) {
 	}
 }
 
-// follow lets a strategy rule: the composite decides by its rule, its shadow's confidence and
+// follow lets a strategy rule: the composite decides by its rule, its shadow's estimates and
 // its shadow's price.
 func (a *Arena) follow(ruling int) {
 	a.ruling = ruling
@@ -185,7 +186,7 @@ func (a *Arena) follow(ruling int) {
 		shadows = a.shadow
 	}
 	for _, w := range []*world{a.live.worlds[0], shadows.worlds[0]} {
-		w.rule, w.guide = a.rules[ruling], shadows.worlds[1+ruling]
+		w.rule, w.guide, w.estimator = a.rules[ruling], shadows.worlds[1+ruling], nil
 	}
 }
 
@@ -222,7 +223,7 @@ func (a *Arena) Ruling() string { return a.names[a.ruling] }
 func (a *Arena) Composite() Counters { return a.live.worlds[0].Counters }
 
 // Calibration returns how the composite's stated confidences came true.
-func (a *Arena) Calibration() *strategy.Calibration { return &a.live.worlds[0].calibration }
+func (a *Arena) Calibration() *strategy.Calibration { return &a.live.worlds[0].calibrator.Calibration }
 
 // Memory says what an arena's store and its own books take.
 type Memory struct {

@@ -2,9 +2,7 @@ package arena
 
 import (
 	"errors"
-	"fmt"
 	"math"
-	"reflect"
 	"testing"
 
 	"github.com/foliocache/folio/strategy"
@@ -23,8 +21,8 @@ func checked(t *testing.T, a *Arena, step int) {
 	}
 }
 
-// checkWatches compares the open watches that every estimator counts, by cell and by bin, with
-// those that the states of its world hold.
+// checkWatches compares the open watches that every estimator and the calibrator count with
+// those that the states of their world hold.
 func (a *Arena) checkWatches() error {
 	var f faults
 	for _, p := range []*plane{a.live, a.shadow} {
@@ -32,16 +30,16 @@ func (a *Arena) checkWatches() error {
 			continue
 		}
 		for _, w := range p.worlds {
-			want := map[string]open{}
-			if w.guide == w {
-				want = w.openByStates()
+			cells, all := w.openByStates()
+			if w.estimator != nil {
+				for id := range strategy.Cell(strategy.Cells) {
+					n, starts := w.estimator.Open(id)
+					f.want(cells[id] == open{n, starts}, "world %d: cell %d: %d open from %v, the states say %v", w.number, id, n, starts, cells[id])
+				}
 			}
-			got := openByEstimator(w.estimator)
-			for k, n := range want {
-				f.want(got[k] == n, "world %d: %s: the estimator has %v open, the states %v", w.number, k, got[k], n)
-			}
-			for k, n := range got {
-				f.want(want[k] == n, "world %d: %s: the estimator has %v open, the states %v", w.number, k, n, want[k])
+			if w.calibrator != nil {
+				n, starts := w.calibrator.Open()
+				f.want(all == open{n, starts}, "world %d: calibrator: %d open from %v, the states say %v", w.number, n, starts, all)
 			}
 		}
 	}
@@ -49,64 +47,25 @@ func (a *Arena) checkWatches() error {
 }
 
 // open is a number of open watches and the sum of their starts.
-type open struct{ watches, starts float64 }
+type open struct {
+	watches int
+	starts  float64
+}
 
-func (w *world) openByStates() map[string]open {
-	all := map[string]open{}
+func (w *world) openByStates() (cells map[strategy.Cell]open, all open) {
+	cells = map[strategy.Cell]open{}
 	for slot := range w.plane.units {
 		s := w.state(Slot(slot))
 		for _, o := range [...]strategy.Statement{s.stay, s.fill} {
 			if o == strategy.NoStatement {
 				continue
 			}
-			for _, k := range []string{fmt.Sprint("cell ", o&(1<<14-1)), fmt.Sprint("bin ", o>>14&31)} {
-				n := all[k]
-				all[k] = open{n.watches + 1, n.starts + float64(s.at)}
-			}
+			n := cells[o.Cell()]
+			cells[o.Cell()] = open{n.watches + 1, n.starts + float64(s.at)}
+			all = open{all.watches + 1, all.starts + float64(s.at)}
 		}
 	}
-	return all
-}
-
-// openByEstimator reads the estimator's own counts, which only its package can name.
-func openByEstimator(e *strategy.Estimator) map[string]open {
-	all := map[string]open{}
-	v := reflect.ValueOf(e).Elem()
-	field := func(name string) int {
-		f, _ := v.FieldByName("bins").Type().Elem().FieldByName(name)
-		return f.Index[0]
-	}
-	watches, starts := field("watches"), field("openStarts")
-	book := func(kind string, i int, cell reflect.Value) {
-		if n := (open{number(cell.Field(watches)), number(cell.Field(starts))}); n != (open{}) {
-			all[fmt.Sprint(kind, i)] = n
-		}
-	}
-	classes, bins := v.FieldByName("cells"), v.FieldByName("bins")
-	for c := range classes.Len() {
-		if classes.Index(c).IsNil() {
-			continue
-		}
-		cells := classes.Index(c).Elem()
-		for i := range cells.Len() {
-			book("cell ", c*cells.Len()+i, cells.Index(i))
-		}
-	}
-	for i := range bins.Len() {
-		book("bin ", i, bins.Index(i))
-	}
-	return all
-}
-
-// number reads a count, whatever its type.
-func number(v reflect.Value) float64 {
-	switch {
-	case v.CanFloat():
-		return v.Float()
-	case v.CanUint():
-		return float64(v.Uint())
-	}
-	return float64(v.Int())
+	return cells, all
 }
 
 // client drives an arena as a cache would: it keeps the version that every unit's copies are

@@ -136,7 +136,13 @@ func (p *plane) metadata() int64 {
 	n := int64(cap(p.units))*int64(unsafe.Sizeof(unit{})) + int64(cap(p.states))*int64(unsafe.Sizeof(state{})) +
 		int64(cap(p.free))*4 + int64(len(p.table.slots))*4 + int64(len(p.sketch.words))*8
 	for _, w := range p.worlds {
-		n += w.probation.metadata() + w.main.metadata() + int64(len(w.ghosts.queue.entries))*16 + w.estimator.Metadata()
+		n += w.probation.metadata() + w.main.metadata() + int64(len(w.ghosts.queue.entries))*16
+		if w.estimator != nil {
+			n += w.estimator.Metadata()
+		}
+		if w.calibrator != nil {
+			n += w.calibrator.Metadata()
+		}
 	}
 	return n
 }

@@ -6,8 +6,8 @@ import "github.com/foliocache/folio/strategy"
 type state struct {
 	index uint32             // running index of its entry in its bucket, or in the ghost queue
 	at    uint32             // main's clock, in ticks, when it took its place
-	stay  strategy.Statement // the statement that put it where it is
-	fill  strategy.Statement // the statement of its fill, while that has no outcome
+	stay  strategy.Statement // the estimate that put it where it is
+	fill  strategy.Statement // the estimate of its fill, while that has no outcome
 	place place
 	hits  uint8 // 0..15, in this stay or lap; in a ghost: in the last one
 	hitAt uint8 // its ring's hand at the last hit, in 1/64 laps; wraps
@@ -20,7 +20,7 @@ const (
 	hitEarlier = 4 // hit in the stay or lap before this one
 	fromMain   = 8 // in a ghost: it was main that dropped it
 
-	freshStay = 16 // the statement of that name was just made: its watch opens with the coming move
+	freshStay = 16 // the estimate of that name was just made: its watch opens with the coming move
 	freshFill = 32
 )
 
@@ -76,52 +76,56 @@ func (w *world) evidence(slot Slot, s *state, m strategy.Moment) strategy.Eviden
 	return e
 }
 
-// ask states a confidence and lets the rule decide on it. The watch on the statement opens with
-// the move that follows.
+// ask estimates how likely a unit comes back and lets the rule decide on it. The watch on the
+// estimate opens with the move that follows.
 func (w *world) ask(slot Slot, s *state, m strategy.Moment) (ok bool, p float64) {
-	e := w.evidence(slot, s, m)
-	p, hope, t := w.guide.estimator.Confidence(e, w.guide.clock)
+	p, hope, id := w.guide.estimator.Estimate(w.evidence(slot, s, m), w.guide.clock)
 	v := w.rule.Decide(strategy.Candidate{Moment: m, Confidence: p, Hope: hope, Price: w.guide.price.K(), Hits: s.hits, Credit: s.credit()})
 	o, fresh := &s.stay, uint8(freshStay)
 	if m == strategy.Fill {
 		o, fresh = &s.fill, freshFill
 	}
-	w.abandon(s, *o)
-	*o = t
+	if *o != strategy.NoStatement {
+		w.drop(s, *o) // another replaces it: a neighbour's load brought the unit back without a request
+	}
+	*o = strategy.Unstated(id)
+	if w.calibrator != nil {
+		*o = w.calibrator.State(id, p, w.clock)
+	}
 	s.set(fresh, true)
 	return v == strategy.Admit, p
 }
 
-// abandon closes the watch on a statement that another replaces: its outcome will never be
-// known. A unit that a neighbour's load brought back without a request has such a one.
-func (w *world) abandon(s *state, o strategy.Statement) {
-	if w.guide == w && o != strategy.NoStatement {
-		w.estimator.Drop(strategy.Watch{Statement: o, Start: s.at})
-	}
-}
-
-// settle closes the unit's open watches with their outcome. A guided world has nothing to
-// learn: it only checks how its statements came true.
+// settle closes the unit's open watches with their outcome.
 func (w *world) settle(s *state, asked bool) {
 	for _, o := range [...]*strategy.Statement{&s.stay, &s.fill} {
 		if *o == strategy.NoStatement {
 			continue
 		}
-		if w.guide == w {
-			w.estimator.Settle(strategy.Watch{Statement: *o, Start: s.at}, asked)
+		if w.estimator != nil {
+			w.estimator.Settle(o.Cell(), s.at, asked)
 		}
-		w.calibration.Add(*o, asked)
+		if w.calibrator != nil {
+			w.calibrator.Settle(*o, s.at, asked)
+		}
 		*o = strategy.NoStatement
 	}
 }
 
-// moved starts the state's clock anew: fresh statements are watched from here on, and that of
+func (w *world) drop(s *state, o strategy.Statement) {
+	if w.estimator != nil {
+		w.estimator.Drop(o.Cell(), s.at)
+	}
+	if w.calibrator != nil {
+		w.calibrator.Drop(o, s.at)
+	}
+}
+
+// moved starts the state's clock anew: fresh estimates are watched from here on, and that of
 // an earlier fill goes on from here.
 func (w *world) moved(s *state) {
-	if w.guide == w {
-		w.rewatch(s, s.stay, s.has(freshStay))
-		w.rewatch(s, s.fill, s.has(freshFill))
-	}
+	w.rewatch(s, s.stay, s.has(freshStay))
+	w.rewatch(s, s.fill, s.has(freshFill))
 	s.flags &^= freshStay | freshFill
 	s.at = w.clock
 }
@@ -131,7 +135,12 @@ func (w *world) rewatch(s *state, o strategy.Statement, fresh bool) {
 		return
 	}
 	if !fresh {
-		w.estimator.Drop(strategy.Watch{Statement: o, Start: s.at})
+		w.drop(s, o)
 	}
-	w.estimator.Watch(strategy.Watch{Statement: o, Start: w.clock})
+	if w.estimator != nil {
+		w.estimator.Watch(o.Cell(), w.clock)
+	}
+	if w.calibrator != nil {
+		w.calibrator.Watch(o, w.clock)
+	}
 }

@@ -16,19 +16,19 @@ const (
 // composite really keeps. Rings, ghost, estimator and price are its own, so that a shadow is
 // the very run that its strategy would make alone.
 type world struct {
-	plane       *plane
-	number      int
-	rule        strategy.Strategy
-	probation   ring
-	main        ring
-	ghosts      ghosts
-	guide       *world              // whose confidence and price count: the world's own, or the ruling strategy's shadow's
-	estimator   *strategy.Estimator // of worlds that guide themselves
-	calibration strategy.Calibration
-	price       strategy.Price
-	clock       uint32 // main's clock: TicksPerLap ticks for every main's capacity written to it
-	hands       [2]uint8
-	todo        []Slot // units on their way into main during one fill
+	plane      *plane
+	number     int
+	rule       strategy.Strategy
+	probation  ring
+	main       ring
+	ghosts     ghosts
+	guide      *world               // whose estimates and price count: the world's own, or the ruling strategy's shadow's
+	estimator  *strategy.Estimator  // of a world that guides itself, else nil
+	calibrator *strategy.Calibrator // of the world whose confidences are told, else nil
+	price      strategy.Price
+	clock      uint32 // main's clock: TicksPerLap ticks for every main's capacity written to it
+	hands      [2]uint8
+	todo       []Slot // units on their way into main during one fill
 	Counters
 }
 
@@ -224,14 +224,14 @@ func (w *world) leaveMain(slot Slot, index uint32, may bool) bool {
 
 func (w *world) writeMain(slot Slot, b *bucket, size uint32) {
 	s := w.state(slot)
-	before := w.main.laps(16)
+	before := w.clock
 	w.moved(s)
 	s.place, s.hits = inMain, 0
 	s.index = w.main.write(b, slot, uint64(size))
 	w.clock = uint32(w.main.laps(strategy.TicksPerLap))
 	w.hands[1] = uint8(w.clock / (strategy.TicksPerLap / 64))
 	s.hitAt = w.hands[1]
-	for range w.main.laps(16) - before {
+	for range w.clock/(strategy.TicksPerLap/16) - before/(strategy.TicksPerLap/16) {
 		w.price.Decay()
 	}
 	w.hold(size, 1)

@@ -43,9 +43,9 @@ func TestCalibrationEqualsHandComputed(t *testing.T) {
 }
 
 func TestEveryCellHasTheGroupOfItsDepthAndFrequency(t *testing.T) {
-	var e Estimator
+	var c Calibrator
 	for ev := range evidences {
-		if want := &e.groups[ev.Depth][ev.freqLevel()]; e.group(ev.Cell()) != want {
+		if want := &c.groups[ev.Depth][ev.freqLevel()]; c.group(ev.Cell()) != want {
 			t.Fatalf("%+v is in another group", ev)
 		}
 	}

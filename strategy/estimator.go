@@ -15,8 +15,11 @@ type Evidence struct {
 	Age     uint8 // quarters of a lap, 0..3, since the last hit (tails) or since it was dropped (Fill); 4 = not hit
 }
 
-// Cell names the row of an [Estimator] that some evidence falls into.
+// Cell names the row of an [Estimator] that some evidence falls into: 0..Cells-1.
 type Cell uint16
+
+// Cells is the number of cells.
+const Cells = features * classes
 
 const (
 	features = 512 // cells of one class: moment, frequency, hits, age
@@ -91,111 +94,56 @@ func (e Evidence) prior() float64 {
 	return p
 }
 
-// Watch is a stated confidence whose outcome is not known yet.
-type Watch struct {
-	Statement
-	Start uint32 // main's clock then, in ticks
-}
-
-// Statement is what was stated and whence: the cell (14 bits), its bin (5), the probability
-// stated in 1/255 (8), and in 1/31 the base rate that it must beat (5).
-type Statement uint32
-
-// NoStatement is the absence of one.
-const NoStatement = ^Statement(0)
-
-func pack(id Cell, bin int, p, base float64) Statement {
-	return Statement(id) | Statement(bin)<<14 | Statement(p*255+.5)<<19 | Statement(base*31+.5)<<27
-}
-
-// P returns the probability stated.
-func (s Statement) P() float64 { return float64(s>>19&255) / 255 }
-
-// Base returns the base rate of the depth and frequency, as far as it was known then.
-func (s Statement) Base() float64 { return float64(s>>27) / 31 }
-
-func (s Statement) cell() Cell { return Cell(s & (1<<14 - 1)) }
-func (s Statement) bin() int   { return int(s >> 14 & 31) }
-
 // TicksPerLap is the resolution of main's clock: the clock advances by so many ticks while
 // main's capacity in bytes is written.
 const TicksPerLap = 4096
 
 // Estimator learns P(the same version is asked for again within one lap of main) from the
-// outcomes of its own statements, admitted and rejected units alike. A statement is settled
-// with yes by the next request and with no by a lap without one or by a write.
+// outcomes of its own estimates, for admitted and rejected units alike. A watch on an estimate
+// is settled with yes by the next request and with no by a lap without one or by a write.
 //
-// It has two levels. The cells follow the workload quickly; the bins behind them learn slowly
-// what the cells' estimates turn out to be worth, and that is stated (calibeating: Foster &
-// Hart 2023; online: Gupta & Ramdas, ICML'23).
-//
-// The zero value is ready. Not for concurrent use. One class of cells takes 16 KiB and is
+// The zero value is ready. Not for concurrent use. One class of cells takes 20 KiB and is
 // allocated when the class first shows up.
 type Estimator struct {
-	cells  [classes]*[features]cell
-	bins   [bins]cell
-	groups [depths][freqs]cell // by depth and frequency alone: what a confidence must beat
+	cells [classes]*[features]cell
 }
 
 const (
-	bins        = 32
-	priorWeight = 4    // observations that a cell's prior is worth
-	binWeight   = 3000 // observations that a cell's own estimate is worth to its bin
+	priorWeight = 4     // observations that a cell's prior is worth
+	decay       = .9995 // an outcome's weight after one more (the design had .999)
 )
 
-// Confidence states how likely the evidence is followed by another request, at clock now in
-// ticks. p is calibrated; hope is the cell's own estimate without exposure, which errs on the
-// bright side while little is known; s is the statement to watch.
-func (e *Estimator) Confidence(ev Evidence, now uint32) (p, hope float64, s Statement) {
-	id := ev.Cell()
+// Estimate says how likely the evidence is followed by another request, at clock now in ticks.
+// hope is the same without exposure, which errs on the bright side while little is known.
+// Watch the cell to learn the outcome.
+func (e *Estimator) Estimate(ev Evidence, now uint32) (p, hope float64, id Cell) {
+	id = ev.Cell()
 	c, prior := e.cell(id), ev.prior()
-	raw := (c.estimate(prior, priorWeight, now) + c.always(prior, priorWeight, now)) / 2
-	bin := min(bins-1, int(raw*bins))
-	p = e.bins[bin].estimate(raw, binWeight, now)
-	base := e.group(id).estimate(depthPrior[ev.Depth], priorWeight, now)
-	return p, c.settled(prior, priorWeight), pack(id, bin, p, base)
+	exposure := c.exposure(now)
+	p = (c.estimate(prior, exposure) + c.always(prior, priorWeight, exposure)) / 2
+	return p, c.estimate(prior, 0), id
 }
 
-// Watch opens a watch.
-func (e *Estimator) Watch(w Watch) {
-	for _, c := range e.learners(w.Statement) {
-		c.open(w.Start)
-	}
-}
+// Watch opens a watch on an estimate of a cell at a tick.
+func (e *Estimator) Watch(id Cell, start uint32) { e.cell(id).open(start) }
 
 // Settle closes a watch with its outcome.
-func (e *Estimator) Settle(w Watch, asked bool) {
-	e.Drop(w)
-	for i, c := range e.learners(w.Statement) {
-		c.settle(asked, decays[i])
-	}
+func (e *Estimator) Settle(id Cell, start uint32, asked bool) {
+	c := e.cell(id)
+	c.drop(start)
+	c.settle(asked)
 }
 
 // Drop closes a watch whose outcome will never be known.
-func (e *Estimator) Drop(w Watch) {
-	for _, c := range e.learners(w.Statement) {
-		c.drop(w.Start)
+func (e *Estimator) Drop(id Cell, start uint32) { e.cell(id).drop(start) }
+
+// Open returns how many watches on a cell are open and the sum of their starts.
+func (e *Estimator) Open(id Cell) (watches int, starts float64) {
+	c := e.cells[id/features]
+	if c == nil {
+		return 0, 0
 	}
-}
-
-// learners returns what learns from a statement: its cell, its bin, its group.
-func (e *Estimator) learners(s Statement) [3]*cell {
-	return [3]*cell{e.cell(s.cell()), &e.bins[s.bin()], e.group(s.cell())}
-}
-
-// decays holds an outcome's weight after one more: in its cell (the design had .999), its bin
-// and its group, which never forget.
-var decays = [3]float32{.9995, 1, 1}
-
-// group returns the base rate of a cell's depth and frequency.
-func (e *Estimator) group(id Cell) *cell {
-	row, f := int(id%features), 0
-	if row < 256 {
-		f = row % 128 / 32
-	} else {
-		f = (row - 256) / 40
-	}
-	return &e.groups[int(id)/features/hazards][f]
+	return int(c[id%features].watches), c[id%features].openStarts
 }
 
 func (e *Estimator) cell(id Cell) *cell {
@@ -206,13 +154,12 @@ func (e *Estimator) cell(id Cell) *cell {
 	return &(*class)[id%features]
 }
 
-// cell estimates one probability from outcomes that come late.
+// tally estimates one probability from outcomes that come late.
 //
 // Yes comes sooner than no, so at first the settled outcomes alone are far too rosy. Open
 // watches therefore count as the part of a no that they have already survived (exposure, as
 // in the actuarial estimate of life tables: Kaplan & Meier 1958, section 3).
-type cell struct {
-	yes, n     float32 // outcomes, the older the lighter
+type tally struct {
 	allYes     uint32
 	all        uint32  // outcomes ever
 	watches    int32   // open ones
@@ -220,47 +167,49 @@ type cell struct {
 }
 
 // exposure returns how much of a no the open watches have survived.
-func (c *cell) exposure(now uint32) float64 {
-	return (float64(c.watches)*float64(now) - c.openStarts) / TicksPerLap
-}
-
-// estimate follows the workload: it forgets old outcomes.
-func (c *cell) estimate(prior, weight float64, now uint32) float64 {
-	n, exposure := float64(c.n), c.exposure(now)
-	if c.all > 0 {
-		exposure *= float64(c.n) / float64(c.all)
-	}
-	return min(1, (float64(c.yes)+weight*prior)/(n+exposure+weight))
+func (t *tally) exposure(now uint32) float64 {
+	return (float64(t.watches)*float64(now) - t.openStarts) / TicksPerLap
 }
 
 // always estimates from all outcomes ever.
-func (c *cell) always(prior, weight float64, now uint32) float64 {
-	return min(1, (float64(c.allYes)+weight*prior)/(float64(c.all)+c.exposure(now)+weight))
+func (t *tally) always(prior, weight, exposure float64) float64 {
+	return min(1, (float64(t.allYes)+weight*prior)/(float64(t.all)+exposure+weight))
 }
 
-// settled estimates from the outcomes known, as if no watch were open.
-func (c *cell) settled(prior, weight float64) float64 {
-	return min(1, (float64(c.yes)+weight*prior)/(float64(c.n)+weight))
+func (t *tally) settle(asked bool) {
+	t.all++
+	t.allYes += uint32(flag(asked))
 }
 
-func (c *cell) settle(asked bool, decay float32) {
-	c.yes *= decay
-	c.n = c.n*decay + 1
-	c.all++
-	if asked {
-		c.allYes++
-		c.yes++
+func (t *tally) open(start uint32) {
+	t.watches++
+	t.openStarts += float64(start)
+}
+
+func (t *tally) drop(start uint32) {
+	t.watches--
+	t.openStarts -= float64(start)
+}
+
+// cell is a tally that also follows the workload: of yes and n, old outcomes weigh less.
+type cell struct {
+	tally
+	yes, n float32
+}
+
+// estimate estimates from the latest outcomes.
+func (c *cell) estimate(prior, exposure float64) float64 {
+	n := float64(c.n)
+	if exposure != 0 && c.all > 0 {
+		exposure *= n / float64(c.all)
 	}
+	return min(1, (float64(c.yes)+priorWeight*prior)/(n+exposure+priorWeight))
 }
 
-func (c *cell) open(start uint32) {
-	c.watches++
-	c.openStarts += float64(start)
-}
-
-func (c *cell) drop(start uint32) {
-	c.watches--
-	c.openStarts -= float64(start)
+func (c *cell) settle(asked bool) {
+	c.tally.settle(asked)
+	c.yes = c.yes*decay + float32(flag(asked))
+	c.n = c.n*decay + 1
 }
 
 // Metadata returns the bytes of heap that the cells take.

@@ -5,13 +5,18 @@ import (
 	"testing"
 
 	"github.com/foliocache/folio/internal/seed"
-	"github.com/google/go-cmp/cmp"
 )
 
-// state asks an estimator and returns the calibrated probability and the watch to open.
-func state(e *Estimator, ev Evidence, now uint32) (p float64, w Watch) {
-	p, _, s := e.Confidence(ev, now)
-	return p, Watch{Statement: s, Start: now}
+// watch is an estimate whose outcome is not known yet.
+type watch struct {
+	id    Cell
+	start uint32
+}
+
+// estimate asks an estimator and returns the probability and the watch to open.
+func estimate(e *Estimator, ev Evidence, now uint32) (p float64, w watch) {
+	p, _, id := e.Estimate(ev, now)
+	return p, watch{id, now}
 }
 
 // evidences are cells of all moments.
@@ -44,7 +49,7 @@ func TestCellsOfDifferentMomentsAndClassesNeverMeet(t *testing.T) {
 	for e := range evidences {
 		k := kind{e.Moment, e.Depth, e.Hazard}
 		c := e.Cell()
-		if c >= features*classes {
+		if c >= Cells {
 			t.Fatalf("%+v: cell %d", e, c)
 		}
 		if o, ok := owner[c]; ok && o != k {
@@ -57,23 +62,9 @@ func TestCellsOfDifferentMomentsAndClassesNeverMeet(t *testing.T) {
 func TestEstimatorIsTotal(t *testing.T) {
 	var e Estimator
 	for ev := range evidences {
-		p, w := state(&e, ev, 7)
-		if p < 0 || p > 1 || w.cell() != ev.Cell() || !near(w.P(), p, 1./255) || w.Start != 7 {
+		p, w := estimate(&e, ev, 7)
+		if p < 0 || p > 1 || w.id != ev.Cell() {
 			t.Fatalf("%+v: %v, %+v", ev, p, w)
-		}
-	}
-}
-
-func TestStatementKeepsCellBinProbabilityAndBase(t *testing.T) {
-	for bin := range bins {
-		for p := 0.0; p <= 1; p += 1. / 500 {
-			w := pack(7, bin, p, 1-p)
-			if !near(w.P(), p, 1./255) || !near(w.Base(), 1-p, 1./31) || w.bin() != bin || w.cell() != 7 {
-				t.Fatalf("%v in bin %d: %v in %d", p, bin, w.P(), w.bin())
-			}
-		}
-		if w := pack(7, bin, 1, 1); w.P() != 1 || w.bin() != bin {
-			t.Fatalf("1 in bin %d: %v in %d", bin, w.P(), w.bin())
 		}
 	}
 }
@@ -82,25 +73,27 @@ func TestEstimatorLearnsABernoulliPerCell(t *testing.T) {
 	r := seed.Random(t)
 	truth := map[uint8]float64{0: .1, 1: .35, 2: .6, 3: .9} // by age: four cells
 	var e Estimator
-	var c Calibration
+	var c Calibrator
 	for i := range 40_000 {
 		ev := Evidence{Moment: Fill, Age: uint8(i % 4)}
-		_, w := state(&e, ev, 0)
-		e.Watch(w)
+		p, w := estimate(&e, ev, 0)
+		stated := c.State(w.id, p, 0)
+		e.Watch(w.id, w.start)
+		c.Watch(stated, 0)
 		asked := r.Float64() < truth[ev.Age]
-		e.Settle(w, asked)
-		c.Add(w.Statement, asked)
+		e.Settle(w.id, w.start, asked)
+		c.Settle(stated, 0, asked)
 	}
 	for age, p := range truth {
 		// Decay .9995 leaves some 1,000 to 2,000 outcomes: a deviation of at most .016.
-		if got, _ := state(&e, Evidence{Moment: Fill, Age: age}, 0); !near(got, p, .07) {
+		if got, _ := estimate(&e, Evidence{Moment: Fill, Age: age}, 0); !near(got, p, .07) {
 			t.Errorf("age %d: %v, want %v", age, got, p)
 		}
 	}
 	if c.ECE() > .03 || c.Skill() < .2 {
 		t.Errorf("ECE %v, skill %v", c.ECE(), c.Skill())
 	}
-	if got, _ := state(&e, Evidence{Moment: LeaveProbation, Hits: 1}, 0); !near(got, .5, .1) {
+	if got, _ := estimate(&e, Evidence{Moment: LeaveProbation, Hits: 1}, 0); !near(got, .5, .1) {
 		t.Errorf("a cell without outcomes moved to %v", got)
 	}
 }
@@ -110,14 +103,14 @@ func TestCellFollowsAChange(t *testing.T) {
 	var e Estimator
 	learn := func(p float64) {
 		for range 10_000 {
-			_, w := state(&e, Evidence{}, 0)
-			e.Watch(w)
-			e.Settle(w, r.Float64() < p)
+			_, w := estimate(&e, Evidence{}, 0)
+			e.Watch(w.id, w.start)
+			e.Settle(w.id, w.start, r.Float64() < p)
 		}
 	}
 	learn(.9)
 	learn(.1)
-	if got, _ := state(&e, Evidence{}, 0); got > .4 {
+	if got, _ := estimate(&e, Evidence{}, 0); got > .4 {
 		t.Errorf("still states %v", got)
 	}
 }
@@ -126,10 +119,10 @@ func TestCellFollowsAChange(t *testing.T) {
 func TestPriorIsWorthFourOutcomes(t *testing.T) {
 	var c cell
 	for n := range 12 {
-		if got, want := c.estimate(.5, priorWeight, 0), 2/(4+float64(n)); !near(got, want, 1e-2) {
+		if got, want := c.estimate(.5, 0), 2/(4+float64(n)); !near(got, want, 1e-2) {
 			t.Errorf("after %d noes: %v, want %v", n, got, want)
 		}
-		c.settle(false, decays[0])
+		c.settle(false)
 	}
 }
 
@@ -163,20 +156,21 @@ func TestEarlyYesesDoNotDeceive(t *testing.T) {
 			n := 2000
 			for i := range n { // statements spread evenly over a lap, of which half is over
 				start := uint32(i) * TicksPerLap / 2 / uint32(n)
-				_, w := state(&e, Evidence{}, start)
-				e.Watch(w)
+				_, w := estimate(&e, Evidence{}, start)
+				e.Watch(w.id, w.start)
 				if float64(i%100) < p*100 {
-					e.Settle(w, true)
+					e.Settle(w.id, w.start, true)
 				}
 			}
 			// What is open has survived a quarter of a lap on average: yes/(yes + open/4), where
 			// the outcomes alone would say 1.
-			got := e.cell(0).estimate(.5, priorWeight, TicksPerLap/2)
+			c := e.cell(0)
+			got := c.estimate(.5, c.exposure(TicksPerLap/2))
 			if want := p / (p + (1-p)/4); !near(got, want, .04) {
 				t.Errorf("after half a lap %v, want %v", got, want)
 			}
 			// After three quarters of a lap without news the estimate nears the truth.
-			later := e.cell(0).estimate(.5, priorWeight, TicksPerLap)
+			later := c.estimate(.5, c.exposure(TicksPerLap))
 			if want := p / (p + (1-p)*3/4); later >= got || !near(later, want, .04) {
 				t.Errorf("later %v, want %v and less than %v", later, want, got)
 			}
@@ -191,18 +185,18 @@ func TestDelayedNoesAreCountedInTime(t *testing.T) {
 	r := seed.Random(t)
 	const p, laps, perTick = .3, 3, 2
 	var e Estimator
-	due := make([][]Watch, (laps+1)*TicksPerLap+1)
+	due := make([][]watch, (laps+1)*TicksPerLap+1)
 	for now := range uint32(laps * TicksPerLap) {
 		for _, w := range due[now] {
-			e.Settle(w, w.Start+TicksPerLap != now)
+			e.Settle(w.id, w.start, w.start+TicksPerLap != now)
 		}
 		for range perTick {
-			stated, w := state(&e, Evidence{}, now)
+			stated, w := estimate(&e, Evidence{}, now)
 			switch {
 			case now == TicksPerLap/2 && !near(stated, p, .17), now > 3*TicksPerLap/2 && now%64 == 0 && !near(stated, p, .12):
 				t.Fatalf("tick %d: states %v, the truth is %v", now, stated, p)
 			}
-			e.Watch(w)
+			e.Watch(w.id, w.start)
 			end := now + TicksPerLap
 			if r.Float64() < p {
 				end = now + 1 + r.Uint32N(TicksPerLap-1)
@@ -212,64 +206,40 @@ func TestDelayedNoesAreCountedInTime(t *testing.T) {
 	}
 }
 
-// TestBinsCorrectWhatTheCellsOverstate: the cell stays at its prior; the bin behind it learns
-// that this is never worth it.
-func TestBinsCorrectWhatTheCellsOverstate(t *testing.T) {
-	var e Estimator
-	bin := -1
-	for range 20_000 {
-		p, w := state(&e, Evidence{}, 0)
-		if bin == -1 {
-			bin = w.bin()
-			if p != .5 {
-				t.Fatalf("starts at %v", p)
-			}
-		}
-		e.bins[bin].settle(false, decays[1])
-	}
-	if p, w := state(&e, Evidence{}, 0); p > .5*binWeight/(binWeight+20_000)+.01 || w.bin() != bin {
-		t.Errorf("still states %v, from bin %d", p, w.bin())
-	}
-	if p, _ := state(&e, Evidence{Depth: 1}, 0); p != .95 {
-		t.Errorf("another bin moved as well: %v", p)
-	}
-}
-
 func TestDropLeavesNoTrace(t *testing.T) {
 	r := seed.Random(t)
 	var e, clean Estimator
 	for i := range 3000 {
 		now := uint32(i)
 		ev := Evidence{Moment: Moment(r.IntN(3)), Freq: uint8(r.IntN(16)), Hits: uint8(r.IntN(4))}
-		_, w := state(&e, ev, now)
-		e.Watch(w)
+		p, w := estimate(&e, ev, now)
+		e.Watch(w.id, w.start)
 		if i%3 != 0 {
-			e.Drop(w)
+			e.Drop(w.id, w.start)
 			continue
 		}
-		_, same := state(&clean, ev, now)
-		if diff := cmp.Diff(same, w); diff != "" {
-			t.Fatalf("statement %d: %s", i, diff)
+		if want, _ := estimate(&clean, ev, now); p != want {
+			t.Fatalf("estimate %d: %v, without the dropped ones %v", i, p, want)
 		}
 		asked := r.IntN(2) == 0
-		e.Settle(w, asked)
-		clean.Watch(same)
-		clean.Settle(same, asked)
+		e.Settle(w.id, w.start, asked)
+		clean.Watch(w.id, w.start)
+		clean.Settle(w.id, w.start, asked)
 	}
 }
 
 func TestExposureGrowsOnlyWhileAWatchIsOpen(t *testing.T) {
 	var e Estimator
-	before, w := state(&e, Evidence{}, 100)
-	e.Watch(w)
-	if p, _ := state(&e, Evidence{}, 100); p != before {
+	before, w := estimate(&e, Evidence{}, 100)
+	e.Watch(w.id, w.start)
+	if p, _ := estimate(&e, Evidence{}, 100); p != before {
 		t.Errorf("from %v to %v in no time", before, p)
 	}
-	if p, _ := state(&e, Evidence{}, 100+TicksPerLap); p >= before {
+	if p, _ := estimate(&e, Evidence{}, 100+TicksPerLap); p >= before {
 		t.Errorf("a lap without a request counts for nothing: %v", p)
 	}
-	e.Drop(w)
-	if p, _ := state(&e, Evidence{}, 100+TicksPerLap); p != before {
+	e.Drop(w.id, w.start)
+	if p, _ := estimate(&e, Evidence{}, 100+TicksPerLap); p != before {
 		t.Errorf("after the drop %v, want %v", p, before)
 	}
 }

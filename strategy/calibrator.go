@@ -1,0 +1,102 @@
+package strategy
+
+import "unsafe"
+
+// Statement is a confidence as it was stated, and whence: the cell (14 bits), its bin (5), the
+// probability stated in 1/255 (8), and in 1/31 the base rate that it must beat (5).
+type Statement uint32
+
+// NoStatement is the absence of one.
+const NoStatement = ^Statement(0)
+
+// Unstated wraps a cell whose estimate nobody is told.
+func Unstated(id Cell) Statement { return Statement(id) }
+
+func pack(id Cell, bin int, p, base float64) Statement {
+	return Statement(id) | Statement(bin)<<14 | Statement(p*255+.5)<<19 | Statement(base*31+.5)<<27
+}
+
+// Cell returns where the estimate came from.
+func (s Statement) Cell() Cell { return Cell(s & (1<<14 - 1)) }
+
+// P returns the probability stated.
+func (s Statement) P() float64 { return float64(s>>19&255) / 255 }
+
+// Base returns the base rate of the depth and frequency, as far as it was known then.
+func (s Statement) Base() float64 { return float64(s>>27) / 31 }
+
+func (s Statement) bin() int { return int(s >> 14 & 31) }
+
+// Calibrator turns estimates into statements that can be relied on, and keeps the score: it
+// learns slowly, in bins, what an estimator's figures turn out to be worth (calibeating:
+// Foster & Hart 2023; online: Gupta & Ramdas, ICML'23). The zero value is ready. Not for
+// concurrent use.
+type Calibrator struct {
+	Calibration
+	bins   [bins]tally
+	groups [depths][freqs]tally // by depth and frequency alone: what a confidence must beat
+}
+
+const (
+	bins      = 32
+	binWeight = 3000 // observations that an estimate is worth to its bin
+)
+
+// State calibrates a cell's estimate p at clock now in ticks.
+func (c *Calibrator) State(id Cell, p float64, now uint32) Statement {
+	bin := min(bins-1, int(p*bins))
+	b, g := &c.bins[bin], c.group(id)
+	stated := b.always(p, binWeight, b.exposure(now))
+	base := g.always(depthPrior[int(id)/features/hazards], priorWeight, g.exposure(now))
+	return pack(id, bin, stated, base)
+}
+
+// Watch opens a watch on a statement at a tick.
+func (c *Calibrator) Watch(s Statement, start uint32) {
+	for _, t := range c.learners(s) {
+		t.open(start)
+	}
+}
+
+// Settle closes a watch with its outcome and books it.
+func (c *Calibrator) Settle(s Statement, start uint32, asked bool) {
+	for _, t := range c.learners(s) {
+		t.drop(start)
+		t.settle(asked)
+	}
+	c.Add(s, asked)
+}
+
+// Drop closes a watch whose outcome will never be known.
+func (c *Calibrator) Drop(s Statement, start uint32) {
+	for _, t := range c.learners(s) {
+		t.drop(start)
+	}
+}
+
+func (c *Calibrator) learners(s Statement) [2]*tally {
+	return [2]*tally{&c.bins[s.bin()], c.group(s.Cell())}
+}
+
+// Open returns how many watches are open in all, and the sum of their starts.
+func (c *Calibrator) Open() (watches int, starts float64) {
+	for i := range c.bins {
+		watches += int(c.bins[i].watches)
+		starts += c.bins[i].openStarts
+	}
+	return watches, starts
+}
+
+// group returns the base rate of a cell's depth and frequency.
+func (c *Calibrator) group(id Cell) *tally {
+	row, f := int(id%features), 0
+	if row < 256 {
+		f = row % 128 / 32
+	} else {
+		f = (row - 256) / 40
+	}
+	return &c.groups[int(id)/features/hazards][f]
+}
+
+// Metadata returns the bytes that it takes.
+func (c *Calibrator) Metadata() int64 { return int64(unsafe.Sizeof(*c)) }
