@@ -103,7 +103,7 @@ func (w *world) check(f *faults, known []uint8) {
 
 // holds reports whether the entry of a running index is there and is the slot's.
 func (b *bucket) holds(slot Slot, index uint32) bool {
-	return index-b.head < b.tail-b.head && b.entries[index&uint32(len(b.entries)-1)].slot == slot
+	return index-b.head < b.tail-b.head && b.at(index).slot == slot
 }
 
 // checkRing walks a ring's entries: none is overwritten, none overlaps the next, live ones are
@@ -115,7 +115,7 @@ func (w *world) checkRing(f *faults, r *ring, p place) {
 		next := b.offset // where the entry that follows begins
 		for i := b.tail; i != b.head; {
 			i--
-			e := b.entries[i&uint32(len(b.entries)-1)]
+			e := b.at(i)
 			f.want(e.offset < next, "world %d: ring %d bucket %d: entry %d begins at %d, the next at %d", w.number, p, n, i, e.offset, next)
 			f.want(e.offset+r.capacity >= b.offset, "world %d: ring %d bucket %d: entry %d is overwritten", w.number, p, n, i)
 			if s := w.state(e.slot); s.place == p && s.index == i {

@@ -10,6 +10,19 @@ type ghosts struct {
 	limit uint64
 }
 
+// push remembers a unit. The queue's offsets hold the sizes.
+func (g *ghosts) push(slot Slot, size uint64) (index uint32) {
+	g.bytes += size
+	return g.queue.push(entry{slot, size})
+}
+
+// resize books another size of a unit that is remembered.
+func (g *ghosts) resize(index uint32, size uint64) {
+	e := g.queue.at(index)
+	g.bytes += size - e.offset
+	e.offset = size
+}
+
 // toGhost drops a unit's bytes, if it has any, and remembers its key.
 func (w *world) toGhost(slot Slot, s *state) {
 	u := &w.plane.units[slot]
@@ -24,8 +37,7 @@ func (w *world) toGhost(slot Slot, s *state) {
 	s.place = inGhost
 	s.flags = 0
 	s.set(fromMain, main)
-	s.index = w.ghosts.queue.push(slot)
-	w.ghosts.bytes += uint64(u.size)
+	s.index = w.ghosts.push(slot, uint64(u.size))
 	w.forgetOld()
 }
 
@@ -44,22 +56,21 @@ func (w *world) leaveGhost(slot Slot, s *state) {
 func (w *world) forgetOld() {
 	q := &w.ghosts.queue
 	for q.head != q.tail {
-		slot := q.entries[q.head&uint32(len(q.entries)-1)].slot
-		s := w.state(slot)
-		if s.place == inGhost && s.index == q.head {
+		e := q.at(q.head)
+		if s := w.state(e.slot); s.place == inGhost && s.index == q.head {
 			if w.ghosts.bytes <= w.ghosts.limit && w.since(s) < strategy.TicksPerLap {
 				return
 			}
-			w.disown(slot, s)
+			w.ghosts.bytes -= e.offset
+			w.disown(e.slot, s)
 		}
 		q.head++
 	}
 }
 
-// disown forgets a ghost.
+// disown forgets a ghost whose bytes are no longer counted.
 func (w *world) disown(slot Slot, s *state) {
 	w.settle(s, false)
-	w.ghosts.bytes -= uint64(w.plane.units[slot].size)
 	*s = noState
 	w.plane.forget(slot)
 }

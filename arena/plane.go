@@ -10,10 +10,16 @@ import (
 type unit struct {
 	key    uint64
 	size   uint32
-	depth  uint8
-	hazard uint8
+	class  uint8 // depth and hazard, see strategy.Evidence
 	known  uint8 // worlds that hold or remember it
+	freq   uint8 // the sketch's count at the last request
+	halved uint8 // the sketch's halvings then; wraps
 }
+
+func class(r Request) uint8 { return r.Depth<<4 | r.Hazard }
+
+func (u *unit) depth() uint8  { return u.class >> 4 }
+func (u *unit) hazard() uint8 { return u.class & 15 }
 
 // plane is a set of worlds over the same requests: one index, one frequency sketch, and for
 // each unit one state a world, side by side in memory.
@@ -42,10 +48,10 @@ func newPlane(g Geometry, entries int, rules []strategy.Strategy) *plane {
 // request books a request in every world and returns the set of worlds that miss, bit i for
 // world i.
 func (p *plane) request(slot Slot, r Request) (missed uint32) {
-	p.sketch.add(r.Key)
+	freq := p.sketch.add(r.Key)
 	if slot != NoSlot {
 		u := &p.units[slot]
-		u.depth, u.hazard = r.Depth, r.Hazard
+		u.class, u.freq, u.halved = class(r), freq, p.sketch.halved
 		if r.Stale {
 			p.outdate(slot)
 		}
@@ -78,13 +84,16 @@ func (p *plane) fill(slot Slot, r Request, size uint32) Slot {
 	if u.size != size {
 		p.resize(slot, size)
 	}
-	u.depth, u.hazard = r.Depth, r.Hazard
+	u.class = class(r)
 	for _, w := range p.worlds {
 		w.fill(slot)
 	}
 	p.forget(slot)
 	return slot
 }
+
+// freq returns how often a unit was asked for lately, without a look into the sketch.
+func (p *plane) freq(u *unit) uint8 { return u.freq >> min(7, p.sketch.halved-u.halved) }
 
 // resize changes a unit's size: no world's copy is the one just loaded.
 func (p *plane) resize(slot Slot, size uint32) {
@@ -94,8 +103,9 @@ func (p *plane) resize(slot Slot, size uint32) {
 		switch s := w.state(slot); {
 		case s.place != inGhost:
 		case w.fits(size):
-			w.ghosts.bytes += uint64(size) - uint64(u.size)
+			w.ghosts.resize(s.index, uint64(size))
 		default: // a ghost of what can never be stored would push out all others
+			w.ghosts.resize(s.index, 0)
 			w.disown(slot, s)
 		}
 	}
@@ -113,7 +123,7 @@ func (p *plane) create(key uint64) Slot {
 			p.states = append(p.states, noState)
 		}
 	}
-	p.units[s] = unit{key: key}
+	p.units[s] = unit{key: key, freq: p.sketch.count(key), halved: p.sketch.halved}
 	p.table.insert(key, s)
 	return s
 }

@@ -64,7 +64,7 @@ func (r *ring) overwritten(b *bucket, size uint64) (slot Slot, index uint32, ok 
 	if b.head == b.tail {
 		return 0, 0, false
 	}
-	e := b.entries[b.head&uint32(len(b.entries)-1)]
+	e := b.at(b.head)
 	if e.offset+r.capacity >= r.place(b, size)+size {
 		return 0, 0, false
 	}
@@ -77,9 +77,7 @@ func (r *ring) write(b *bucket, slot Slot, size uint64) (index uint32) {
 	at := r.place(b, size)
 	r.written += at + size - b.offset
 	b.offset = at + size
-	index = b.push(slot)
-	b.entries[index&uint32(len(b.entries)-1)].offset = at
-	return index
+	return b.push(entry{slot, at})
 }
 
 // laps returns how often the ring was written round, in 1/parts of a lap.
@@ -93,12 +91,15 @@ func (r *ring) laps(parts uint64) uint64 {
 // wrapped reports whether the ring has begun to overwrite.
 func (r *ring) wrapped() bool { return r.written >= r.total() }
 
-// push appends a slot and returns its running index.
-func (b *bucket) push(slot Slot) uint32 {
+// at returns the entry of a running index.
+func (b *bucket) at(index uint32) *entry { return &b.entries[index&uint32(len(b.entries)-1)] }
+
+// push appends an entry and returns its running index.
+func (b *bucket) push(e entry) uint32 {
 	if b.tail-b.head == uint32(len(b.entries)) {
 		b.grow()
 	}
-	b.entries[b.tail&uint32(len(b.entries)-1)].slot = slot
+	*b.at(b.tail) = e
 	b.tail++
 	return b.tail - 1
 }
@@ -106,7 +107,7 @@ func (b *bucket) push(slot Slot) uint32 {
 func (b *bucket) grow() {
 	bigger := make([]entry, max(8, 2*len(b.entries)))
 	for i := b.head; i != b.tail; i++ {
-		bigger[i&uint32(len(bigger)-1)] = b.entries[i&uint32(len(b.entries)-1)]
+		bigger[i&uint32(len(bigger)-1)] = *b.at(i)
 	}
 	b.entries = bigger
 }

@@ -5,9 +5,10 @@ package arena
 // Differs from the paper: the four counters of a key lie in one 8-byte word's neighbourhood,
 // so that a request touches one cache line.
 type sketch struct {
-	words []uint64 // 16 counters each; blocks of 8 words
-	added uint64
-	reset uint64 // requests between two halvings
+	words  []uint64 // 16 counters each; blocks of 8 words
+	added  uint64
+	reset  uint64 // requests between two halvings
+	halved uint8  // halvings so far; wraps
 }
 
 // newSketch makes a sketch for some number of units: 32 to 64 bytes a unit. Measured: with a
@@ -34,7 +35,7 @@ func spread(key uint64) uint64 {
 	return key * 0xd6e8feb86659fd93
 }
 
-// add counts one request and returns the estimate before it, 0..15.
+// add counts one request and returns the estimate after it, 0..15.
 func (s *sketch) add(key uint64) uint8 {
 	h := spread(key)
 	least := s.estimate(h)
@@ -45,9 +46,11 @@ func (s *sketch) add(key uint64) uint8 {
 				s.words[w] += 1 << shift
 			}
 		}
+		least++
 	}
 	if s.added++; s.added == s.reset {
 		s.halve()
+		least /= 2
 	}
 	return uint8(least)
 }
@@ -65,6 +68,7 @@ func (s *sketch) estimate(h uint64) uint64 {
 
 func (s *sketch) halve() {
 	s.added = 0
+	s.halved++
 	for i := range s.words {
 		s.words[i] = s.words[i] >> 1 & 0x7777777777777777
 	}

@@ -58,7 +58,7 @@ func (w *world) since(s *state) uint32 { return w.clock - s.at }
 // evidence gathers what is known of a unit at a moment.
 func (w *world) evidence(slot Slot, s *state, m strategy.Moment) strategy.Evidence {
 	u := &w.plane.units[slot]
-	e := strategy.Evidence{Moment: m, Depth: u.depth, Hazard: u.hazard, Freq: w.plane.sketch.count(u.key), Hits: s.hits}
+	e := strategy.Evidence{Moment: m, Depth: u.depth(), Hazard: u.hazard(), Freq: w.plane.freq(u), Hits: s.hits}
 	switch m {
 	case strategy.Fill:
 		e.Age = uint8(min(3, w.since(s)/(strategy.TicksPerLap/4)))

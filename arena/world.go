@@ -100,7 +100,7 @@ func (w *world) fill(slot Slot) {
 		s.at = w.clock
 	}
 	to := inProbation
-	if s.place == inGhost || u.hazard > 0 {
+	if s.place == inGhost || u.hazard() > 0 {
 		to = w.destination(slot, s)
 	}
 	switch size := uint64(u.size); {
@@ -135,7 +135,7 @@ func (w *world) destination(slot Slot, s *state) place {
 	switch {
 	case ok:
 		return inMain
-	case w.plane.units[slot].hazard > 0 && p < strategy.Hopeless:
+	case w.plane.units[slot].hazard() > 0 && p < strategy.Hopeless:
 		return nowhere
 	}
 	return inProbation
