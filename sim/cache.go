@@ -71,6 +71,19 @@ func (v *rival) lookup(r read) (core.Action, *core.Flight) {
 	return core.Load, nil
 }
 
+// replay runs requests that are nothing but ids, each of size 1, and returns the hits.
+func (v *rival) replay(ids []uint32) (hits int64) {
+	for _, id := range ids {
+		if v.policy.Get(id) {
+			hits++
+		} else {
+			v.policy.Put(id, 1)
+		}
+	}
+	v.refilled += int64(len(ids)) - hits
+	return hits
+}
+
 func (v *rival) version(feed uint32) uint32 {
 	if v.current == nil {
 		return 0

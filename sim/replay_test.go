@@ -299,3 +299,31 @@ func TestTheCheckerSeesACoreThatHearsOfNoWrite(t *testing.T) {
 type deaf struct{ cache }
 
 func (deaf) invalidate(uint32) {}
+
+// TestKeysReplayAsAnyTrace: a trace of nothing but ids takes a path of its own; a column of load
+// times that are all zero sends it down the other one.
+func TestKeysReplayAsAnyTrace(t *testing.T) {
+	r := seed.Random(t)
+	var ids []uint32
+	for range 3*checkEvery/2 + 7 {
+		ids = append(ids, min(899, uint32(r.ExpFloat64()*200)))
+	}
+	trace := &Trace{Name: "test", ids: ids, reads: len(ids), units: 900, feedCount: 900}
+	slow := &Trace{Name: "test", ids: ids, reads: len(ids), units: 900, feedCount: 900, loads: make([]uint32, len(ids))}
+	for _, p := range everyPolicy() {
+		for _, warmup := range []float64{0, .2, .8} {
+			var rows [2]Row
+			for i, tr := range []*Trace{trace, slow} {
+				got, err := Run(context.Background(), []Job{{Trace: tr, Policy: policy(t, p), Size: size(t, "60"), Seed: 1, Warmup: warmup}}, 1, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				rows[i] = got[0]
+			}
+			rows[1].Latency = nil
+			if diff := cmp.Diff(rows[1], rows[0], cmp.AllowUnexported(Row{})); diff != "" {
+				t.Errorf("%s, warm-up %v: %s", p, warmup, diff)
+			}
+		}
+	}
+}
