@@ -20,6 +20,7 @@ type replay struct {
 	row     Row
 	latency histogram
 	classes [len(Depths)]Class
+	parts   [Parts]Class
 }
 
 // checkEvery is how many requests pass between two looks at the context and the progress.
@@ -62,9 +63,10 @@ func (p *replay) keysOnly() bool {
 // keys replays requests that are nothing but ids through a baseline: what steps does, at twice
 // the speed.
 func (p *replay) keys(v *rival, from, to int) {
-	for half := len(p.trace.ids) / 2; from < to; {
-		end := to
-		for _, cut := range [...]int{p.warmup, half} {
+	n := len(p.trace.ids)
+	for half := n / 2; from < to; {
+		end, part := to, from*Parts/n
+		for _, cut := range [...]int{p.warmup, half, ((part+1)*n + Parts - 1) / Parts} {
 			if from < cut {
 				end = min(end, cut)
 			}
@@ -78,6 +80,8 @@ func (p *replay) keys(v *rival, from, to int) {
 			p.row.Hits += hits
 			p.row.Misses += misses
 			p.row.bytesHit += hits
+			p.parts[part].Requests += int64(end - from)
+			p.parts[part].Hits += hits
 		}
 		from = end
 	}
@@ -147,8 +151,9 @@ func (p *replay) count(i int, r read, a core.Action, now int64) {
 		return
 	}
 	row.Requests++
-	class := &p.classes[r.depth]
+	class, part := &p.classes[r.depth], &p.parts[i*Parts/len(p.trace.ids)]
 	class.Requests++
+	part.Requests++
 	wait := int64(0)
 	if miss {
 		wait = int64(r.load)
@@ -156,6 +161,7 @@ func (p *replay) count(i int, r read, a core.Action, now int64) {
 	} else {
 		row.Hits++
 		class.Hits++
+		part.Hits++
 		row.bytesHit += int64(r.size)
 	}
 	row.bytesAsked += int64(r.size)

@@ -66,6 +66,7 @@ type Row struct {
 	OriginMS        float64 `json:"origin_ms"`
 
 	Latency *Latency         `json:"latency_ms,omitempty"` // on the virtual clock, loads only
+	Parts   []Class          `json:"parts"`                // of the trace, in its order, of equally many requests; see Parts
 	Classes map[string]Class `json:"classes,omitempty"`
 	Folio   *Folio           `json:"folio,omitempty"`
 
@@ -74,7 +75,10 @@ type Row struct {
 	originMicros         int64
 }
 
-// Class counts the reads of one depth bucket.
+// Parts is the number of parts of a trace that a [Row] counts on their own, so that phases show.
+const Parts = 16
+
+// Class counts the reads of one depth bucket, or of one part of the trace.
 type Class struct {
 	Requests int64 `json:"requests"`
 	Hits     int64 `json:"hits"`
@@ -131,6 +135,7 @@ func (p *replay) finish() {
 			}
 		}
 	}
+	row.Parts = p.parts[:]
 	p.cache.fill(row)
 }
 
