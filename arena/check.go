@@ -116,15 +116,16 @@ func (w *world) checkRing(f *faults, r *ring, p place) {
 		for i := b.tail; i != b.head; {
 			i--
 			e := b.at(i)
-			f.want(e.offset < next, "world %d: ring %d bucket %d: entry %d begins at %d, the next at %d", w.number, p, n, i, e.offset, next)
-			f.want(e.offset+r.capacity >= b.offset, "world %d: ring %d bucket %d: entry %d is overwritten", w.number, p, n, i)
+			begin := r.begin(b, e)
+			f.want(begin < next, "world %d: ring %d bucket %d: entry %d begins at %d, the next at %d", w.number, p, n, i, begin, next)
+			f.want(begin+r.capacity >= b.offset, "world %d: ring %d bucket %d: entry %d is overwritten", w.number, p, n, i)
 			if s := w.state(e.slot); s.place == p && s.index == i {
 				f.want(r.bucket(w.plane.units[e.slot].key) == b, "world %d: ring %d bucket %d: entry %d passes for the copy of a unit of another bucket", w.number, p, n, i)
-				end := e.offset + uint64(w.plane.units[e.slot].size)
+				end := begin + uint64(w.plane.units[e.slot].size)
 				f.want(end <= next, "world %d: ring %d bucket %d: entry %d ends at %d, the next begins at %d", w.number, p, n, i, end, next)
-				f.want(r.chunk == 0 || end%r.chunk != 0 && e.offset/r.chunk == end/r.chunk, "world %d: ring %d bucket %d: entry %d crosses its chunk", w.number, p, n, i)
+				f.want(r.chunk == 0 || end%r.chunk != 0 && begin/r.chunk == end/r.chunk, "world %d: ring %d bucket %d: entry %d crosses its chunk", w.number, p, n, i)
 			}
-			next = e.offset
+			next = begin
 		}
 	}
 }

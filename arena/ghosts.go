@@ -11,15 +11,15 @@ type ghosts struct {
 }
 
 // push remembers a unit. The queue's offsets hold the sizes.
-func (g *ghosts) push(slot Slot, size uint64) (index uint32) {
-	g.bytes += size
+func (g *ghosts) push(slot Slot, size uint32) (index uint32) {
+	g.bytes += uint64(size)
 	return g.queue.push(entry{slot, size})
 }
 
 // resize books another size of a unit that is remembered.
-func (g *ghosts) resize(index uint32, size uint64) {
+func (g *ghosts) resize(index uint32, size uint32) {
 	e := g.queue.at(index)
-	g.bytes += size - e.offset
+	g.bytes += uint64(size) - uint64(e.offset)
 	e.offset = size
 }
 
@@ -37,7 +37,7 @@ func (w *world) toGhost(slot Slot, s *state) {
 	s.place = inGhost
 	s.flags = 0
 	s.set(fromMain, main)
-	s.index = w.ghosts.push(slot, uint64(u.size))
+	s.index = w.ghosts.push(slot, u.size)
 	w.forgetOld()
 }
 
@@ -61,7 +61,7 @@ func (w *world) forgetOld() {
 			if w.ghosts.bytes <= w.ghosts.limit && w.since(s) < strategy.TicksPerLap {
 				return
 			}
-			w.ghosts.bytes -= e.offset
+			w.ghosts.bytes -= uint64(e.offset)
 			w.disown(e.slot, s)
 		}
 		q.head++

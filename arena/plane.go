@@ -103,7 +103,7 @@ func (p *plane) resize(slot Slot, size uint32) {
 		switch s := w.state(slot); {
 		case s.place != inGhost:
 		case w.fits(size):
-			w.ghosts.resize(s.index, uint64(size))
+			w.ghosts.resize(s.index, size)
 		default: // a ghost of what can never be stored would push out all others
 			w.ghosts.resize(s.index, 0)
 			w.disown(slot, s)
@@ -146,7 +146,7 @@ func (p *plane) metadata() int64 {
 	n := int64(cap(p.units))*int64(unsafe.Sizeof(unit{})) + int64(cap(p.states))*int64(unsafe.Sizeof(state{})) +
 		int64(cap(p.free))*4 + int64(len(p.table.slots))*4 + int64(len(p.sketch.words))*8
 	for _, w := range p.worlds {
-		n += w.probation.metadata() + w.main.metadata() + int64(len(w.ghosts.queue.entries))*16
+		n += w.probation.metadata() + w.main.metadata() + w.ghosts.queue.metadata()
 		if w.estimator != nil {
 			n += w.estimator.Metadata()
 		}

@@ -1,17 +1,20 @@
 package arena
 
+import "unsafe"
+
 // ring is one byte ring of the store as bookkeeping: what fastcache holds, without the bytes.
 // It is a FIFO by write order; a write takes the place of the oldest bytes. With several
 // buckets each is such a FIFO of its own, as in fastcache.
 type ring struct {
 	buckets  []bucket
 	capacity uint64 // of one bucket, in units of size
+	granule  uint   // entries begin at multiples of 1 << granule; 0 but for buckets of 2 GiB and more
 	chunk    uint64 // an entry never crosses a multiple of chunk; 0 = no such rule
 	written  uint64 // so far, with what chunks waste
 }
 
-// bucket is one FIFO. Offsets are virtual: they only grow, and an entry is overwritten once
-// the write offset passes its own by more than the capacity.
+// bucket is one FIFO. Its offset is virtual: it only grows, and an entry is overwritten once
+// the offset passes the entry's own by more than the capacity.
 type bucket struct {
 	entries    []entry // circular, a power of two long
 	head, tail uint32  // running indices of the oldest entry and of the next one
@@ -21,11 +24,14 @@ type bucket struct {
 // entry is one write. It is dead when its slot's state no longer points at it.
 type entry struct {
 	slot   Slot
-	offset uint64
+	offset uint32 // in granules; wraps
 }
 
 func newRing(buckets int, capacity, chunk uint64) ring {
 	r := ring{buckets: make([]bucket, buckets), capacity: capacity, chunk: chunk}
+	for capacity>>r.granule >= 1<<31 {
+		r.granule++
+	}
 	for i := range r.buckets { // far apart, so that slot and index name one entry of all buckets
 		b := &r.buckets[i]
 		b.head = uint32(uint64(i) << 32 / uint64(buckets))
@@ -65,7 +71,7 @@ func (r *ring) overwritten(b *bucket, size uint64) (slot Slot, index uint32, ok 
 		return 0, 0, false
 	}
 	e := b.at(b.head)
-	if e.offset+r.capacity >= r.place(b, size)+size {
+	if end := r.place(b, size) + r.round(size); end-r.begin(b, e) <= r.capacity {
 		return 0, 0, false
 	}
 	b.head++
@@ -75,9 +81,20 @@ func (r *ring) overwritten(b *bucket, size uint64) (slot Slot, index uint32, ok 
 // write appends an entry and returns its running index.
 func (r *ring) write(b *bucket, slot Slot, size uint64) (index uint32) {
 	at := r.place(b, size)
-	r.written += at + size - b.offset
-	b.offset = at + size
-	return b.push(entry{slot, at})
+	end := at + r.round(size)
+	r.written += end - b.offset
+	b.offset = end
+	return b.push(entry{slot, uint32(at >> r.granule)})
+}
+
+// begin returns the virtual offset of an entry that is not overwritten yet.
+func (r *ring) begin(b *bucket, e *entry) uint64 {
+	return b.offset - uint64(uint32(b.offset>>r.granule)-e.offset)<<r.granule
+}
+
+// round returns how many bytes an entry takes.
+func (r *ring) round(size uint64) uint64 {
+	return (size + 1<<r.granule - 1) >> r.granule << r.granule
 }
 
 // laps returns how often the ring was written round, in 1/parts of a lap.
@@ -121,12 +138,16 @@ func (r *ring) used() uint64 {
 	return sum
 }
 
+func (b *bucket) metadata() int64 {
+	return int64(unsafe.Sizeof(*b)) + int64(len(b.entries))*int64(unsafe.Sizeof(entry{}))
+}
+
 func (r *ring) total() uint64 { return r.capacity * uint64(len(r.buckets)) }
 
 func (r *ring) metadata() int64 {
 	n := int64(0)
 	for i := range r.buckets {
-		n += int64(len(r.buckets[i].entries))*16 + 48
+		n += r.buckets[i].metadata()
 	}
 	return n
 }

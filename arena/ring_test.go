@@ -119,3 +119,34 @@ func TestPlainGeometryUsesTheWholeCapacity(t *testing.T) {
 		}
 	}
 }
+
+// TestRingForgetsInTime: against a list of sizes, across the wrap of the entries' 32-bit offsets,
+// and in a bucket so large that they count granules.
+func TestRingForgetsInTime(t *testing.T) {
+	r := seed.Random(t)
+	for _, x := range []struct{ capacity, start, most, granule uint64 }{
+		{1000, 1<<32 - 5000, 90, 1}, {1 << 30, 1<<33 - 1<<31, 1 << 27, 1}, {1 << 33, 1<<35 - 1<<34, 1 << 30, 8},
+	} {
+		ours := newRing(1, x.capacity, 0)
+		b := &ours.buckets[0]
+		b.offset = x.start
+		var held []uint64 // rounded sizes, oldest first
+		sum, first := uint64(0), Slot(0)
+		for i := range 2000 {
+			size := 1 + r.Uint64N(x.most)
+			rounded := (size + x.granule - 1) / x.granule * x.granule
+			for ; sum+rounded > x.capacity; first++ {
+				if old, _, ok := ours.overwritten(b, size); !ok || old != first {
+					t.Fatalf("capacity %d, write %d: %d is overwritten (%t), want %d", x.capacity, i, old, ok, first)
+				}
+				sum -= held[0]
+				held = held[1:]
+			}
+			if old, _, ok := ours.overwritten(b, size); ok {
+				t.Fatalf("capacity %d, write %d: %d is overwritten too early", x.capacity, i, old)
+			}
+			ours.write(b, Slot(i), size)
+			held, sum = append(held, rounded), sum+rounded
+		}
+	}
+}
