@@ -161,8 +161,7 @@ func (a *Arena) Request(slot Slot, r Request) bool {
 // sampled reports whether a feed is one of those the shadows see.
 func (a *Arena) sampled(feed uint64) bool { return spread(feed^a.config.Seed)>>8%a.rate == 0 }
 
-// judge tells the arbiter which shadows missed a request and follows its choice. Contents roll
-// over lazily: nothing is moved on a switch.
+// judge tells the arbiter which shadows missed a request and follows its choice.
 func (a *Arena) judge(missed uint32, r Request) {
 	a.Shadowed++
 	a.Own += int64(missed & 1)
@@ -177,8 +176,8 @@ func (a *Arena) judge(missed uint32, r Request) {
 	}
 }
 
-// follow lets a strategy rule: the composite decides by its rule, its shadow's estimates and
-// its shadow's price.
+// follow lets a strategy rule. The composite takes over what its shadow has learned, and learns
+// on by itself: its contents are not the shadow's, and roll over lazily.
 func (a *Arena) follow(ruling int) {
 	a.ruling = ruling
 	shadows := a.live
@@ -186,7 +185,8 @@ func (a *Arena) follow(ruling int) {
 		shadows = a.shadow
 	}
 	for _, w := range []*world{a.live.worlds[0], shadows.worlds[0]} {
-		w.rule, w.guide, w.estimator = a.rules[ruling], shadows.worlds[1+ruling], nil
+		w.rule = a.rules[ruling]
+		w.estimator.Adopt(&shadows.worlds[1+ruling].estimator)
 	}
 }
 

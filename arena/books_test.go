@@ -31,11 +31,9 @@ func (a *Arena) checkWatches() error {
 		}
 		for _, w := range p.worlds {
 			cells, all := w.openByStates()
-			if w.estimator != nil {
-				for id := range strategy.Cell(strategy.Cells) {
-					n, starts := w.estimator.Open(id)
-					f.want(cells[id] == open{n, starts}, "world %d: cell %d: %d open from %v, the states say %v", w.number, id, n, starts, cells[id])
-				}
+			for id := range strategy.Cell(strategy.Cells) {
+				n, starts := w.estimator.Open(id)
+				f.want(cells[id] == open{n, starts}, "world %d: cell %d: %d open from %v, the states say %v", w.number, id, n, starts, cells[id])
 			}
 			if w.calibrator != nil {
 				n, starts := w.calibrator.Open()

@@ -38,8 +38,7 @@ func newPlane(g Geometry, entries int, rules []strategy.Strategy) *plane {
 	p.table = newTable(&p.units)
 	for i, r := range rules {
 		w := &world{plane: p, number: i, rule: r, probation: g.probation(), main: g.main(),
-			ghosts: ghosts{limit: g.ghost()}, estimator: new(strategy.Estimator)}
-		w.guide = w
+			ghosts: ghosts{limit: g.ghost()}}
 		p.worlds = append(p.worlds, w)
 	}
 	return p
@@ -146,10 +145,7 @@ func (p *plane) metadata() int64 {
 	n := int64(cap(p.units))*int64(unsafe.Sizeof(unit{})) + int64(cap(p.states))*int64(unsafe.Sizeof(state{})) +
 		int64(cap(p.free))*4 + int64(len(p.table.slots))*4 + int64(len(p.sketch.words))*8
 	for _, w := range p.worlds {
-		n += w.probation.metadata() + w.main.metadata() + w.ghosts.queue.metadata()
-		if w.estimator != nil {
-			n += w.estimator.Metadata()
-		}
+		n += w.probation.metadata() + w.main.metadata() + w.ghosts.queue.metadata() + w.estimator.Metadata()
 		if w.calibrator != nil {
 			n += w.calibrator.Metadata()
 		}

@@ -79,8 +79,8 @@ func (w *world) evidence(slot Slot, s *state, m strategy.Moment) strategy.Eviden
 // ask estimates how likely a unit comes back and lets the rule decide on it. The watch on the
 // estimate opens with the move that follows.
 func (w *world) ask(slot Slot, s *state, m strategy.Moment) (ok bool, p float64) {
-	p, hope, id := w.guide.estimator.Estimate(w.evidence(slot, s, m), w.guide.clock)
-	v := w.rule.Decide(strategy.Candidate{Moment: m, Confidence: p, Hope: hope, Price: w.guide.price.K(), Hits: s.hits, Credit: s.credit()})
+	p, hope, id := w.estimator.Estimate(w.evidence(slot, s, m), w.clock)
+	v := w.rule.Decide(strategy.Candidate{Moment: m, Confidence: p, Hope: hope, Price: w.price.K(), Hits: s.hits, Credit: s.credit()})
 	o, fresh := &s.stay, uint8(freshStay)
 	if m == strategy.Fill {
 		o, fresh = &s.fill, freshFill
@@ -102,9 +102,7 @@ func (w *world) settle(s *state, asked bool) {
 		if *o == strategy.NoStatement {
 			continue
 		}
-		if w.estimator != nil {
-			w.estimator.Settle(o.Cell(), s.at, asked)
-		}
+		w.estimator.Settle(o.Cell(), s.at, asked)
 		if w.calibrator != nil {
 			w.calibrator.Settle(*o, s.at, asked)
 		}
@@ -113,9 +111,7 @@ func (w *world) settle(s *state, asked bool) {
 }
 
 func (w *world) drop(s *state, o strategy.Statement) {
-	if w.estimator != nil {
-		w.estimator.Drop(o.Cell(), s.at)
-	}
+	w.estimator.Drop(o.Cell(), s.at)
 	if w.calibrator != nil {
 		w.calibrator.Drop(o, s.at)
 	}
@@ -137,9 +133,7 @@ func (w *world) rewatch(s *state, o strategy.Statement, fresh bool) {
 	if !fresh {
 		w.drop(s, o)
 	}
-	if w.estimator != nil {
-		w.estimator.Watch(o.Cell(), w.clock)
-	}
+	w.estimator.Watch(o.Cell(), w.clock)
 	if w.calibrator != nil {
 		w.calibrator.Watch(o, w.clock)
 	}

@@ -22,8 +22,7 @@ type world struct {
 	probation  ring
 	main       ring
 	ghosts     ghosts
-	guide      *world               // whose estimates and price count: the world's own, or the ruling strategy's shadow's
-	estimator  *strategy.Estimator  // of a world that guides itself, else nil
+	estimator  strategy.Estimator
 	calibrator *strategy.Calibrator // of the world whose confidences are told, else nil
 	price      strategy.Price
 	clock      uint32 // main's clock: TicksPerLap ticks for every main's capacity written to it

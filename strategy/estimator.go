@@ -137,6 +137,24 @@ func (e *Estimator) Settle(id Cell, start uint32, asked bool) {
 // Drop closes a watch whose outcome will never be known.
 func (e *Estimator) Drop(id Cell, start uint32) { e.cell(id).drop(start) }
 
+// Adopt takes over all outcomes that another estimator knows, and forgets its own. Watches stay
+// where they are.
+func (e *Estimator) Adopt(other *Estimator) {
+	for class, cells := range other.cells {
+		if cells == nil {
+			if e.cells[class] == nil {
+				continue
+			}
+			cells = new([features]cell)
+		}
+		for i, c := range cells {
+			mine := e.cell(Cell(class*features + i))
+			c.watches, c.openStarts = mine.watches, mine.openStarts
+			*mine = c
+		}
+	}
+}
+
 // Open returns how many watches on a cell are open and the sum of their starts.
 func (e *Estimator) Open(id Cell) (watches int, starts float64) {
 	c := e.cells[id/features]
