@@ -24,9 +24,9 @@ type hedge struct {
 
 // All is measured on five recorded traces; see docs/decisions/0003-arbiter.md.
 const (
-	hedgeLead     = .2  // misses, as a part of the entries, that a challenger must be ahead to take over
+	hedgeLead     = .15 // misses, as a part of the entries, that a challenger must be ahead to take over
 	hedgeFloor    = 20  // misses it must be ahead at least
-	hedgeHorizon  = 300 // cache-fulls of requests after which a lead is all but forgotten
+	hedgeHorizon  = 100 // cache-fulls of requests after which a lead is all but forgotten
 	hedgeDwell    = 1   // laps between switches
 	hedgePatience = 10  // or so many cache-fulls of requests: a ruler that writes nothing makes no laps
 )
