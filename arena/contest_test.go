@@ -344,3 +344,27 @@ func TestPhaseChangeComesBack(t *testing.T) {
 	}
 	t.Logf("got %.3f, best %.3f, %d switches", got, best, c.arena.Switches)
 }
+
+// TestTheCompositeLearnsInItsOwnContents: a loop as long as the cache after a hot set. What the
+// ruler's shadow holds of the loop is no guide to a composite that holds nothing of it yet.
+func TestTheCompositeLearnsInItsOwnContents(t *testing.T) {
+	r := seed.From(t, 1)
+	const entries, phase = 400, 40_000
+	c := newClient(t, Config{Geometry: Plain(entries)})
+	read := func(n int) { c.read(Request{Key: key(n), Feed: key(n)}, 1) }
+	for range phase {
+		read(crowd + int(r.ExpFloat64()*entries))
+	}
+	hits, missed := c.hits, slices.Clone(c.arena.Missed)
+	for i := range phase {
+		read(i % (entries + 1))
+	}
+	got, best := float64(c.hits-hits)/phase, 0.0
+	for i, m := range c.arena.Missed {
+		best = max(best, 1-float64(m-missed[i])/phase)
+	}
+	t.Logf("got %.3f, best %.3f, %d switches", got, best, c.arena.Switches)
+	if got < best-.2 {
+		t.Errorf("hits %.3f, the best arm %.3f", got, best)
+	}
+}

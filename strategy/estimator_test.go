@@ -243,3 +243,32 @@ func TestExposureGrowsOnlyWhileAWatchIsOpen(t *testing.T) {
 		t.Errorf("after the drop %v, want %v", p, before)
 	}
 }
+
+// TestAdoptTakesOutcomesAndLeavesWatches: what was learned changes hands, what is open does not.
+func TestAdoptTakesOutcomesAndLeavesWatches(t *testing.T) {
+	var from, to Estimator
+	yes, other := Evidence{Moment: Fill}, Evidence{Moment: Fill, Depth: 3}
+	for range 100 {
+		_, w := estimate(&from, yes, 0)
+		from.Watch(w.id, 0)
+		from.Settle(w.id, 0, true)
+		_, w = estimate(&to, other, 0)
+		to.Watch(w.id, 0)
+		to.Settle(w.id, 0, false)
+	}
+	from.Watch(yes.Cell(), 5)
+	to.Watch(yes.Cell(), 7)
+	to.Watch(other.Cell(), 9)
+	to.Adopt(&from)
+	for _, ev := range []Evidence{yes, other} {
+		_, want, _ := from.Estimate(ev, 0)
+		if _, got, _ := to.Estimate(ev, 0); got != want {
+			t.Errorf("%+v: %v, want %v", ev, got, want)
+		}
+	}
+	for id, start := range map[Cell]float64{yes.Cell(): 7, other.Cell(): 9} {
+		if n, starts := to.Open(id); n != 1 || starts != start {
+			t.Errorf("cell %d: %d open from %v, want 1 from %v", id, n, starts, start)
+		}
+	}
+}
