@@ -345,11 +345,12 @@ func TestPhaseChangeComesBack(t *testing.T) {
 	t.Logf("got %.3f, best %.3f, %d switches", got, best, c.arena.Switches)
 }
 
-// TestTheCompositeLearnsInItsOwnContents: a loop as long as the cache after a hot set. What the
-// ruler's shadow holds of the loop is no guide to a composite that holds nothing of it yet.
+// TestTheCompositeLearnsInItsOwnContents: a loop hardly longer than the cache after a hot set. What
+// the ruler's shadow knows of the part of the loop that it holds is no guide to a composite that
+// holds nothing of it yet: by that it hit .39 where the best arm hits .90.
 func TestTheCompositeLearnsInItsOwnContents(t *testing.T) {
 	r := seed.From(t, 1)
-	const entries, phase = 400, 40_000
+	const entries, phase = 400, 8000
 	c := newClient(t, Config{Geometry: Plain(entries)})
 	read := func(n int) { c.read(Request{Key: key(n), Feed: key(n)}, 1) }
 	for range phase {
@@ -357,14 +358,14 @@ func TestTheCompositeLearnsInItsOwnContents(t *testing.T) {
 	}
 	hits, missed := c.hits, slices.Clone(c.arena.Missed)
 	for i := range phase {
-		read(i % (entries + 1))
+		read(i % (entries + 3))
 	}
 	got, best := float64(c.hits-hits)/phase, 0.0
 	for i, m := range c.arena.Missed {
 		best = max(best, 1-float64(m-missed[i])/phase)
 	}
 	t.Logf("got %.3f, best %.3f, %d switches", got, best, c.arena.Switches)
-	if got < best-.2 {
+	if got < best-.3 {
 		t.Errorf("hits %.3f, the best arm %.3f", got, best)
 	}
 }

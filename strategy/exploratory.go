@@ -5,8 +5,9 @@ func init() {
 }
 
 // exploratory inverts the others: what surely comes back need not displace anything, what is
-// novel gets its chance. On loops somewhat longer than the cache, where everything comes back
-// and nothing can wait for it, this freezes a part of the loop in main; the others churn.
+// novel gets its chance, and a hit alone keeps it. Least led by what was learned, it is the best
+// single strategy where workloads replace one another: a splice of recorded traces, hot sets and
+// loops (results/2026-11-21-arbiters). On a loop alone it only churns.
 type exploratory struct{}
 
 func (exploratory) Decide(c Candidate) Verdict {
