@@ -54,12 +54,12 @@ func (w *world) openByStates() (cells map[strategy.Cell]open, all open) {
 	cells = map[strategy.Cell]open{}
 	for slot := range w.plane.units {
 		s := w.state(Slot(slot))
-		for _, o := range [...]strategy.Statement{s.stay, s.fill} {
-			if o == strategy.NoStatement {
+		for _, c := range s.cells {
+			if c == strategy.NoCell {
 				continue
 			}
-			n := cells[o.Cell()]
-			cells[o.Cell()] = open{n.watches + 1, n.starts + float64(s.at)}
+			n := cells[c]
+			cells[c] = open{n.watches + 1, n.starts + float64(s.at)}
 			all = open{all.watches + 1, all.starts + float64(s.at)}
 		}
 	}

@@ -59,7 +59,7 @@ func (p *plane) checkTable(f *faults) map[Slot]bool {
 	f.want(indexed == p.table.used && indexed == len(p.units)-len(free),
 		"%d units indexed, the table says %d, %d units are not free", indexed, p.table.used, len(p.units)-len(free))
 	f.want(indexed*4 <= len(p.table.slots)*3, "%d units in a table of %d", indexed, len(p.table.slots))
-	f.want(len(p.states) == len(p.units)*len(p.worlds), "%d states for %d units in %d worlds", len(p.states), len(p.units), len(p.worlds))
+	f.want(len(p.others) == len(p.units)*(len(p.worlds)-1), "%d further states for %d units in %d worlds", len(p.others), len(p.units), len(p.worlds))
 	for slot, u := range p.units {
 		if !free[Slot(slot)] {
 			f.want(p.table.find(u.key) == Slot(slot), "slot %d of key %x is found at %d", slot, u.key, p.table.find(u.key))

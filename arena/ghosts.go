@@ -33,7 +33,7 @@ func (w *world) toGhost(slot Slot, s *state) {
 	default:
 		w.leaveGhost(slot, s)
 	}
-	w.moved(s)
+	w.moved(slot, s)
 	s.place = inGhost
 	s.flags = 0
 	s.set(fromMain, main)
@@ -70,7 +70,7 @@ func (w *world) forgetOld() {
 
 // disown forgets a ghost whose bytes are no longer counted.
 func (w *world) disown(slot Slot, s *state) {
-	w.settle(s, false)
+	w.settle(slot, s, false)
 	*s = noState
 	w.plane.forget(slot)
 }

@@ -6,7 +6,8 @@ import (
 	"github.com/foliocache/folio/strategy"
 )
 
-// unit is what all worlds of a plane share of one unit.
+// unit is what all worlds of a plane share of one unit, and the first world's state: 32 bytes,
+// so that a cache without shadows looks at one cache line a unit.
 type unit struct {
 	key    uint64
 	size   uint32
@@ -14,6 +15,7 @@ type unit struct {
 	known  uint8 // worlds that hold or remember it
 	freq   uint8 // the sketch's count at the last request
 	halved uint8 // the sketch's halvings then; wraps
+	first  state
 }
 
 func class(r Request) uint8 { return r.Depth<<4 | r.Hazard }
@@ -26,7 +28,8 @@ func (u *unit) hazard() uint8 { return u.class & 15 }
 type plane struct {
 	worlds []*world
 	units  []unit
-	states []state // worlds of unit 0, worlds of unit 1, …
+	others []state                 // of the other worlds: unit 0, unit 1, …
+	told   [][2]strategy.Statement // what the first world stated of each unit; nil if nobody is told
 	free   []Slot
 	table  table
 	sketch sketch
@@ -118,11 +121,14 @@ func (p *plane) create(key uint64) Slot {
 	} else {
 		s = Slot(len(p.units))
 		p.units = append(p.units, unit{})
-		for range p.worlds {
-			p.states = append(p.states, noState)
+		for range p.worlds[1:] {
+			p.others = append(p.others, noState)
+		}
+		if p.worlds[0].calibrator != nil {
+			p.told = append(p.told, [2]strategy.Statement{})
 		}
 	}
-	p.units[s] = unit{key: key, freq: p.sketch.count(key), halved: p.sketch.halved}
+	p.units[s] = unit{key: key, freq: p.sketch.count(key), halved: p.sketch.halved, first: noState}
 	p.table.insert(key, s)
 	return s
 }
@@ -142,8 +148,8 @@ func (p *plane) forget(slot Slot) {
 
 // metadata returns the bytes of heap that the plane takes.
 func (p *plane) metadata() int64 {
-	n := int64(cap(p.units))*int64(unsafe.Sizeof(unit{})) + int64(cap(p.states))*int64(unsafe.Sizeof(state{})) +
-		int64(cap(p.free))*4 + int64(len(p.table.slots))*4 + int64(len(p.sketch.words))*8
+	n := int64(cap(p.units))*int64(unsafe.Sizeof(unit{})) + int64(cap(p.others))*int64(unsafe.Sizeof(state{})) +
+		int64(cap(p.told))*int64(unsafe.Sizeof(p.told[0])) + int64(cap(p.free))*4 + int64(len(p.table.slots))*4 + int64(len(p.sketch.words))*8
 	for _, w := range p.worlds {
 		n += w.probation.metadata() + w.main.metadata() + w.ghosts.queue.metadata() + w.estimator.Metadata()
 		if w.calibrator != nil {

@@ -2,17 +2,22 @@ package arena
 
 import "github.com/foliocache/folio/strategy"
 
-// state is what one world knows of one unit: 20 bytes.
+// state is what one world knows of one unit: 16 bytes, so that four shadows fill a cache line.
 type state struct {
-	index uint32             // running index of its entry in its bucket, or in the ghost queue
-	at    uint32             // main's clock, in ticks, when it took its place
-	stay  strategy.Statement // the estimate that put it where it is
-	fill  strategy.Statement // the estimate of its fill, while that has no outcome
+	index uint32           // running index of its entry in its bucket, or in the ghost queue
+	at    uint32           // main's clock, in ticks, when it took its place
+	cells [2]strategy.Cell // of the estimates whose outcome is awaited: stay, fill
 	place place
 	hits  uint8 // 0..15, in this stay or lap; in a ghost: in the last one
 	hitAt uint8 // its ring's hand at the last hit, in 1/64 laps; wraps
 	flags uint8
 }
+
+// The estimates of a unit whose outcome may be awaited at a time.
+const (
+	stay = iota // the one that put it where it is
+	fill        // that of its fill
+)
 
 // The flags: two bits of credit, see strategy.Candidate, and two facts.
 const (
@@ -20,8 +25,7 @@ const (
 	hitEarlier = 4 // hit in the stay or lap before this one
 	fromMain   = 8 // in a ghost: it was main that dropped it
 
-	freshStay = 16 // the estimate of that name was just made: its watch opens with the coming move
-	freshFill = 32
+	fresh = 16 // fresh<<stay, fresh<<fill: that estimate was just made, its watch opens with the coming move
 )
 
 func (s *state) credit() uint8 { return s.flags & creditMask }
@@ -50,7 +54,7 @@ func (s *state) set(flag uint8, on bool) {
 func (s *state) resident() bool { return s.place == inProbation || s.place == inMain }
 
 // noState is the state of a unit that its world does not know.
-var noState = state{stay: strategy.NoStatement, fill: strategy.NoStatement}
+var noState = state{cells: [2]strategy.Cell{strategy.NoCell, strategy.NoCell}}
 
 // since returns the ticks of main's clock since the state took its place.
 func (w *world) since(s *state) uint32 { return w.clock - s.at }
@@ -79,62 +83,59 @@ func (w *world) evidence(slot Slot, s *state, m strategy.Moment) strategy.Eviden
 // ask estimates how likely a unit comes back and lets the rule decide on it. The watch on the
 // estimate opens with the move that follows.
 func (w *world) ask(slot Slot, s *state, m strategy.Moment) (ok bool, p float64) {
-	p, hope, id := w.estimator.Estimate(w.evidence(slot, s, m), w.clock)
+	p, hope, cell := w.estimator.Estimate(w.evidence(slot, s, m), w.clock)
 	v := w.rule.Decide(strategy.Candidate{Moment: m, Confidence: p, Hope: hope, Price: w.price.K(), Hits: s.hits, Credit: s.credit()})
-	o, fresh := &s.stay, uint8(freshStay)
+	kind := stay
 	if m == strategy.Fill {
-		o, fresh = &s.fill, freshFill
+		kind = fill
 	}
-	if *o != strategy.NoStatement {
-		w.drop(s, *o) // another replaces it: a neighbour's load brought the unit back without a request
+	if s.cells[kind] != strategy.NoCell {
+		w.drop(slot, s, kind) // another replaces it: a neighbour's load brought the unit back without a request
 	}
-	*o = strategy.Unstated(id)
+	s.cells[kind] = cell
 	if w.calibrator != nil {
-		*o = w.calibrator.State(id, p, w.clock)
+		w.plane.told[slot][kind] = w.calibrator.State(cell, p, w.clock)
 	}
-	s.set(fresh, true)
+	s.set(fresh<<kind, true)
 	return v == strategy.Admit, p
 }
 
 // settle closes the unit's open watches with their outcome.
-func (w *world) settle(s *state, asked bool) {
-	for _, o := range [...]*strategy.Statement{&s.stay, &s.fill} {
-		if *o == strategy.NoStatement {
+func (w *world) settle(slot Slot, s *state, asked bool) {
+	for kind, cell := range s.cells {
+		if cell == strategy.NoCell {
 			continue
 		}
-		w.estimator.Settle(o.Cell(), s.at, asked)
+		w.estimator.Settle(cell, s.at, asked)
 		if w.calibrator != nil {
-			w.calibrator.Settle(*o, s.at, asked)
+			w.calibrator.Settle(w.plane.told[slot][kind], s.at, asked)
 		}
-		*o = strategy.NoStatement
+		s.cells[kind] = strategy.NoCell
 	}
 }
 
-func (w *world) drop(s *state, o strategy.Statement) {
-	w.estimator.Drop(o.Cell(), s.at)
+func (w *world) drop(slot Slot, s *state, kind int) {
+	w.estimator.Drop(s.cells[kind], s.at)
 	if w.calibrator != nil {
-		w.calibrator.Drop(o, s.at)
+		w.calibrator.Drop(w.plane.told[slot][kind], s.at)
 	}
 }
 
 // moved starts the state's clock anew: fresh estimates are watched from here on, and that of
 // an earlier fill goes on from here.
-func (w *world) moved(s *state) {
-	w.rewatch(s, s.stay, s.has(freshStay))
-	w.rewatch(s, s.fill, s.has(freshFill))
-	s.flags &^= freshStay | freshFill
+func (w *world) moved(slot Slot, s *state) {
+	for kind, cell := range s.cells {
+		if cell == strategy.NoCell {
+			continue
+		}
+		if !s.has(fresh << kind) {
+			w.drop(slot, s, kind)
+		}
+		w.estimator.Watch(cell, w.clock)
+		if w.calibrator != nil {
+			w.calibrator.Watch(w.plane.told[slot][kind], w.clock)
+		}
+	}
+	s.flags &^= fresh<<stay | fresh<<fill
 	s.at = w.clock
-}
-
-func (w *world) rewatch(s *state, o strategy.Statement, fresh bool) {
-	if o == strategy.NoStatement {
-		return
-	}
-	if !fresh {
-		w.drop(s, o)
-	}
-	w.estimator.Watch(o.Cell(), w.clock)
-	if w.calibrator != nil {
-		w.calibrator.Watch(o, w.clock)
-	}
 }

@@ -6,12 +6,6 @@ import "unsafe"
 // probability stated in 1/255 (8), and in 1/31 the base rate that it must beat (5).
 type Statement uint32
 
-// NoStatement is the absence of one.
-const NoStatement = ^Statement(0)
-
-// Unstated wraps a cell whose estimate nobody is told.
-func Unstated(id Cell) Statement { return Statement(id) }
-
 func pack(id Cell, bin int, p, base float64) Statement {
 	return Statement(id) | Statement(bin)<<14 | Statement(p*255+.5)<<19 | Statement(base*31+.5)<<27
 }

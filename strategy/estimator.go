@@ -18,6 +18,9 @@ type Evidence struct {
 // Cell names the row of an [Estimator] that some evidence falls into: 0..Cells-1.
 type Cell uint16
 
+// NoCell is the cell of no evidence.
+const NoCell = ^Cell(0)
+
 // Cells is the number of cells.
 const Cells = features * classes
 
