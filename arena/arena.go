@@ -204,7 +204,7 @@ func (a *Arena) Fill(slot Slot, r Request, size uint32) Slot {
 	if a.shadow != nil && a.sampled(r.Feed) {
 		a.shadow.fill(a.shadow.table.find(r.Key), r, size)
 	}
-	if a.live.table.find(r.Key) == NoSlot {
+	if a.live.units[slot].known == 0 {
 		return NoSlot
 	}
 	return slot

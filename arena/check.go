@@ -50,15 +50,15 @@ func (p *plane) checkTable(f *faults) map[Slot]bool {
 		free[s] = true
 	}
 	indexed := 0
-	for _, s := range p.table.slots {
-		if s != NoSlot {
+	for _, at := range p.table.places {
+		if s := at.slot; s != NoSlot {
 			indexed++
 			f.want(!free[s], "slot %d is free and indexed", s)
 		}
 	}
 	f.want(indexed == p.table.used && indexed == len(p.units)-len(free),
 		"%d units indexed, the table says %d, %d units are not free", indexed, p.table.used, len(p.units)-len(free))
-	f.want(indexed*4 <= len(p.table.slots)*3, "%d units in a table of %d", indexed, len(p.table.slots))
+	f.want(indexed*4 <= len(p.table.places)*3, "%d units in a table of %d", indexed, len(p.table.places))
 	f.want(len(p.others) == len(p.units)*(len(p.worlds)-1), "%d further states for %d units in %d worlds", len(p.others), len(p.units), len(p.worlds))
 	for slot, u := range p.units {
 		if !free[Slot(slot)] {

@@ -139,7 +139,7 @@ func (p *plane) forget(slot Slot) {
 	if u.known--; u.known > 0 {
 		return
 	}
-	p.table.remove(u.key)
+	p.table.remove(slot)
 	for _, w := range p.worlds {
 		*w.state(slot) = noState
 	}
@@ -149,7 +149,7 @@ func (p *plane) forget(slot Slot) {
 // metadata returns the bytes of heap that the plane takes.
 func (p *plane) metadata() int64 {
 	n := int64(cap(p.units))*int64(unsafe.Sizeof(unit{})) + int64(cap(p.others))*int64(unsafe.Sizeof(state{})) +
-		int64(cap(p.told))*int64(unsafe.Sizeof(p.told[0])) + int64(cap(p.free))*4 + int64(len(p.table.slots))*4 + int64(len(p.sketch.words))*8
+		int64(cap(p.told))*int64(unsafe.Sizeof(p.told[0])) + int64(cap(p.free))*4 + int64(len(p.table.places))*8 + int64(len(p.sketch.words))*8
 	for _, w := range p.worlds {
 		n += w.probation.metadata() + w.main.metadata() + w.ghosts.queue.metadata() + w.estimator.Metadata()
 		if w.calibrator != nil {

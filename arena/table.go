@@ -8,81 +8,93 @@ type Slot = uint32
 const NoSlot = ^Slot(0)
 
 // table maps keys to slots: open addressing, linear probing, at most three quarters full,
-// deletion by shifting back (Knuth, TAOCP 3, section 6.4, algorithm R).
+// deletion by shifting back (Knuth, TAOCP 3, section 6.4, algorithm R). Beside a slot stand 32
+// bits of its key's hash, so that a look at another unit's key is rare.
 type table struct {
-	slots []Slot // by position; NoSlot = empty
-	units *[]unit
-	used  int
+	places []pair
+	shift  uint // 32 less the binary logarithm of the places
+	units  *[]unit
+	used   int
+}
+
+type pair struct {
+	hash uint32
+	slot Slot // NoSlot = empty
 }
 
 func newTable(units *[]unit) table {
 	t := table{units: units}
-	t.reset(64)
+	t.reset(6)
 	return t
 }
 
-func (t *table) reset(n int) {
-	t.slots = make([]Slot, n)
-	for i := range t.slots {
-		t.slots[i] = NoSlot
+func (t *table) reset(log uint) {
+	t.shift = 32 - log
+	t.places = make([]pair, 1<<log)
+	for i := range t.places {
+		t.places[i].slot = NoSlot
 	}
 }
 
-// home spreads keys over positions; keys are hashes already, but of unknown quality in low bits.
-func (t *table) home(key uint64) uint64 { return (key * 0x9e3779b97f4a7c15 >> 20) & t.mask() }
-func (t *table) mask() uint64           { return uint64(len(t.slots) - 1) }
+// hash spreads keys; they are hashes already, but of unknown quality in their low bits.
+func hash(key uint64) uint32 { return uint32(key * 0x9e3779b97f4a7c15 >> 32) }
+
+func (t *table) home(hash uint32) uint32 { return hash >> t.shift }
+func (t *table) mask() uint32            { return uint32(len(t.places) - 1) }
 
 func (t *table) find(key uint64) Slot {
-	for i := t.home(key); ; i = (i + 1) & t.mask() {
-		s := t.slots[i]
-		if s == NoSlot || (*t.units)[s].key == key {
-			return s
+	h := hash(key)
+	for i := t.home(h); ; i = (i + 1) & t.mask() {
+		p := t.places[i]
+		if p.slot == NoSlot || p.hash == h && (*t.units)[p.slot].key == key {
+			return p.slot
 		}
 	}
 }
 
 func (t *table) insert(key uint64, s Slot) {
-	if (t.used+1)*4 > len(t.slots)*3 {
+	if (t.used+1)*4 > len(t.places)*3 {
 		t.grow()
 	}
 	t.used++
-	t.place(key, s)
+	t.place(pair{hash(key), s})
 }
 
-func (t *table) place(key uint64, s Slot) {
-	i := t.home(key)
-	for t.slots[i] != NoSlot {
+func (t *table) place(p pair) {
+	i := t.home(p.hash)
+	for t.places[i].slot != NoSlot {
 		i = (i + 1) & t.mask()
 	}
-	t.slots[i] = s
+	t.places[i] = p
 }
 
 func (t *table) grow() {
-	old := t.slots
-	t.reset(2 * len(old))
-	for _, s := range old {
-		if s != NoSlot {
-			t.place((*t.units)[s].key, s)
+	old := t.places
+	t.reset(33 - t.shift)
+	for _, p := range old {
+		if p.slot != NoSlot {
+			t.place(p)
 		}
 	}
 }
 
-func (t *table) remove(key uint64) {
-	i := t.home(key)
-	for (*t.units)[t.slots[i]].key != key {
+// remove forgets a slot that is in the table.
+func (t *table) remove(s Slot) {
+	i := t.home(hash((*t.units)[s].key))
+	for t.places[i].slot != s {
 		i = (i + 1) & t.mask()
 	}
 	t.used--
 	for j := i; ; {
 		j = (j + 1) & t.mask()
-		s := t.slots[j]
-		if s == NoSlot {
+		p := t.places[j]
+		if p.slot == NoSlot {
 			break
 		}
-		if h := t.home((*t.units)[s].key); (j-h)&t.mask() >= (j-i)&t.mask() {
-			t.slots[i] = s
+		if h := t.home(p.hash); (j-h)&t.mask() >= (j-i)&t.mask() {
+			t.places[i] = p
 			i = j
 		}
 	}
-	t.slots[i] = NoSlot
+	t.places[i].slot = NoSlot
 }

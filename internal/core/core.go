@@ -58,8 +58,9 @@ type Core struct {
 	arena   *arena.Arena
 	epoch   uint64
 	tags    map[Tag]*tag
-	entries []entry // by the arena's slot
-	flights map[flightKey]*Flight
+	stored  []Stamp                  // of the feed, when a slot's unit was loaded
+	more    map[arena.Slot][]stamped // of its further tags, where it has any
+	flights map[uint64]*Flight       // the latest of each key
 	Counters
 }
 
@@ -69,12 +70,6 @@ type Counters struct {
 	Bumps   int64
 }
 
-// entry is the validity of one resident unit.
-type entry struct {
-	feed Stamp
-	more []stamped // beyond the feed
-}
-
 type stamped struct {
 	tag   Tag
 	stamp Stamp
@@ -82,7 +77,7 @@ type stamped struct {
 
 // New builds a core over an arena. Epoch tells this history from all others.
 func New(a *arena.Arena, epoch uint64) *Core {
-	return &Core{arena: a, epoch: epoch, tags: map[Tag]*tag{}, flights: map[flightKey]*Flight{}}
+	return &Core{arena: a, epoch: epoch, tags: map[Tag]*tag{}, more: map[arena.Slot][]stamped{}, flights: map[uint64]*Flight{}}
 }
 
 // Arena returns the arena, to read its counters.
@@ -91,18 +86,16 @@ func (c *Core) Arena() *arena.Arena { return c.arena }
 // Lookup books a read and says what to do.
 func (c *Core) Lookup(q Query) Answer {
 	slot, _ := c.arena.Find(q.Key)
-	c.read(q.Feed)
-	r := c.request(q)
-	r.Stale = c.outdated(slot, q)
-	if c.arena.Request(slot, r) {
+	feed := c.tags[q.Feed]
+	feed.read()
+	if c.arena.Request(slot, c.request(slot, q, feed)) {
 		return Answer{Action: Serve}
 	}
-	k := flightKey{q.Key, c.stamp(q.Feed)}
-	if f, ok := c.flights[k]; ok && c.current(f) {
+	if f, ok := c.flights[q.Key]; ok && c.current(f) {
 		return Answer{Action: Wait, Flight: f}
 	}
-	f := &Flight{key: k, query: q, stamps: c.capture(q)}
-	c.flights[k] = f
+	f := &Flight{key: q.Key, tag: q.Feed, feed: feed.at(c.epoch), stamps: c.capture(q)}
+	c.flights[q.Key] = f
 	return Answer{Action: Load, Flight: f}
 }
 
@@ -130,35 +123,36 @@ func (c *Core) Fail(f *Flight) {
 
 // keep offers one unit of a flight that is still current to the arena.
 func (c *Core) keep(f *Flight, u Loaded) {
-	if u.Feed != f.query.Feed {
-		panic(fmt.Sprintf("core: unit of feed %d in a flight of feed %d", u.Feed, f.query.Feed))
+	if u.Feed != f.tag {
+		panic(fmt.Sprintf("core: unit of feed %d in a flight of feed %d", u.Feed, f.tag))
 	}
 	slot, _ := c.arena.Find(u.Key)
-	r := c.request(u.Query)
-	r.Stale = c.outdated(slot, u.Query) // brought along by another unit's load, unread since the write
-	slot = c.arena.Fill(slot, r, u.Size)
+	slot = c.arena.Fill(slot, c.request(slot, u.Query, c.tags[u.Feed]), u.Size)
 	if slot == arena.NoSlot {
 		return
 	}
-	for len(c.entries) < c.arena.Slots() {
-		c.entries = append(c.entries, entry{})
+	for len(c.stored) < c.arena.Slots() {
+		c.stored = append(c.stored, Stamp{})
 	}
-	c.entries[slot] = entry{feed: f.key.feed, more: f.stamps}
+	c.stored[slot] = f.feed
+	if len(f.stamps) > 0 {
+		c.more[slot] = f.stamps
+	} else if len(c.more) > 0 {
+		delete(c.more, slot)
+	}
 }
 
-func (c *Core) request(q Query) arena.Request {
-	return arena.Request{Key: q.Key, Feed: uint64(q.Feed), Depth: q.Depth, Hazard: c.hazard(q.Feed), Cost: q.Cost}
+// request describes a read or a load to the arena. Copies are stale if they are of an older
+// version: the composite's, and those that only shadows still hold, be it that the unit was
+// brought along by another's load and not read since the write.
+func (c *Core) request(slot arena.Slot, q Query, feed *tag) arena.Request {
+	return arena.Request{Key: q.Key, Feed: uint64(q.Feed), Depth: q.Depth, Hazard: feed.threat(), Cost: q.Cost,
+		Stale: slot != arena.NoSlot && !c.valid(slot, feed)}
 }
 
-// outdated reports whether the copies of a unit are of an older version: the composite's, and
-// those that only shadows still hold.
-func (c *Core) outdated(slot arena.Slot, q Query) bool {
-	return slot != arena.NoSlot && !c.valid(c.entries[slot], q)
-}
-
-// valid reports whether an entry's stamps are the current ones.
-func (c *Core) valid(e entry, q Query) bool {
-	return e.feed == c.stamp(q.Feed) && c.unchanged(e.more)
+// valid reports whether the stamps of a slot's copies are the current ones.
+func (c *Core) valid(slot arena.Slot, feed *tag) bool {
+	return c.stored[slot] == feed.at(c.epoch) && (len(c.more) == 0 || c.unchanged(c.more[slot]))
 }
 
 func (c *Core) unchanged(stamps []stamped) bool {
@@ -170,22 +164,18 @@ func (c *Core) unchanged(stamps []stamped) bool {
 	return true
 }
 
-// Flight is a load under way. Flights are keyed by key and stamp, so that a reader who comes
-// after a bump never joins a load that began before it.
+// Flight is a load under way. Only a flight whose stamps are the current ones is joined, so
+// that a reader who comes after a bump never gets what a load brings that began before it.
 type Flight struct {
-	key    flightKey
-	query  Query
-	stamps []stamped // captured before the load began
-}
-
-type flightKey struct {
-	key  uint64
-	feed Stamp
+	key    uint64
+	tag    Tag       // the feed
+	feed   Stamp     // its stamp before the load began
+	stamps []stamped // those of further tags
 }
 
 // current reports whether no tag of the flight was bumped since it began.
 func (c *Core) current(f *Flight) bool {
-	return c.stamp(f.query.Feed) == f.key.feed && c.unchanged(f.stamps)
+	return c.stamp(f.tag) == f.feed && c.unchanged(f.stamps)
 }
 
 func (c *Core) capture(q Query) []stamped {

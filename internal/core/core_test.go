@@ -199,8 +199,8 @@ func TestStampsOfAnotherEpochAreNeverCurrent(t *testing.T) {
 	load(t, c, q(1, 10))
 	slot, _ := c.arena.Find(1)
 	for _, s := range []Stamp{{8, 0}, {6, 0}, {7, 1}, {7, ^uint64(0)}} {
-		c.entries[slot].feed = s
-		if c.valid(c.entries[slot], q(1, 10)) {
+		c.stored[slot] = s
+		if c.valid(slot, c.tags[10]) {
 			t.Errorf("%v passes for %v", s, c.stamp(10))
 		}
 	}
@@ -208,7 +208,7 @@ func TestStampsOfAnotherEpochAreNeverCurrent(t *testing.T) {
 
 func TestHazardTellsHowOftenAFeedIsWritten(t *testing.T) {
 	c := roomy(t)
-	if c.hazard(10) != 0 {
+	if c.tags[10].threat() != 0 {
 		t.Error("a feed never written is threatened")
 	}
 	invalidate(t, c, 10)
@@ -221,8 +221,8 @@ func TestHazardTellsHowOftenAFeedIsWritten(t *testing.T) {
 	for range 20 {
 		invalidate(t, c, 11)
 	}
-	if c.hazard(10) != 1 || c.hazard(11) != 2 {
-		t.Errorf("written once in fifty reads: %d; written without reads: %d", c.hazard(10), c.hazard(11))
+	if c.tags[10].threat() != 1 || c.tags[11].threat() != 2 {
+		t.Errorf("written once in fifty reads: %d; written without reads: %d", c.tags[10].threat(), c.tags[11].threat())
 	}
 }
 

@@ -18,12 +18,15 @@ const MaxClosure = 10_000
 // bumped.
 var ErrClosure = errors.New("core: invalidation reaches too many tags")
 
-func (c *Core) stamp(t Tag) Stamp {
-	if k, ok := c.tags[t]; ok {
-		return k.stamp
+// at returns the stamp of a tag that may be unknown.
+func (k *tag) at(epoch uint64) Stamp {
+	if k == nil {
+		return Stamp{Epoch: epoch}
 	}
-	return Stamp{Epoch: c.epoch}
+	return k.stamp
 }
+
+func (c *Core) stamp(t Tag) Stamp { return c.tags[t].at(c.epoch) }
 
 func (c *Core) known(t Tag) *tag {
 	k, ok := c.tags[t]
@@ -97,17 +100,16 @@ func (c *Core) bump(k *tag) {
 }
 
 // read books a read of a feed.
-func (c *Core) read(t Tag) {
-	if k, ok := c.tags[t]; ok {
+func (k *tag) read() {
+	if k != nil {
 		k.reads++
 	}
 }
 
-// hazard returns a feed's write hazard: 0 never written, 1 less than one write per four
-// reads, 2 more.
-func (c *Core) hazard(t Tag) uint8 {
-	k, ok := c.tags[t]
-	if !ok || k.stamp.N == 0 {
+// threat returns a feed's write hazard as a level: 0 never written, 1 less than one write per
+// four reads, 2 more.
+func (k *tag) threat() uint8 {
+	if k == nil || k.stamp.N == 0 {
 		return 0
 	}
 	if k.hazard < .2 {
