@@ -65,6 +65,7 @@ func (w *world) forgetOld() {
 			w.disown(e.slot, s)
 		}
 		q.head++
+		w.preview(q)
 	}
 }
 

@@ -28,6 +28,7 @@ type world struct {
 	clock      uint32 // main's clock: TicksPerLap ticks for every main's capacity written to it
 	hands      [2]uint8
 	todo       []Slot // units on their way into main during one fill
+	sink       uint8
 	Counters
 }
 
@@ -41,6 +42,22 @@ type Counters struct {
 	Moved          int64 // writes of units already held: promotions and further laps
 	Entries, Bytes int64 // live units now, and their bytes
 }
+
+// preview reads the states of the units next in a queue, some at a time: so their cache lines
+// come together instead of one by one, each as it is needed.
+func (w *world) preview(b *bucket) {
+	if b.head%previewed != 0 {
+		return
+	}
+	sum := uint8(0)
+	for i := range min(previewed, b.tail-b.head) {
+		s := b.at(b.head + i).slot
+		sum += w.plane.units[s].class + w.state(s).flags
+	}
+	w.sink = sum
+}
+
+const previewed = 8
 
 // maxMoves bounds the units that one fill may write again: each is a copy of bytes in the
 // store. Measured: 2 costs 1.5 % more misses, 8 costs 0.3 %, beyond 20 nothing changes.
@@ -154,6 +171,7 @@ func (w *world) toProbation(slot Slot, s *state) {
 		if !ok {
 			break
 		}
+		w.preview(b)
 		w.leaveProbation(old, index)
 	}
 	w.moved(slot, s)
@@ -194,6 +212,7 @@ func (w *world) toMain(slot Slot) {
 			if !ok {
 				break
 			}
+			w.preview(b)
 			if w.leaveMain(old, index, len(todo) <= maxMoves) {
 				todo = append(todo, old)
 			}

@@ -9,10 +9,10 @@ import (
 type cache interface {
 	// lookup answers a read: core.Serve, core.Wait or core.Load. A load is followed by one
 	// complete with the same read and the flight returned.
-	lookup(r read) (core.Action, *core.Flight)
+	lookup(r read) (core.Action, core.Flight)
 	// complete hands over a load's result and reports whether it was published: not if a
 	// write overtook it.
-	complete(r read, f *core.Flight) bool
+	complete(r read, f core.Flight) bool
 	invalidate(feed uint32)
 	fill(row *Row)
 }
@@ -51,7 +51,7 @@ func newRival(p baseline.Policy, t *Trace) *rival {
 	return r
 }
 
-func (v *rival) lookup(r read) (core.Action, *core.Flight) {
+func (v *rival) lookup(r read) (core.Action, core.Flight) {
 	hit := v.policy.Get(r.unit)
 	if hit && v.current != nil && v.stored[r.unit] != v.current[r.feed] {
 		hit = false
@@ -59,16 +59,16 @@ func (v *rival) lookup(r read) (core.Action, *core.Flight) {
 	}
 	switch {
 	case hit:
-		return core.Serve, nil
+		return core.Serve, core.Flight{}
 	case v.flying == nil:
-		return core.Load, nil
+		return core.Load, core.Flight{}
 	}
 	version := v.version(r.feed)
 	if began, ok := v.flying[r.unit]; ok && began == version {
-		return core.Wait, nil
+		return core.Wait, core.Flight{}
 	}
 	v.flying[r.unit] = version
-	return core.Load, nil
+	return core.Load, core.Flight{}
 }
 
 // replay runs requests that are nothing but ids, each of size 1, and returns the hits.
@@ -91,7 +91,7 @@ func (v *rival) version(feed uint32) uint32 {
 	return v.current[feed]
 }
 
-func (v *rival) complete(r read, _ *core.Flight) bool {
+func (v *rival) complete(r read, _ core.Flight) bool {
 	now := v.version(r.feed)
 	if began, ok := v.flying[r.unit]; ok && began == r.version {
 		delete(v.flying, r.unit)

@@ -59,12 +59,12 @@ func (o *ours) query(r read) core.Query {
 	return core.Query{Key: o.hash(r.unit), Feed: core.Tag(o.hash(r.feed)), Depth: r.depth, Cost: float32(r.load) / 1000}
 }
 
-func (o *ours) lookup(r read) (core.Action, *core.Flight) {
+func (o *ours) lookup(r read) (core.Action, core.Flight) {
 	a := o.core.Lookup(o.query(r))
 	return a.Action, a.Flight
 }
 
-func (o *ours) complete(r read, f *core.Flight) bool {
+func (o *ours) complete(r read, f core.Flight) bool {
 	return o.core.Complete(f, core.Loaded{Query: o.query(r), Size: r.size})
 }
 

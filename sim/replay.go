@@ -182,7 +182,7 @@ type landing struct {
 	at     int64 // µs
 	number int64 // of the load; breaks ties
 	read   read
-	flight *core.Flight
+	flight core.Flight
 }
 
 // pending is the event heap: the loads under way by the time they end.

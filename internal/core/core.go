@@ -43,8 +43,8 @@ const (
 // Answer is the core's answer to a read.
 type Answer struct {
 	Action Action
-	Ahead  int     // further pages that the load should bring along
-	Flight *Flight // with Load and Wait
+	Ahead  int    // further pages that the load should bring along
+	Flight Flight // with Load and Wait
 }
 
 // Loaded is one unit that a flight brought.
@@ -55,12 +55,14 @@ type Loaded struct {
 
 // Core is the state of one cache.
 type Core struct {
-	arena   *arena.Arena
-	epoch   uint64
-	tags    map[Tag]*tag
-	stored  []Stamp                  // of the feed, when a slot's unit was loaded
-	more    map[arena.Slot][]stamped // of its further tags, where it has any
-	flights map[uint64]*Flight       // the latest of each key
+	arena  *arena.Arena
+	epoch  uint64
+	tags   map[Tag]*tag
+	stored []Stamp                  // of the feed, when a slot's unit was loaded
+	more   map[arena.Slot][]stamped // of its further tags, where it has any
+	loads  []loading
+	landed []uint32          // places in loads that are free
+	flying map[uint64]uint32 // the latest load of each key under way
 	Counters
 }
 
@@ -77,7 +79,7 @@ type stamped struct {
 
 // New builds a core over an arena. Epoch tells this history from all others.
 func New(a *arena.Arena, epoch uint64) *Core {
-	return &Core{arena: a, epoch: epoch, tags: map[Tag]*tag{}, more: map[arena.Slot][]stamped{}, flights: map[uint64]*Flight{}}
+	return &Core{arena: a, epoch: epoch, tags: map[Tag]*tag{}, more: map[arena.Slot][]stamped{}, flying: map[uint64]uint32{}}
 }
 
 // Arena returns the arena, to read its counters.
@@ -91,40 +93,38 @@ func (c *Core) Lookup(q Query) Answer {
 	if c.arena.Request(slot, c.request(slot, q, feed)) {
 		return Answer{Action: Serve}
 	}
-	if f, ok := c.flights[q.Key]; ok && c.current(f) {
-		return Answer{Action: Wait, Flight: f}
+	if at, ok := c.flying[q.Key]; ok && c.current(&c.loads[at]) {
+		return Answer{Action: Wait, Flight: c.flight(at)}
 	}
-	f := &Flight{key: q.Key, tag: q.Feed, feed: feed.at(c.epoch), stamps: c.capture(q)}
-	c.flights[q.Key] = f
-	return Answer{Action: Load, Flight: f}
+	return Answer{Action: Load, Flight: c.start(loading{key: q.Key, tag: q.Feed, feed: feed.at(c.epoch), stamps: c.capture(q)})}
 }
 
 // Complete takes a flight's result and reports whether it may be published: not if a tag of
-// the flight was bumped since it began. Whatever the answer, the flight's own readers may have
-// the value: they asked before the bump. The arena may still decline single units.
-func (c *Core) Complete(f *Flight, units ...Loaded) bool {
-	c.Fail(f)
-	if !c.current(f) {
+// the flight was bumped since it began, nor if the flight is over. Whatever the answer, the
+// flight's own readers may have the value: they asked before the bump. The arena may still
+// decline single units.
+func (c *Core) Complete(f Flight, units ...Loaded) bool {
+	l, ok := c.land(f)
+	if !ok {
+		return false
+	}
+	if !c.current(&l) {
 		c.Revoked++
 		return false
 	}
 	for _, u := range units {
-		c.keep(f, u)
+		c.keep(&l, u)
 	}
 	return true
 }
 
-// Fail ends a flight whose load brought nothing.
-func (c *Core) Fail(f *Flight) {
-	if c.flights[f.key] == f {
-		delete(c.flights, f.key)
-	}
-}
+// Fail ends a flight whose load brought nothing. It does nothing if the flight is over.
+func (c *Core) Fail(f Flight) { c.land(f) }
 
 // keep offers one unit of a flight that is still current to the arena.
-func (c *Core) keep(f *Flight, u Loaded) {
-	if u.Feed != f.tag {
-		panic(fmt.Sprintf("core: unit of feed %d in a flight of feed %d", u.Feed, f.tag))
+func (c *Core) keep(l *loading, u Loaded) {
+	if u.Feed != l.tag {
+		panic(fmt.Sprintf("core: unit of feed %d in a flight of feed %d", u.Feed, l.tag))
 	}
 	slot, _ := c.arena.Find(u.Key)
 	slot = c.arena.Fill(slot, c.request(slot, u.Query, c.tags[u.Feed]), u.Size)
@@ -134,9 +134,9 @@ func (c *Core) keep(f *Flight, u Loaded) {
 	for len(c.stored) < c.arena.Slots() {
 		c.stored = append(c.stored, Stamp{})
 	}
-	c.stored[slot] = f.feed
-	if len(f.stamps) > 0 {
-		c.more[slot] = f.stamps
+	c.stored[slot] = l.feed
+	if len(l.stamps) > 0 {
+		c.more[slot] = l.stamps
 	} else if len(c.more) > 0 {
 		delete(c.more, slot)
 	}
@@ -162,29 +162,4 @@ func (c *Core) unchanged(stamps []stamped) bool {
 		}
 	}
 	return true
-}
-
-// Flight is a load under way. Only a flight whose stamps are the current ones is joined, so
-// that a reader who comes after a bump never gets what a load brings that began before it.
-type Flight struct {
-	key    uint64
-	tag    Tag       // the feed
-	feed   Stamp     // its stamp before the load began
-	stamps []stamped // those of further tags
-}
-
-// current reports whether no tag of the flight was bumped since it began.
-func (c *Core) current(f *Flight) bool {
-	return c.stamp(f.tag) == f.feed && c.unchanged(f.stamps)
-}
-
-func (c *Core) capture(q Query) []stamped {
-	if len(q.Tags) == 0 {
-		return nil
-	}
-	s := make([]stamped, len(q.Tags))
-	for i, t := range q.Tags {
-		s[i] = stamped{t, c.stamp(t)}
-	}
-	return s
 }

@@ -146,8 +146,8 @@ func TestAFailedLoadLetsTheNextReaderLoad(t *testing.T) {
 	c.Fail(f)
 	c.Fail(f) // twice does no harm
 	load(t, c, q(1, 10))
-	if len(c.flights) != 0 {
-		t.Errorf("%d flights left over", len(c.flights))
+	if len(c.flying) != 0 || len(c.landed) != len(c.loads) {
+		t.Errorf("%d flights left over", len(c.flying))
 	}
 }
 
@@ -293,5 +293,37 @@ func TestAClosureTooLargeBumpsNothing(t *testing.T) {
 			}
 			want(t, c, q(1, 1), Serve)
 		})
+	}
+}
+
+func TestAFlightEndsOnce(t *testing.T) {
+	c := roomy(t)
+	over := want(t, c, q(1, 10), Load).Flight
+	c.Fail(over)
+	next := want(t, c, q(2, 10), Load).Flight
+	if c.Complete(over, Loaded{Query: q(1, 10), Size: 1}) || c.Complete(Flight{}, Loaded{Query: q(1, 10), Size: 1}) {
+		t.Error("a flight that is over was completed")
+	}
+	if a := want(t, c, q(2, 10), Wait); a.Flight != next {
+		t.Errorf("the end of %v ended %v", over, next)
+	}
+	if !c.Complete(next, Loaded{Query: q(2, 10), Size: 1}) || c.Complete(next, Loaded{Query: q(2, 10), Size: 1}) {
+		t.Error("want one completion")
+	}
+}
+
+func TestAMissInASteadyStateAllocatesNothing(t *testing.T) {
+	c := newCore(t, arena.Config{Geometry: arena.Plain(64)})
+	key := uint64(0)
+	miss := func() {
+		key++
+		p := Query{Key: key % 5000, Feed: Tag(key % 5000)}
+		c.Complete(c.Lookup(p).Flight, Loaded{Query: p, Size: 1})
+	}
+	for range 20_000 {
+		miss()
+	}
+	if n := testing.AllocsPerRun(10_000, miss); n > 0 {
+		t.Errorf("%v allocations a miss", n)
 	}
 }

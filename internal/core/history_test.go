@@ -42,7 +42,7 @@ func (h *history) write(t Tag) {
 // flying is a load under way and the version it has read.
 type flying struct {
 	q       Query
-	flight  *Flight
+	flight  Flight
 	version []int
 }
 
@@ -125,7 +125,7 @@ func act(t *testing.T, r *rand.Rand, c *Core, h *history) (served int) {
 }
 
 // joined checks that whoever waits will get a version no older than now.
-func joined(t *testing.T, h *history, loads []flying, f *Flight, p Query) {
+func joined(t *testing.T, h *history, loads []flying, f Flight, p Query) {
 	t.Helper()
 	i := slices.IndexFunc(loads, func(l flying) bool { return l.flight == f })
 	if i < 0 {

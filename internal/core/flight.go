@@ -1,0 +1,62 @@
+package core
+
+// Flight names a load under way. Only a flight whose stamps are the current ones is joined, so
+// that a reader who comes after a bump never gets what a load brings that began before it. A
+// flight ends with the first Complete or Fail; its name is given again after 2^31 others. The zero Flight
+// names none.
+type Flight struct{ at, turn uint32 }
+
+// loading is what the core knows of a flight.
+type loading struct {
+	turn   uint32 // odd while it is under way; of the flight's name
+	key    uint64
+	tag    Tag       // the feed
+	feed   Stamp     // its stamp before the load began
+	stamps []stamped // those of further tags
+}
+
+func (c *Core) flight(at uint32) Flight { return Flight{at, c.loads[at].turn} }
+
+// start books a load as the latest one of its key.
+func (c *Core) start(l loading) Flight {
+	at := uint32(len(c.loads))
+	if n := len(c.landed); n > 0 {
+		at, c.landed = c.landed[n-1], c.landed[:n-1]
+	} else {
+		c.loads = append(c.loads, loading{})
+	}
+	l.turn = c.loads[at].turn + 1
+	c.loads[at] = l
+	c.flying[l.key] = at
+	return c.flight(at)
+}
+
+// land ends a flight and returns what was known of it, unless it is over.
+func (c *Core) land(f Flight) (loading, bool) {
+	if int(f.at) >= len(c.loads) || c.loads[f.at].turn != f.turn || f.turn%2 == 0 {
+		return loading{}, false
+	}
+	l := c.loads[f.at]
+	c.loads[f.at] = loading{turn: f.turn + 1}
+	c.landed = append(c.landed, f.at)
+	if at, ok := c.flying[l.key]; ok && at == f.at {
+		delete(c.flying, l.key)
+	}
+	return l, true
+}
+
+// current reports whether no tag of a load was bumped since it began.
+func (c *Core) current(l *loading) bool {
+	return c.stamp(l.tag) == l.feed && c.unchanged(l.stamps)
+}
+
+func (c *Core) capture(q Query) []stamped {
+	if len(q.Tags) == 0 {
+		return nil
+	}
+	s := make([]stamped, len(q.Tags))
+	for i, t := range q.Tags {
+		s[i] = stamped{t, c.stamp(t)}
+	}
+	return s
+}
