@@ -24,6 +24,7 @@ type read struct {
 	size       uint32 // bytes, or 1 where objects are counted
 	load       uint32 // µs
 	depth      uint8
+	ahead      []uint32 // pages that a load brings along
 }
 
 // rival is a baseline with what its users would build round it: a stable key, a version check
@@ -35,18 +36,28 @@ type rival struct {
 	stored   []uint32 // version of each unit's copy
 	feeds    int
 	flying   map[uint32]uint32 // unit to the version its load began at; nil where loads take no time
+	sizes    []uint32          // of pages brought along, 0 = unknown; nil where objects are counted
+	unread   []bool            // pages brought along and not asked for since; nil: a load brings one page
+	brought  int64
+	used     int64
 	stale    int64
 	refilled int64 // bytes
 	revoked  int64
 }
 
-func newRival(p baseline.Policy, t *Trace) *rival {
+func newRival(p baseline.Policy, t *Trace, w *wide, bytes bool) *rival {
 	r := &rival{policy: p, feeds: t.feedCount}
+	if w != nil {
+		r.unread = make([]bool, w.units)
+	}
+	if w != nil && bytes {
+		r.sizes = w.sizes
+	}
 	if t.Timed() {
 		r.flying = map[uint32]uint32{}
 	}
 	if t.ops != nil {
-		r.current, r.stored = make([]uint32, t.feedCount), make([]uint32, t.units)
+		r.current, r.stored = make([]uint32, t.feedCount), make([]uint32, t.stored(w))
 	}
 	return r
 }
@@ -59,6 +70,10 @@ func (v *rival) lookup(r read) (core.Action, core.Flight) {
 	}
 	switch {
 	case hit:
+		if v.unread != nil && v.unread[r.unit] {
+			v.used++
+			v.unread[r.unit] = false
+		}
 		return core.Serve, core.Flight{}
 	case v.flying == nil:
 		return core.Load, core.Flight{}
@@ -68,6 +83,9 @@ func (v *rival) lookup(r read) (core.Action, core.Flight) {
 		return core.Wait, core.Flight{}
 	}
 	v.flying[r.unit] = version
+	for _, u := range r.ahead {
+		v.flying[u] = version
+	}
 	return core.Load, core.Flight{}
 }
 
@@ -93,19 +111,52 @@ func (v *rival) version(feed uint32) uint32 {
 
 func (v *rival) complete(r read, _ core.Flight) bool {
 	now := v.version(r.feed)
-	if began, ok := v.flying[r.unit]; ok && began == r.version {
-		delete(v.flying, r.unit)
+	v.landed(r.unit, r.version)
+	for _, u := range r.ahead {
+		v.landed(u, r.version)
 	}
 	if now != r.version {
 		v.revoked++
 		return false
 	}
-	v.policy.Put(r.unit, int64(r.size))
-	v.refilled += int64(r.size)
-	if v.stored != nil {
-		v.stored[r.unit] = now
+	v.put(r.unit, now, r.size)
+	if v.unread != nil {
+		v.unread[r.unit] = false
+	}
+	for _, u := range r.ahead {
+		v.bring(u, now, r.size)
 	}
 	return true
+}
+
+// landed ends a unit's load, unless it began at another version.
+func (v *rival) landed(unit, version uint32) {
+	if began, ok := v.flying[unit]; ok && began == version {
+		delete(v.flying, unit)
+	}
+}
+
+func (v *rival) put(unit, version, size uint32) {
+	v.policy.Put(unit, int64(size))
+	v.refilled += int64(size)
+	if v.stored != nil {
+		v.stored[unit] = version
+	}
+}
+
+// bring stores a page that another's load brought along. A trace tells the sizes only of pages
+// that somebody asks for; others pass for as large as the one asked for.
+func (v *rival) bring(unit, version, size uint32) {
+	if v.sizes != nil && v.sizes[unit] > 0 {
+		size = v.sizes[unit]
+	}
+	outdated := v.stored != nil && v.stored[unit] != version
+	before := v.policy.Usage().Admitted
+	v.put(unit, version, size)
+	if outdated || v.policy.Usage().Admitted > before {
+		v.brought++
+		v.unread[unit] = true
+	}
 }
 
 func (v *rival) invalidate(feed uint32) { v.current[feed]++ }
@@ -115,4 +166,5 @@ func (v *rival) fill(row *Row) {
 	row.Admitted, row.Evicted, row.Invalidated = u.Admitted, u.Evicted, v.stale
 	row.BytesWritten, row.BytesLive, row.Revoked = v.refilled, u.Used, v.revoked
 	row.BytesPeak = u.Used
+	row.Prefetched, row.PrefetchUsed = v.brought, v.used
 }

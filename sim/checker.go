@@ -7,11 +7,11 @@ type checker struct {
 	held  []uint32 // the version that a unit's youngest published load had read
 }
 
-func newChecker(t *Trace) checker {
+func newChecker(t *Trace, units int) checker {
 	if t.ops == nil {
 		return checker{}
 	}
-	return checker{feeds: make([]uint32, t.feedCount), held: make([]uint32, t.units)}
+	return checker{feeds: make([]uint32, t.feedCount), held: make([]uint32, units)}
 }
 
 func (c *checker) wrote(feed uint32) { c.feeds[feed]++ }

@@ -3,6 +3,8 @@ package sim
 import (
 	"container/heap"
 	"context"
+	"math"
+	"slices"
 
 	"github.com/foliocache/folio/internal/core"
 )
@@ -14,9 +16,10 @@ type replay struct {
 	cache   cache
 	checker checker
 	pending pending
-	at      int  // requests replayed
-	warmup  int  // requests that do not count
-	bytes   bool // sizes count
+	at      int   // requests replayed
+	wide    *wide // nil: a load brings the page asked for
+	warmup  int   // requests that do not count
+	bytes   bool  // sizes count
 	row     Row
 	latency histogram
 	classes [len(Depths)]Class
@@ -110,12 +113,15 @@ func (p *replay) step(i int) {
 		r.load = t.loads[i]
 	}
 	r.version = p.checker.version(r.feed)
+	if p.wide != nil {
+		p.widen(i, &r)
+	}
 	action, flight := p.cache.lookup(r)
 	p.count(i, r, action, now)
 	if action == core.Load {
 		l := landing{at: now + int64(r.load), read: r, flight: flight}
 		if t.rows != nil {
-			p.row.OriginRows += int64(t.rows[i])
+			p.row.OriginRows += int64(t.rows[i]) * int64(1+len(r.ahead))
 		}
 		if t.Timed() {
 			p.pending.push(l)
@@ -123,6 +129,17 @@ func (p *replay) step(i int) {
 			p.complete(l)
 		}
 	}
+}
+
+// widen lets a read's load, should it need one, bring further pages along: not after a short
+// page, which ends the list.
+func (p *replay) widen(i int, r *read) {
+	t := p.trace
+	if t.rows != nil && t.rows[i] > 0 && uint32(t.rows[i]) < t.queries[t.places[r.unit].query].limit {
+		return
+	}
+	r.ahead = p.wide.behind(r.unit)
+	r.load = uint32(min(float64(r.load)*(1+wideLoad*float64(len(r.ahead))), math.MaxUint32))
 }
 
 // land completes the loads that are over by now.
@@ -135,6 +152,9 @@ func (p *replay) land(now int64) {
 func (p *replay) complete(l landing) {
 	if p.cache.complete(l.read, l.flight) {
 		p.checker.published(l.read.unit, l.read.version)
+		for _, u := range l.read.ahead {
+			p.checker.published(u, l.read.version)
+		}
 	}
 }
 
@@ -213,7 +233,7 @@ func (p *pending) push(l landing) {
 // rest returns how long a read that joined a load still waits, in µs.
 func (p *pending) rest(r read, now int64) int64 {
 	for _, l := range p.heap {
-		if l.read.unit == r.unit && l.read.version == r.version {
+		if l.read.version == r.version && (l.read.unit == r.unit || slices.Contains(l.read.ahead, r.unit)) {
 			return l.at - now
 		}
 	}

@@ -266,7 +266,7 @@ func TestTheCheckerCatchesACacheThat(t *testing.T) {
 		{"keeps fills that a write overtook", liar{keepsAll: true}, true},
 	} {
 		x.liar.held, x.liar.now = map[uint32]uint32{}, map[uint32]uint32{}
-		p := &replay{trace: trace, cache: &x.liar, checker: newChecker(trace)}
+		p := &replay{trace: trace, cache: &x.liar, checker: newChecker(trace, trace.units)}
 		if err := p.run(context.Background(), nil); err != nil {
 			t.Fatal(err)
 		}
@@ -286,7 +286,7 @@ func TestTheCheckerSeesACoreThatHearsOfNoWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &replay{trace: trace, cache: deaf{c}, checker: newChecker(trace)}
+	p := &replay{trace: trace, cache: deaf{c}, checker: newChecker(trace, trace.units)}
 	if err := p.run(context.Background(), nil); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"strconv"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -68,7 +69,11 @@ func (j Job) run(ctx context.Context, done func(int)) (row *Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &replay{trace: j.Trace, cache: c, checker: newChecker(j.Trace), bytes: j.Size.Bytes,
+	w, err := j.wide()
+	if err != nil {
+		return nil, err
+	}
+	p := &replay{trace: j.Trace, cache: c, checker: newChecker(j.Trace, j.Trace.stored(w)), wide: w, bytes: j.Size.Bytes,
 		warmup: int(j.Warmup * float64(len(j.Trace.ids)))}
 	p.row = Row{Trace: j.Trace.Name, Policy: j.Policy.Text, Size: capacity, SizeUnit: "objects", Seed: j.Seed, sizeText: j.Size.Text}
 	if j.Size.Bytes {
@@ -90,7 +95,11 @@ func (j Job) cache() (cache, int64, error) {
 		c, err := newOurs(j.Policy, j.Trace, j.Size, capacity, j.Seed)
 		return c, capacity, err
 	}
-	config := baseline.Config{Capacity: capacity, IDs: j.Trace.units, Seed: j.Seed, Params: j.Policy.Params}
+	w, err := j.wide()
+	if err != nil {
+		return nil, 0, err
+	}
+	config := baseline.Config{Capacity: capacity, IDs: j.Trace.stored(w), Seed: j.Seed, Params: j.Policy.Params}
 	if j.Policy.info.Kind == "future" {
 		config.Next = j.Trace.future()
 	}
@@ -98,5 +107,21 @@ func (j Job) cache() (cache, int64, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: policy %q: %w", ErrConfig, j.Policy.Text, err)
 	}
-	return newRival(b, j.Trace), capacity, nil
+	return newRival(b, j.Trace, w, j.Size.Bytes), capacity, nil
+}
+
+// wide returns which pages the job's loads bring along; nil: none.
+func (j Job) wide() (*wide, error) {
+	text, ok := j.Policy.Params[Widen.Name]
+	if !ok || text == Widen.Default {
+		return nil, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > MaxWiden {
+		return nil, fmt.Errorf("%w: policy %q: widen: want 0 to %d further pages", ErrConfig, j.Policy.Text, MaxWiden)
+	}
+	if j.Trace.places == nil {
+		return nil, fmt.Errorf("%w: policy %q: %s has no pages to widen a load by", ErrConfig, j.Policy.Text, j.Trace.Name)
+	}
+	return j.Trace.widened(n), nil
 }

@@ -60,7 +60,7 @@ func (s Sample) Keeps(r workloads.Request) bool {
 // DecodeSample is [Decode] for a sample of a source. The trace's name says that it is one. A
 // context that ends stops it with the context's error.
 func DecodeSample(ctx context.Context, source *workloads.Source, sample Sample) (*Trace, error) {
-	d := decoder{trace: &Trace{Name: source.Name}, keys: map[uint64]uint32{}, pages: map[page]uint32{}, feeds: map[feed]uint32{}}
+	d := newDecoder(source.Name)
 	n := 0
 	for r, err := range source.Requests() {
 		if n++; n%checkEvery == 0 && err == nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,7 +27,21 @@ type Policy struct {
 }
 
 // Info returns every policy that [ParsePolicy] knows, folio first.
-func Info() []baseline.Info { return append([]baseline.Info{folioInfo()}, baseline.All()...) }
+func Info() []baseline.Info {
+	all := []baseline.Info{folioInfo()}
+	for _, b := range baseline.All() {
+		all = append(all, rivalInfo(b))
+	}
+	return all
+}
+
+// Widen is the parameter that every baseline takes beside its own.
+var Widen = baseline.Param{Name: "widen", Default: "0", Doc: "further pages of its list that a load brings along, on offset lists"}
+
+func rivalInfo(b baseline.Info) baseline.Info {
+	b.Params = append(slices.Clone(b.Params), Widen)
+	return b
+}
 
 func folioInfo() baseline.Info {
 	return baseline.Info{Name: "folio", Kind: "exact", Doc: "the arena: four admission strategies and an arbiter (this project)", Params: []baseline.Param{
@@ -48,7 +63,7 @@ func ParsePolicy(text string) (Policy, error) {
 		if !ok {
 			return p, fmt.Errorf("%w: no policy %q%s", ErrConfig, name, nearest.Hint(name, policyNames()))
 		}
-		info, p.info = b, &b
+		info, p.info = rivalInfo(b), &b
 	}
 	given, err := parseParams(rest)
 	if err == nil {
@@ -83,7 +98,8 @@ func parseParams(text string) (baseline.Params, error) {
 // trace is read.
 func (p Policy) try() error {
 	const units, bytes = 64, arena.MinFastcache
-	t := &Trace{units: units, feedCount: units, ids: []uint32{0}, sizes: []uint32{1 << 20}, reads: 1}
+	t := &Trace{units: units, feedCount: units, ids: []uint32{0}, sizes: []uint32{1 << 20}, reads: 1,
+		places: make([]place, units), queries: make([]query, 1)}
 	size := Size{Text: "64", n: units}
 	if p.Params["geometry"] == "fastcache" {
 		size = Size{Text: "96MiB", Bytes: true, n: bytes}

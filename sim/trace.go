@@ -16,7 +16,7 @@ import (
 
 // Trace is a decoded workload. It is read-only and shared by all runs.
 //
-// Memory: 4 bytes a request for key traces, 17 for paginated ones, plus 4 to 14 a unit.
+// Memory: 4 bytes a request for key traces, 17 for paginated ones, plus 4 to 22 a unit.
 type Trace struct {
 	Name   string
 	SHA256 string // of the file, or of a generator's stream
@@ -30,6 +30,11 @@ type Trace struct {
 
 	feeds  []uint32 // the feed of each unit; nil: every unit is its own feed
 	depths []uint8  // the depth bucket of each unit; nil: no pages
+
+	places  []place // of each unit; nil: no pages
+	queries []query
+	widths  sync.Mutex
+	wides   map[int]*wide // by the number of further pages
 
 	units, feedCount int
 	reads            int
@@ -94,17 +99,28 @@ type decoder struct {
 	keys  map[uint64]uint32 // of a key trace
 	pages map[page]uint32   // of a paginated trace
 	feeds map[feed]uint32
+	walks map[walk]uint32 // places in Trace.queries
 
 	timed, loaded, sized, rowed bool
 }
 
+func newDecoder(name string) *decoder {
+	return &decoder{trace: &Trace{Name: name}, keys: map[uint64]uint32{}, pages: map[page]uint32{}, feeds: map[feed]uint32{}, walks: map[walk]uint32{}}
+}
+
 type feed struct{ list, scope string }
 
+// walk is what the pages of one query have in common.
+type walk struct {
+	feed    uint32
+	variant string
+	limit   uint32
+}
+
 type page struct {
-	feed          uint32
-	variant       string
-	offset, limit uint32
-	cursor        string
+	walk
+	offset uint32
+	cursor string
 }
 
 func (d *decoder) add(r workloads.Request) {
@@ -173,13 +189,27 @@ func (d *decoder) feed(r workloads.Request) uint32 {
 }
 
 func (d *decoder) page(r workloads.Request) uint32 {
-	k := page{d.feed(r), r.Variant, r.Offset, r.Limit, r.Cursor}
+	k := page{walk{d.feed(r), r.Variant, r.Limit}, r.Offset, r.Cursor}
 	id, ok := d.pages[k]
 	if !ok {
 		id = uint32(len(d.pages))
 		d.pages[k] = id
 		d.trace.feeds = append(d.trace.feeds, k.feed)
 		d.trace.depths = append(d.trace.depths, depthBucket(r))
+		d.trace.places = append(d.trace.places, place{d.query(k), r.Offset})
+	}
+	return id
+}
+
+func (d *decoder) query(k page) uint32 {
+	id, ok := d.walks[k.walk]
+	if !ok {
+		id = uint32(len(d.walks))
+		d.walks[k.walk] = id
+		d.trace.queries = append(d.trace.queries, query{limit: k.limit})
+	}
+	if k.cursor != "" {
+		d.trace.queries[id].keyset = true
 	}
 	return id
 }

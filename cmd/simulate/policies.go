@@ -51,9 +51,12 @@ func (c *policiesCmd) Run(s *streams) error {
 	for _, i := range sim.Info() {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", i.Name, i.Kind, i.Doc)
 		for _, p := range i.Params {
-			fmt.Fprintf(w, "\t  %s=%s\t%s\n", p.Name, p.Default, p.Doc)
+			if p != sim.Widen {
+				fmt.Fprintf(w, "\t  %s=%s\t%s\n", p.Name, p.Default, p.Doc)
+			}
 		}
 	}
+	fmt.Fprintf(w, "baselines\t  %s=%s\t%s\n", sim.Widen.Name, sim.Widen.Default, sim.Widen.Doc)
 	fmt.Fprintln(w, "\nstrategies of folio")
 	for _, n := range strategy.Names() {
 		fmt.Fprintf(w, "%s\t\t%s\n", n, strategy.Doc(n))
