@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"time"
+
 	"github.com/foliocache/folio/internal/core"
 	"github.com/foliocache/folio/sim/baseline"
 )
@@ -14,6 +16,7 @@ type cache interface {
 	// write overtook it.
 	complete(r read, f core.Flight) bool
 	invalidate(feed uint32)
+	bytes() int64 // held now, and of ours the books; objects where those are counted
 	fill(row *Row)
 }
 
@@ -24,6 +27,7 @@ type read struct {
 	size       uint32 // bytes, or 1 where objects are counted
 	load       uint32 // µs
 	depth      uint8
+	now        int64    // µs since the trace's start
 	ahead      []uint32 // pages that a load brings along
 }
 
@@ -35,6 +39,8 @@ type rival struct {
 	current  []uint32 // version of each feed; nil while nothing was written
 	stored   []uint32 // version of each unit's copy
 	feeds    int
+	born     []int64           // when the load of each unit's copy began, in µs; nil: copies live for ever
+	ttl      int64             // µs
 	flying   map[uint32]uint32 // unit to the version its load began at; nil where loads take no time
 	sizes    []uint32          // of pages brought along, 0 = unknown; nil where objects are counted
 	unread   []bool            // pages brought along and not asked for since; nil: a load brings one page
@@ -45,13 +51,16 @@ type rival struct {
 	revoked  int64
 }
 
-func newRival(p baseline.Policy, t *Trace, w *wide, bytes bool) *rival {
+func newRival(p baseline.Policy, t *Trace, w *wide, bytes bool, ttl time.Duration) *rival {
 	r := &rival{policy: p, feeds: t.feedCount}
 	if w != nil {
 		r.unread = make([]bool, w.units)
 	}
 	if w != nil && bytes {
 		r.sizes = w.sizes
+	}
+	if ttl > 0 {
+		r.ttl, r.born = ttl.Microseconds(), make([]int64, t.stored(w))
 	}
 	if t.Timed() {
 		r.flying = map[uint32]uint32{}
@@ -64,7 +73,7 @@ func newRival(p baseline.Policy, t *Trace, w *wide, bytes bool) *rival {
 
 func (v *rival) lookup(r read) (core.Action, core.Flight) {
 	hit := v.policy.Get(r.unit)
-	if hit && v.current != nil && v.stored[r.unit] != v.current[r.feed] {
+	if hit && v.outdated(r.unit, v.version(r.feed), r.now) {
 		hit = false
 		v.stale++
 	}
@@ -119,12 +128,12 @@ func (v *rival) complete(r read, _ core.Flight) bool {
 		v.revoked++
 		return false
 	}
-	v.put(r.unit, now, r.size)
+	v.put(r.unit, now, r.now, r.size)
 	if v.unread != nil {
 		v.unread[r.unit] = false
 	}
 	for _, u := range r.ahead {
-		v.bring(u, now, r.size)
+		v.bring(u, now, r.now, r.size)
 	}
 	return true
 }
@@ -136,28 +145,37 @@ func (v *rival) landed(unit, version uint32) {
 	}
 }
 
-func (v *rival) put(unit, version, size uint32) {
+// outdated reports whether a unit's copy, should there be one, is of another version or too old.
+func (v *rival) outdated(unit, version uint32, now int64) bool {
+	return v.stored != nil && v.stored[unit] != version || v.born != nil && now-v.born[unit] >= v.ttl
+}
+
+func (v *rival) put(unit, version uint32, born int64, size uint32) {
 	v.policy.Put(unit, int64(size))
 	v.refilled += int64(size)
 	if v.stored != nil {
 		v.stored[unit] = version
 	}
+	if v.born != nil {
+		v.born[unit] = born
+	}
 }
 
 // bring stores a page that another's load brought along. A trace tells the sizes only of pages
 // that somebody asks for; others pass for as large as the one asked for.
-func (v *rival) bring(unit, version, size uint32) {
+func (v *rival) bring(unit, version uint32, born int64, size uint32) {
 	if v.sizes != nil && v.sizes[unit] > 0 {
 		size = v.sizes[unit]
 	}
-	outdated := v.stored != nil && v.stored[unit] != version
-	before := v.policy.Usage().Admitted
-	v.put(unit, version, size)
+	outdated, before := v.outdated(unit, version, born), v.policy.Usage().Admitted
+	v.put(unit, version, born, size)
 	if outdated || v.policy.Usage().Admitted > before {
 		v.brought++
 		v.unread[unit] = true
 	}
 }
+
+func (v *rival) bytes() int64 { return v.policy.Usage().Used }
 
 func (v *rival) invalidate(feed uint32) { v.current[feed]++ }
 
@@ -165,6 +183,5 @@ func (v *rival) fill(row *Row) {
 	u := v.policy.Usage()
 	row.Admitted, row.Evicted, row.Invalidated = u.Admitted, u.Evicted, v.stale
 	row.BytesWritten, row.BytesLive, row.Revoked = v.refilled, u.Used, v.revoked
-	row.BytesPeak = u.Used
 	row.Prefetched, row.PrefetchUsed = v.brought, v.used
 }

@@ -11,11 +11,13 @@ import (
 // ours is the project's own cache in the simulator: the core that the live cache runs, with
 // dense ids in place of hashed keys.
 type ours struct {
-	core *core.Core
-	salt uint64
+	core    *core.Core
+	salt    uint64
+	objects bool // are counted, not bytes
 }
 
-func newOurs(p Policy, t *Trace, s Size, capacity int64, seed uint64) (*ours, error) {
+func newOurs(j Job, capacity int64) (*ours, error) {
+	p, t, s, seed := j.Policy, j.Trace, j.Size, j.Seed
 	c := arena.Config{Rule: p.Params["strategy"], Arbiter: p.Params["arbiter"], Seed: seed}
 	exact, err := strconv.Atoi(p.Params["exact"])
 	if err != nil || exact < 1 {
@@ -42,7 +44,7 @@ func newOurs(p Policy, t *Trace, s Size, capacity int64, seed uint64) (*ours, er
 	if err != nil {
 		return nil, fmt.Errorf("%w: policy %q: %w", ErrConfig, p.Text, err)
 	}
-	return &ours{core: core.New(a, 1), salt: seed * 0x9e3779b97f4a7c15}, nil
+	return &ours{core: core.New(a, core.Config{Epoch: 1, TTL: j.TTL.Microseconds()}), salt: seed * 0x9e3779b97f4a7c15, objects: !s.Bytes}, nil
 }
 
 // hash spreads dense ids as the live cache's seeded hash spreads keys (splitmix64's mixer).
@@ -56,7 +58,8 @@ func (o *ours) hash(id uint32) uint64 {
 }
 
 func (o *ours) query(r read) core.Query {
-	return core.Query{Key: o.hash(r.unit), Feed: core.Tag(o.hash(r.feed)), Depth: r.depth, Cost: float32(r.load) / 1000}
+	return core.Query{Key: o.hash(r.unit), Feed: core.Tag(o.hash(r.feed)), Depth: r.depth, Cost: float32(r.load) / 1000,
+		Now: r.now}
 }
 
 func (o *ours) lookup(r read) (core.Action, core.Flight) {
@@ -79,10 +82,17 @@ func (o *ours) fill(row *Row) {
 	c := a.Composite()
 	row.Admitted, row.Evicted, row.Invalidated = c.Admitted, c.Evicted, c.Invalidated
 	m := a.Memory()
-	row.BytesWritten, row.BytesLive, row.BytesDead, row.BytesMetadata = m.Written, m.Live, m.Dead, m.Metadata
-	row.BytesPeak = m.Rings + m.Metadata
+	row.BytesWritten, row.BytesLive, row.BytesDead, row.BytesMetadata = m.Written, m.Live, m.Dead, m.Metadata+o.core.Metadata()
 	row.Revoked = o.core.Revoked
 	row.Folio = contest(a)
+}
+
+func (o *ours) bytes() int64 {
+	m := o.core.Arena().Memory()
+	if o.objects {
+		return m.Rings
+	}
+	return m.Rings + m.Metadata + o.core.Metadata()
 }
 
 // contest reports how the strategies fared.

@@ -42,6 +42,7 @@ func (p *replay) run(ctx context.Context, done func(requests int)) error {
 		from := p.at
 		p.at = min(n, from+checkEvery)
 		step(from, p.at)
+		p.row.BytesPeak = max(p.row.BytesPeak, p.cache.bytes())
 		if done != nil && p.at < n {
 			done(p.at - from)
 		}
@@ -105,7 +106,7 @@ func (p *replay) step(i int) {
 		p.checker.wrote(id)
 		return
 	}
-	r := read{unit: id, feed: t.feed(id), depth: t.depth(id), size: 1}
+	r := read{unit: id, feed: t.feed(id), depth: t.depth(id), size: 1, now: now}
 	if p.bytes {
 		r.size = max(1, t.sizes[i])
 	}
@@ -117,7 +118,7 @@ func (p *replay) step(i int) {
 		p.widen(i, &r)
 	}
 	action, flight := p.cache.lookup(r)
-	p.count(i, r, action, now)
+	p.count(i, r, action)
 	if action == core.Load {
 		l := landing{at: now + int64(r.load), read: r, flight: flight}
 		if t.rows != nil {
@@ -151,19 +152,19 @@ func (p *replay) land(now int64) {
 
 func (p *replay) complete(l landing) {
 	if p.cache.complete(l.read, l.flight) {
-		p.checker.published(l.read.unit, l.read.version)
+		p.checker.published(l.read.unit, l.read.version, l.read.now)
 		for _, u := range l.read.ahead {
-			p.checker.published(u, l.read.version)
+			p.checker.published(u, l.read.version, l.read.now)
 		}
 	}
 }
 
 // count books the answer to a read.
-func (p *replay) count(i int, r read, a core.Action, now int64) {
+func (p *replay) count(i int, r read, a core.Action) {
 	row := &p.row
 	miss := a != core.Serve
 	if !miss {
-		row.StaleServed += p.checker.served(r.unit, r.feed)
+		row.StaleServed += p.checker.served(r.unit, r.feed, r.now)
 	} else if i < len(p.trace.ids)/2 {
 		row.MissesFirstHalf++
 	}
@@ -190,7 +191,7 @@ func (p *replay) count(i int, r read, a core.Action, now int64) {
 		row.OriginQueries++
 		row.originMicros += int64(r.load)
 	case core.Wait:
-		wait = p.pending.rest(r, now)
+		wait = p.pending.rest(r)
 	}
 	if p.trace.loads != nil {
 		p.latency.add(wait)
@@ -231,10 +232,10 @@ func (p *pending) push(l landing) {
 }
 
 // rest returns how long a read that joined a load still waits, in µs.
-func (p *pending) rest(r read, now int64) int64 {
+func (p *pending) rest(r read) int64 {
 	for _, l := range p.heap {
 		if l.read.version == r.version && (l.read.unit == r.unit || slices.Contains(l.read.ahead, r.unit)) {
-			return l.at - now
+			return l.at - r.now
 		}
 	}
 	return 0

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/foliocache/folio/internal/core"
 	"github.com/foliocache/folio/internal/seed"
@@ -198,6 +199,42 @@ func TestTheVirtualClock(t *testing.T) {
 	}
 }
 
+// TestTimeToLive: loads take 10 ms and copies live for 50 ms from their start on.
+func TestTimeToLive(t *testing.T) {
+	read := func(ms uint32) event { return event{ms: ms, id: 1, load: 10_000} }
+	trace := traceOf(read(0), read(20), read(49), read(50), read(99), read(100), read(200), event{ms: 1000, id: 2, load: 1})
+	for _, p := range []string{"folio", "folio:strategy=aggressive", "lru", "s3fifo", "opt"} {
+		rows, err := Run(context.Background(), []Job{{Trace: trace, Policy: policy(t, p), Size: size(t, "100"), TTL: 50 * time.Millisecond}}, 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(counts{3, 5, 5, 0}, counts{rows[0].Hits, rows[0].Misses, rows[0].OriginQueries, rows[0].Revoked}); diff != "" {
+			t.Errorf("%s: %s", p, diff)
+		}
+	}
+}
+
+func TestNothingIsServedPastItsTimeToLive(t *testing.T) {
+	r := seed.Random(t)
+	trace := randomTrace(r, 8000, true)
+	const ttl = 60 * time.Millisecond
+	for _, p := range append(everyPolicy(), "folio:exact=5") {
+		for _, s := range []string{"7", "40"} {
+			rows, err := Run(context.Background(), []Job{{Trace: trace, Policy: policy(t, p), Size: size(t, s), TTL: ttl}}, 1, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if forever := runOne(t, trace, p, s); rows[0].StaleServed != 0 || p != "none" && s == "40" && rows[0].Hits >= forever.Hits {
+				t.Errorf("%s at %s: %d stale reads; %d hits, %d if copies live for ever", p, s, rows[0].StaleServed, rows[0].Hits, forever.Hits)
+			}
+		}
+	}
+	p := &replay{trace: trace, cache: &liar{held: map[uint32]uint32{}, now: map[uint32]uint32{}}, checker: newChecker(trace, trace.units, ttl)}
+	if err := p.run(context.Background(), nil); err != nil || p.row.StaleServed == 0 {
+		t.Errorf("a cache that knows no time to live passes: %v", err)
+	}
+}
+
 func TestWhoJoinsALoadWaitsForItsRest(t *testing.T) {
 	var events []event
 	for ms := range uint32(8) { // the first waits 8 ms, the k-th 8 - k
@@ -251,6 +288,8 @@ func (l *liar) invalidate(feed uint32) {
 	}
 }
 
+func (l *liar) bytes() int64 { return 0 }
+
 func (l *liar) fill(*Row) {}
 
 func TestTheCheckerCatchesACacheThat(t *testing.T) {
@@ -266,7 +305,7 @@ func TestTheCheckerCatchesACacheThat(t *testing.T) {
 		{"keeps fills that a write overtook", liar{keepsAll: true}, true},
 	} {
 		x.liar.held, x.liar.now = map[uint32]uint32{}, map[uint32]uint32{}
-		p := &replay{trace: trace, cache: &x.liar, checker: newChecker(trace, trace.units)}
+		p := &replay{trace: trace, cache: &x.liar, checker: newChecker(trace, trace.units, 0)}
 		if err := p.run(context.Background(), nil); err != nil {
 			t.Fatal(err)
 		}
@@ -286,7 +325,7 @@ func TestTheCheckerSeesACoreThatHearsOfNoWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &replay{trace: trace, cache: deaf{c}, checker: newChecker(trace, trace.units)}
+	p := &replay{trace: trace, cache: deaf{c}, checker: newChecker(trace, trace.units, 0)}
 	if err := p.run(context.Background(), nil); err != nil {
 		t.Fatal(err)
 	}

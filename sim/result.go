@@ -37,11 +37,12 @@ type TraceInfo struct {
 
 // Row is one policy at one size on one trace. Counts are exact.
 type Row struct {
-	Trace    string `json:"trace"`
-	Policy   string `json:"policy"` // as the caller wrote it
-	Size     int64  `json:"size"`
-	SizeUnit string `json:"size_unit"` // objects or bytes
-	Seed     uint64 `json:"seed"`
+	Trace      string  `json:"trace"`
+	Policy     string  `json:"policy"` // as the caller wrote it
+	Size       int64   `json:"size"`
+	SizeUnit   string  `json:"size_unit"` // objects or bytes
+	Seed       uint64  `json:"seed"`
+	TTLSeconds float64 `json:"ttl_s,omitempty"` // time to live of every copy; 0: for ever
 
 	Requests        int64   `json:"requests"` // reads after the warm-up
 	Hits            int64   `json:"hits"`
@@ -61,7 +62,7 @@ type Row struct {
 	BytesLive       int64   `json:"bytes_live"`
 	BytesDead       int64   `json:"bytes_dead"`
 	BytesMetadata   int64   `json:"bytes_metadata"` // always bytes
-	BytesPeak       int64   `json:"bytes_peak"`
+	BytesPeak       int64   `json:"bytes_peak"`     // of the store and our books, the largest seen at a look every 65,536 requests; objects where sizes are
 	OriginRows      int64   `json:"origin_rows"`
 	OriginMS        float64 `json:"origin_ms"`
 

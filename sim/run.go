@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,7 +19,8 @@ type Job struct {
 	Policy Policy
 	Size   Size
 	Seed   uint64
-	Warmup float64 // share of the requests, 0..1, that are replayed but not counted
+	Warmup float64       // share of the requests, 0..1, that are replayed but not counted
+	TTL    time.Duration // time to live of every copy, from the start of its load on; 0: for ever
 }
 
 // Run runs jobs on so many workers and returns their rows in the order of the jobs: the same
@@ -73,9 +75,9 @@ func (j Job) run(ctx context.Context, done func(int)) (row *Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &replay{trace: j.Trace, cache: c, checker: newChecker(j.Trace, j.Trace.stored(w)), wide: w, bytes: j.Size.Bytes,
+	p := &replay{trace: j.Trace, cache: c, checker: newChecker(j.Trace, j.Trace.stored(w), j.TTL), wide: w, bytes: j.Size.Bytes,
 		warmup: int(j.Warmup * float64(len(j.Trace.ids)))}
-	p.row = Row{Trace: j.Trace.Name, Policy: j.Policy.Text, Size: capacity, SizeUnit: "objects", Seed: j.Seed, sizeText: j.Size.Text}
+	p.row = Row{Trace: j.Trace.Name, Policy: j.Policy.Text, Size: capacity, SizeUnit: "objects", Seed: j.Seed, TTLSeconds: j.TTL.Seconds(), sizeText: j.Size.Text}
 	if j.Size.Bytes {
 		p.row.SizeUnit = "bytes"
 	}
@@ -91,8 +93,11 @@ func (j Job) cache() (cache, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	if j.TTL > 0 && j.Trace.times == nil {
+		return nil, 0, fmt.Errorf("%w: a time to live needs a clock, and %s has none", ErrConfig, j.Trace.Name)
+	}
 	if j.Policy.info == nil {
-		c, err := newOurs(j.Policy, j.Trace, j.Size, capacity, j.Seed)
+		c, err := newOurs(j, capacity)
 		return c, capacity, err
 	}
 	w, err := j.wide()
@@ -107,7 +112,7 @@ func (j Job) cache() (cache, int64, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: policy %q: %w", ErrConfig, j.Policy.Text, err)
 	}
-	return newRival(b, j.Trace, w, j.Size.Bytes), capacity, nil
+	return newRival(b, j.Trace, w, j.Size.Bytes, j.TTL), capacity, nil
 }
 
 // wide returns which pages the job's loads bring along; nil: none.

@@ -101,7 +101,7 @@ func TestPagesBroughtAlongAreNeverStale(t *testing.T) {
 				if wide.StaleServed != 0 || wide.Hits+wide.Misses != one.Requests || wide.PrefetchUsed > min(wide.Prefetched, wide.Hits) {
 					t.Errorf("%s at %s: %+v", p, s, wide)
 				}
-				if p != "none" && s == "20" && (wide.PrefetchUsed == 0 || wide.OriginQueries >= one.OriginQueries) {
+				if p != "none" && s == "20" && wide.PrefetchUsed == 0 || p == "lru" && wide.OriginQueries >= one.OriginQueries {
 					t.Errorf("%s at %s: %d pages used, %d queries instead of %d", p, s, wide.PrefetchUsed, wide.OriginQueries, one.OriginQueries)
 				}
 			}

@@ -73,7 +73,7 @@ func (c *runCmd) check() error {
 	fault(c.Jobs < 0, "-j must be at least 0")
 	fault(c.MaxTime < 0, "--max-time must not be negative")
 	fault(len(c.Size) == 0, "no cache size given")
-	fault(c.TTL != "", "--ttl is not supported yet: copies end by writes and eviction only")
+	fault(c.TTL < 0, "--ttl must not be negative")
 	fault(len(c.Traces) == 0, "no trace given: say simulate run TRACE…")
 	return errors.Join(faults...)
 }

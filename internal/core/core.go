@@ -7,6 +7,7 @@ package core
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/foliocache/folio/arena"
 )
@@ -25,6 +26,7 @@ type Query struct {
 	Tags  []Tag   // further tags it depends on; the core keeps the slice
 	Depth uint8   // depth bucket: 0 not a page, 1 page 1, 2 page 2, 3 pages 3–5, 4 pages 6–10, 5 deeper
 	Cost  float32 // expected load time in ms; 0 = unknown
+	Now   int64   // in any unit, since some start; needed where copies have a time to live
 }
 
 // Action is what the caller must do to answer a read.
@@ -56,9 +58,10 @@ type Loaded struct {
 // Core is the state of one cache.
 type Core struct {
 	arena  *arena.Arena
-	epoch  uint64
+	config Config
 	tags   map[Tag]*tag
 	stored []Stamp                  // of the feed, when a slot's unit was loaded
+	born   []int64                  // when that load began; nil: copies live for ever
 	more   map[arena.Slot][]stamped // of its further tags, where it has any
 	loads  []loading
 	landed []uint32          // places in loads that are free
@@ -77,9 +80,15 @@ type stamped struct {
 	stamp Stamp
 }
 
-// New builds a core over an arena. Epoch tells this history from all others.
-func New(a *arena.Arena, epoch uint64) *Core {
-	return &Core{arena: a, epoch: epoch, tags: map[Tag]*tag{}, more: map[arena.Slot][]stamped{}, flying: map[uint64]uint32{}}
+// Config says what is valid beside what no write has outdated.
+type Config struct {
+	Epoch uint64 // tells this history from all others
+	TTL   int64  // of a copy, from the start of its load on, in the unit of Query.Now; 0: for ever
+}
+
+// New builds a core over an arena.
+func New(a *arena.Arena, config Config) *Core {
+	return &Core{arena: a, config: config, tags: map[Tag]*tag{}, more: map[arena.Slot][]stamped{}, flying: map[uint64]uint32{}}
 }
 
 // Arena returns the arena, to read its counters.
@@ -96,7 +105,7 @@ func (c *Core) Lookup(q Query) Answer {
 	if at, ok := c.flying[q.Key]; ok && c.current(&c.loads[at]) {
 		return Answer{Action: Wait, Flight: c.flight(at)}
 	}
-	return Answer{Action: Load, Flight: c.start(loading{key: q.Key, tag: q.Feed, feed: feed.at(c.epoch), stamps: c.capture(q)})}
+	return Answer{Action: Load, Flight: c.start(loading{key: q.Key, tag: q.Feed, feed: feed.at(c.config.Epoch), born: q.Now, stamps: c.capture(q)})}
 }
 
 // Complete takes a flight's result and reports whether it may be published: not if a tag of
@@ -135,6 +144,12 @@ func (c *Core) keep(l *loading, u Loaded) {
 		c.stored = append(c.stored, Stamp{})
 	}
 	c.stored[slot] = l.feed
+	if c.config.TTL > 0 {
+		for len(c.born) < len(c.stored) {
+			c.born = append(c.born, 0)
+		}
+		c.born[slot] = l.born
+	}
 	if len(l.stamps) > 0 {
 		c.more[slot] = l.stamps
 	} else if len(c.more) > 0 {
@@ -143,16 +158,19 @@ func (c *Core) keep(l *loading, u Loaded) {
 }
 
 // request describes a read or a load to the arena. Copies are stale if they are of an older
-// version: the composite's, and those that only shadows still hold, be it that the unit was
+// version or too old: the composite's, and those that only shadows still hold, be it that the unit was
 // brought along by another's load and not read since the write.
 func (c *Core) request(slot arena.Slot, q Query, feed *tag) arena.Request {
 	return arena.Request{Key: q.Key, Feed: uint64(q.Feed), Depth: q.Depth, Hazard: feed.threat(), Cost: q.Cost,
-		Stale: slot != arena.NoSlot && !c.valid(slot, feed)}
+		Stale: slot != arena.NoSlot && !c.valid(slot, feed, q.Now)}
 }
 
-// valid reports whether the stamps of a slot's copies are the current ones.
-func (c *Core) valid(slot arena.Slot, feed *tag) bool {
-	return c.stored[slot] == feed.at(c.epoch) && (len(c.more) == 0 || c.unchanged(c.more[slot]))
+// valid reports whether a slot's copies are young enough and their stamps the current ones.
+func (c *Core) valid(slot arena.Slot, feed *tag, now int64) bool {
+	if c.config.TTL > 0 && now-c.born[slot] >= c.config.TTL {
+		return false
+	}
+	return c.stored[slot] == feed.at(c.config.Epoch) && (len(c.more) == 0 || c.unchanged(c.more[slot]))
 }
 
 func (c *Core) unchanged(stamps []stamped) bool {
@@ -162,4 +180,12 @@ func (c *Core) unchanged(stamps []stamped) bool {
 		}
 	}
 	return true
+}
+
+// Metadata returns the bytes of heap that the core takes beside its arena, roughly.
+func (c *Core) Metadata() int64 {
+	const mapped = 2 // bytes that a map takes for a byte in it
+	return int64(cap(c.stored))*int64(unsafe.Sizeof(Stamp{})) + int64(cap(c.born))*8 +
+		int64(cap(c.loads))*int64(unsafe.Sizeof(loading{})) + int64(cap(c.landed))*4 +
+		mapped*(int64(len(c.tags))*int64(8+8+unsafe.Sizeof(tag{}))+int64(len(c.more))*int64(4+unsafe.Sizeof([]stamped{}))+int64(len(c.flying))*12)
 }

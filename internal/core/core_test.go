@@ -15,7 +15,7 @@ func newCore(t testing.TB, c arena.Config) *Core {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(a, 7)
+	return New(a, Config{Epoch: 7})
 }
 
 // roomy is a core in which nothing is evicted.
@@ -194,13 +194,28 @@ func TestAUnitOfAnotherFeedPanics(t *testing.T) {
 	c.Complete(f, Loaded{Query: q(2, 11), Size: 1})
 }
 
+func TestACopyLivesFromTheStartOfItsLoadOn(t *testing.T) {
+	c := roomy(t)
+	c.config.TTL = 50
+	at := func(now int64) Query { return Query{Key: 1, Feed: 10, Now: now} }
+	f := want(t, c, at(100), Load).Flight
+	if !c.Complete(f, Loaded{Query: at(120), Size: 1}) {
+		t.Fatal("not kept")
+	}
+	want(t, c, at(149), Serve)
+	load(t, c, at(150))
+	want(t, c, at(199), Serve)
+	want(t, c, at(90), Serve) // a clock that goes back
+	load(t, c, at(200))
+}
+
 func TestStampsOfAnotherEpochAreNeverCurrent(t *testing.T) {
 	c := roomy(t)
 	load(t, c, q(1, 10))
 	slot, _ := c.arena.Find(1)
 	for _, s := range []Stamp{{8, 0}, {6, 0}, {7, 1}, {7, ^uint64(0)}} {
 		c.stored[slot] = s
-		if c.valid(slot, c.tags[10]) {
+		if c.valid(slot, c.tags[10], 0) {
 			t.Errorf("%v passes for %v", s, c.stamp(10))
 		}
 	}

@@ -26,12 +26,12 @@ func (k *tag) at(epoch uint64) Stamp {
 	return k.stamp
 }
 
-func (c *Core) stamp(t Tag) Stamp { return c.tags[t].at(c.epoch) }
+func (c *Core) stamp(t Tag) Stamp { return c.tags[t].at(c.config.Epoch) }
 
 func (c *Core) known(t Tag) *tag {
 	k, ok := c.tags[t]
 	if !ok {
-		k = &tag{stamp: Stamp{Epoch: c.epoch}}
+		k = &tag{stamp: Stamp{Epoch: c.config.Epoch}}
 		c.tags[t] = k
 	}
 	return k

@@ -12,6 +12,7 @@ type loading struct {
 	key    uint64
 	tag    Tag       // the feed
 	feed   Stamp     // its stamp before the load began
+	born   int64     // when the load began
 	stamps []stamped // those of further tags
 }
 
