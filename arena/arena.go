@@ -79,6 +79,9 @@ func New(c Config) (*Arena, error) {
 	if c.Entries == 0 {
 		c.Entries = int(c.Geometry.Probation + c.Geometry.Main)
 	}
+	if most := int(c.Geometry.Most); most > 0 {
+		c.Entries = min(c.Entries, most)
+	}
 	if c.Rule != "" {
 		c.Strategies = []string{c.Rule}
 	} else if len(c.Strategies) == 0 {
@@ -92,7 +95,10 @@ func New(c Config) (*Arena, error) {
 		a.rules = append(a.rules, s)
 	}
 	if c.Geometry.Probation == 0 {
-		faults = append(faults, fmt.Errorf("arena: no capacity"))
+		faults = append(faults, errors.New("arena: no capacity"))
+	}
+	if g := c.Geometry; g.Most > 0 && int(g.Most) < 2*g.Buckets {
+		faults = append(faults, fmt.Errorf("arena: a bound of %d entries; rings of %d buckets need %d", g.Most, g.Buckets, 2*g.Buckets))
 	}
 	var err error
 	a.arbiter, err = newArbiter(c.Arbiter, ArbiterConfig{Arms: c.Strategies, Entries: c.Entries, Seed: c.Seed})

@@ -71,7 +71,7 @@ func (p *plane) checkTable(f *faults) map[Slot]bool {
 // check recounts one world and books in known what it knows.
 func (w *world) check(f *faults, known []uint8) {
 	var entries, bytes int64
-	ghosts := uint64(0)
+	ghosts, remembered := uint64(0), uint32(0)
 	for slot := range w.plane.units {
 		s, size := w.state(Slot(slot)), w.plane.units[slot].size
 		switch s.place {
@@ -80,6 +80,7 @@ func (w *world) check(f *faults, known []uint8) {
 			continue
 		case inGhost:
 			ghosts += uint64(size)
+			remembered++
 			f.want(w.ghosts.queue.holds(Slot(slot), s.index), "world %d: the ghost's queue lacks slot %d", w.number, slot)
 		default:
 			entries++
@@ -93,7 +94,7 @@ func (w *world) check(f *faults, known []uint8) {
 		known[slot]++
 	}
 	f.want(entries == w.Entries && bytes == w.Bytes, "world %d: %d entries of %d bytes, the counters say %d of %d", w.number, entries, bytes, w.Entries, w.Bytes)
-	f.want(ghosts == w.ghosts.bytes, "world %d: ghosts of %d bytes, the counter says %d", w.number, ghosts, w.ghosts.bytes)
+	f.want(ghosts == w.ghosts.bytes && remembered == w.ghosts.units, "world %d: %d ghosts of %d bytes, the counters say %d of %d", w.number, remembered, ghosts, w.ghosts.units, w.ghosts.bytes)
 	f.want(w.Admitted-w.Evicted-w.Invalidated == w.Entries, "world %d: %d admitted - %d evicted - %d invalidated are not %d entries", w.number, w.Admitted, w.Evicted, w.Invalidated, w.Entries)
 	f.want(w.Hits <= w.Requests, "world %d: %d hits in %d requests", w.number, w.Hits, w.Requests)
 	f.want(uint64(w.Bytes) <= w.probation.used()+w.main.used(), "world %d: %d live bytes in rings of %d", w.number, w.Bytes, w.probation.used()+w.main.used())
@@ -111,7 +112,7 @@ func (b *bucket) holds(slot Slot, index uint32) bool {
 func (w *world) checkRing(f *faults, r *ring, p place) {
 	for n := range r.buckets {
 		b := &r.buckets[n]
-		f.want(b.tail-b.head <= uint32(len(b.entries)), "world %d: ring %d bucket %d holds %d of %d", w.number, p, n, b.tail-b.head, len(b.entries))
+		f.want(b.tail-b.head <= min(r.most, uint32(len(b.entries))), "world %d: ring %d bucket %d holds %d of %d", w.number, p, n, b.tail-b.head, len(b.entries))
 		next := b.offset // where the entry that follows begins
 		for i := b.tail; i != b.head; {
 			i--

@@ -1,6 +1,9 @@
 package arena
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Geometry says how a capacity is cut into rings.
 type Geometry struct {
@@ -8,6 +11,7 @@ type Geometry struct {
 	Buckets         int    // FIFOs that each ring is cut into
 	Chunk           uint64 // no entry crosses a multiple of it; 0 = none
 	Header          uint32 // bytes an entry takes beside its key and value
+	Most            uint32 // entries that both rings may hold, outdated ones included; 0 = as many as fit
 }
 
 // probationShare is the small ring's part of the capacity (S3-FIFO, section 4.1).
@@ -45,13 +49,35 @@ func Fastcache(capacity int64) (Geometry, error) {
 		Buckets: fastcacheBuckets, Chunk: fastcacheChunk, Header: fastcacheHeader}, nil
 }
 
-func (g Geometry) probation() ring { return newRing(g.Buckets, g.Probation/uint64(g.Buckets), g.Chunk) }
-func (g Geometry) main() ring      { return newRing(g.Buckets, g.Main/uint64(g.Buckets), g.Chunk) }
+func (g Geometry) probation() ring { return g.ring(g.Probation, g.Most-g.mostMain()) }
+func (g Geometry) main() ring      { return g.ring(g.Main, g.mostMain()) }
 
-// ghost returns how much a world remembers of what it dropped: main's size once more.
-func (g Geometry) ghost() uint64 { return g.Main }
+func (g Geometry) ring(capacity uint64, most uint32) ring {
+	r := newRing(g.Buckets, capacity/uint64(g.Buckets), g.Chunk)
+	if g.Most > 0 {
+		r.most = max(1, most/uint32(g.Buckets))
+	}
+	return r
+}
+
+// mostMain returns main's part of the entries: what a tenth, and one a bucket, leaves.
+func (g Geometry) mostMain() uint32 {
+	return g.Most - max(min(g.Most, uint32(g.Buckets)), g.Most/probationShare)
+}
+
+// ghosts returns a world's memory of what it dropped: as much as main holds.
+func (g Geometry) ghosts() ghosts {
+	if g.Most > 0 {
+		return ghosts{limit: g.Main, most: g.mostMain()}
+	}
+	return ghosts{limit: g.Main, most: math.MaxUint32}
+}
 
 // scaled returns the geometry of a shadow that sees one of n feeds.
 func (g Geometry) scaled(n uint64) Geometry {
-	return Geometry{Probation: max(1, g.Probation/n), Main: max(1, g.Main/n), Buckets: 1}
+	s := Geometry{Probation: max(1, g.Probation/n), Main: max(1, g.Main/n), Buckets: 1}
+	if g.Most > 0 {
+		s.Most = max(2, g.Most/uint32(n))
+	}
+	return s
 }

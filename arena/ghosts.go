@@ -7,13 +7,22 @@ import "github.com/foliocache/folio/strategy"
 type ghosts struct {
 	queue bucket
 	bytes uint64 // of the units remembered
-	limit uint64
+	units uint32
+	limit uint64 // of bytes
+	most  uint32 // of units
 }
 
 // push remembers a unit. The queue's offsets hold the sizes.
 func (g *ghosts) push(slot Slot, size uint32) (index uint32) {
 	g.bytes += uint64(size)
+	g.units++
 	return g.queue.push(entry{slot, size})
+}
+
+// drop books that a unit is remembered no more.
+func (g *ghosts) drop(size uint32) {
+	g.bytes -= uint64(size)
+	g.units--
 }
 
 // resize books another size of a unit that is remembered.
@@ -45,7 +54,7 @@ func (w *world) toGhost(slot Slot, s *state) {
 func (w *world) leaveGhost(slot Slot, s *state) {
 	u := &w.plane.units[slot]
 	if s.place == inGhost {
-		w.ghosts.bytes -= uint64(u.size)
+		w.ghosts.drop(u.size)
 		s.place = nowhere
 	} else {
 		u.known++
@@ -58,10 +67,10 @@ func (w *world) forgetOld() {
 	for q.head != q.tail {
 		e := q.at(q.head)
 		if s := w.state(e.slot); s.place == inGhost && s.index == q.head {
-			if w.ghosts.bytes <= w.ghosts.limit && w.since(s) < strategy.TicksPerLap {
+			if w.ghosts.bytes <= w.ghosts.limit && w.ghosts.units <= w.ghosts.most && w.since(s) < strategy.TicksPerLap {
 				return
 			}
-			w.ghosts.bytes -= uint64(e.offset)
+			w.ghosts.drop(e.offset)
 			w.disown(e.slot, s)
 		}
 		q.head++

@@ -21,8 +21,10 @@ var geometries = map[string]struct {
 	"bytes":          {Plain(4000), func(r *rand.Rand) uint32 { return 1 + r.Uint32N(200) }},
 	"bimodal bytes":  {Plain(4000), func(r *rand.Rand) uint32 { return []uint32{10, 10, 10, 399, 400, 401, 3599, 3601}[r.IntN(8)] }},
 	"one byte":       {Plain(1), func(r *rand.Rand) uint32 { return 1 + r.Uint32N(3) }},
+	"few entries":    {Geometry{Probation: 400, Main: 3600, Buckets: 1, Most: 20}, func(r *rand.Rand) uint32 { return 1 + r.Uint32N(300) }},
 	"small main":     {Geometry{Probation: 100, Main: 20, Buckets: 1}, func(r *rand.Rand) uint32 { return 1 + r.Uint32N(60) }},
 	"chunked":        {Geometry{Probation: 4 * 256, Main: 4 * 1024, Buckets: 4, Chunk: 256, Header: 20}, func(r *rand.Rand) uint32 { return 1 + r.Uint32N(255) }},
+	"chunked few":    {Geometry{Probation: 4 * 256, Main: 4 * 1024, Buckets: 4, Chunk: 256, Header: 20, Most: 24}, func(r *rand.Rand) uint32 { return 1 + r.Uint32N(100) }},
 	"chunked narrow": {Geometry{Probation: 16 * 64, Main: 16 * 128, Buckets: 16, Chunk: 64, Header: 4}, func(r *rand.Rand) uint32 { return 1 + r.Uint32N(50) }},
 }
 

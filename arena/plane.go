@@ -41,7 +41,7 @@ func newPlane(g Geometry, entries int, rules []strategy.Strategy) *plane {
 	p.table = newTable(&p.units)
 	for i, r := range rules {
 		w := &world{plane: p, number: i, rule: r, probation: g.probation(), main: g.main(),
-			ghosts: ghosts{limit: g.ghost()}}
+			ghosts: g.ghosts()}
 		p.worlds = append(p.worlds, w)
 	}
 	return p
@@ -107,7 +107,7 @@ func (p *plane) resize(slot Slot, size uint32) {
 		case w.fits(size):
 			w.ghosts.resize(s.index, size)
 		default: // a ghost of what can never be stored would push out all others
-			w.ghosts.resize(s.index, 0)
+			w.ghosts.drop(u.size)
 			w.disown(slot, s)
 		}
 	}

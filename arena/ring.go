@@ -1,6 +1,9 @@
 package arena
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
 // ring is one byte ring of the store as bookkeeping: what fastcache holds, without the bytes.
 // It is a FIFO by write order; a write takes the place of the oldest bytes. With several
@@ -10,7 +13,9 @@ type ring struct {
 	capacity uint64 // of one bucket, in units of size
 	granule  uint   // entries begin at multiples of 1 << granule; 0 but for buckets of 2 GiB and more
 	chunk    uint64 // an entry never crosses a multiple of chunk; 0 = no such rule
+	most     uint32 // entries of one bucket
 	written  uint64 // so far, with what chunks waste
+	entries  uint64 // written so far
 }
 
 // bucket is one FIFO. Its offset is virtual: it only grows, and an entry is overwritten once
@@ -28,7 +33,7 @@ type entry struct {
 }
 
 func newRing(buckets int, capacity, chunk uint64) ring {
-	r := ring{buckets: make([]bucket, buckets), capacity: capacity, chunk: chunk}
+	r := ring{buckets: make([]bucket, buckets), capacity: capacity, chunk: chunk, most: math.MaxUint32}
 	for capacity>>r.granule >= 1<<31 {
 		r.granule++
 	}
@@ -65,13 +70,14 @@ func (r *ring) place(b *bucket, size uint64) uint64 {
 	return b.offset
 }
 
-// overwritten pops the oldest entry if a write of this size would take its bytes.
+// overwritten pops the oldest entry if a write of this size would take its bytes, or be an
+// entry too many.
 func (r *ring) overwritten(b *bucket, size uint64) (slot Slot, index uint32, ok bool) {
 	if b.head == b.tail {
 		return 0, 0, false
 	}
 	e := b.at(b.head)
-	if end := r.place(b, size) + r.round(size); end-r.begin(b, e) <= r.capacity {
+	if end := r.place(b, size) + r.round(size); end-r.begin(b, e) <= r.capacity && b.tail-b.head < r.most {
 		return 0, 0, false
 	}
 	b.head++
@@ -83,6 +89,7 @@ func (r *ring) write(b *bucket, slot Slot, size uint64) (index uint32) {
 	at := r.place(b, size)
 	end := at + r.round(size)
 	r.written += end - b.offset
+	r.entries++
 	b.offset = end
 	return b.push(entry{slot, uint32(at >> r.granule)})
 }
@@ -97,16 +104,23 @@ func (r *ring) round(size uint64) uint64 {
 	return (size + 1<<r.granule - 1) >> r.granule << r.granule
 }
 
-// laps returns how often the ring was written round, in 1/parts of a lap.
+// laps returns how often the ring was written round, in 1/parts of a lap: in bytes or in
+// entries, whichever is oftener.
 func (r *ring) laps(parts uint64) uint64 {
 	if r.total() == 0 {
 		return 0
 	}
-	return r.written * parts / r.total()
+	bytes := r.written * parts / r.total()
+	if r.most == math.MaxUint32 {
+		return bytes
+	}
+	return max(bytes, r.entries*parts/(uint64(r.most)*uint64(len(r.buckets))))
 }
 
 // wrapped reports whether the ring has begun to overwrite.
-func (r *ring) wrapped() bool { return r.written >= r.total() }
+func (r *ring) wrapped() bool {
+	return r.written >= r.total() || r.entries >= uint64(r.most)*uint64(len(r.buckets))
+}
 
 // at returns the entry of a running index.
 func (b *bucket) at(index uint32) *entry { return &b.entries[index&uint32(len(b.entries)-1)] }

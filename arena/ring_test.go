@@ -8,6 +8,7 @@ import (
 	"github.com/VictoriaMetrics/fastcache"
 	"github.com/cespare/xxhash/v2"
 	"github.com/foliocache/folio/internal/seed"
+	"github.com/google/go-cmp/cmp"
 )
 
 // keyIn returns a random key of 16 bytes that fastcache puts into some bucket.
@@ -147,6 +148,59 @@ func TestRingForgetsInTime(t *testing.T) {
 			}
 			ours.write(b, Slot(i), size)
 			held, sum = append(held, rounded), sum+rounded
+		}
+	}
+}
+
+// TestABoundOfEntriesIsACapacityInObjects: where bytes are no constraint, so many entries of one
+// size are what so many objects are.
+func TestABoundOfEntriesIsACapacityInObjects(t *testing.T) {
+	r := seed.Random(t)
+	for _, n := range []int{2, 7, 40, 300} {
+		bound := Plain(1 << 40)
+		bound.Most = uint32(n)
+		objects := newClient(t, Config{Geometry: Plain(int64(n)), Seed: 1})
+		entries := newClient(t, Config{Geometry: bound, Entries: 1 << 20, Seed: 1})
+		for range 20_000 {
+			k := key(int(r.ExpFloat64() * float64(n)))
+			objects.read(Request{Key: k, Feed: k}, 1)
+			entries.read(Request{Key: k, Feed: k}, 7)
+		}
+		a, b := objects.arena.Composite(), entries.arena.Composite()
+		b.Bytes /= 7
+		if diff := cmp.Diff(a, b); diff != "" || a.Hits == 0 || a.Entries > int64(n) {
+			t.Errorf("%d: %s", n, diff)
+		}
+		checked(t, entries.arena, 0)
+	}
+}
+
+func TestEntriesAreBoundedInEveryGeometry(t *testing.T) {
+	for name, g := range geometries {
+		if g.Most == 0 {
+			continue
+		}
+		r := seed.Random(t)
+		a, err := New(Config{Geometry: g.Geometry, Entries: 40})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 5000 {
+			step(a, r, g.size)
+			if e := a.Composite().Entries; e > int64(g.Most) {
+				t.Fatalf("%s: %d entries, the bound is %d", name, e, g.Most)
+			}
+		}
+	}
+	few := Geometry{Probation: 512 << 16, Main: 1024 << 16, Buckets: 512, Chunk: 1 << 16, Most: 1023}
+	if _, err := New(Config{Geometry: few}); err == nil {
+		t.Error("less than two entries a bucket are no error")
+	}
+	for _, most := range []uint32{1024, 1100, 2000, 5119, 5120, 100_000} {
+		few.Most = most
+		p, m := few.probation(), few.main()
+		if sum := 512 * (p.most + m.most); p.most == 0 || m.most == 0 || sum > most {
+			t.Errorf("%d entries are cut into %d and %d a bucket", most, p.most, m.most)
 		}
 	}
 }
