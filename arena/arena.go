@@ -231,6 +231,32 @@ func (a *Arena) Composite() Counters { return a.live.worlds[0].Counters }
 // Calibration returns how the composite's stated confidences came true.
 func (a *Arena) Calibration() *strategy.Calibration { return &a.live.worlds[0].calibrator.Calibration }
 
+// Standing tells how one strategy fares: in its shadow, or alone in the store.
+type Standing struct {
+	Name  string
+	Ruled int64 // requests that it ruled
+	Counters
+	Asked [strategy.Depths]int64 // requests that it saw, by depth bucket
+}
+
+// Standings returns how every strategy fares, in the order of Names. Sampled shadows see and
+// hold a part of what the composite does.
+func (a *Arena) Standings() []Standing {
+	if a.config.Rule != "" {
+		c := a.Composite()
+		return []Standing{{a.names[0], c.Requests, c, a.live.asked}}
+	}
+	p := a.live
+	if a.shadow != nil {
+		p = a.shadow
+	}
+	var all []Standing
+	for i, n := range a.names {
+		all = append(all, Standing{n, a.Ruled[i], p.worlds[1+i].Counters, p.asked})
+	}
+	return all
+}
+
 // Memory says what an arena's store and its own books take.
 type Memory struct {
 	Rings    int64 // size of both rings as far as they were ever written

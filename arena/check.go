@@ -3,6 +3,8 @@ package arena
 import (
 	"errors"
 	"fmt"
+
+	"github.com/foliocache/folio/strategy"
 )
 
 // Check recomputes every sum of the arena from scratch and returns what does not agree, joined;
@@ -96,10 +98,18 @@ func (w *world) check(f *faults, known []uint8) {
 	f.want(entries == w.Entries && bytes == w.Bytes, "world %d: %d entries of %d bytes, the counters say %d of %d", w.number, entries, bytes, w.Entries, w.Bytes)
 	f.want(ghosts == w.ghosts.bytes && remembered == w.ghosts.units, "world %d: %d ghosts of %d bytes, the counters say %d of %d", w.number, remembered, ghosts, w.ghosts.units, w.ghosts.bytes)
 	f.want(w.Admitted-w.Evicted-w.Invalidated == w.Entries, "world %d: %d admitted - %d evicted - %d invalidated are not %d entries", w.number, w.Admitted, w.Evicted, w.Invalidated, w.Entries)
+	f.want(sum(w.ClassHits) == w.Hits && sum(w.plane.asked) == w.Requests, "world %d: %d hits of %d requests by depth, %d of %d in all", w.number, sum(w.ClassHits), sum(w.plane.asked), w.Hits, w.Requests)
 	f.want(w.Hits <= w.Requests, "world %d: %d hits in %d requests", w.number, w.Hits, w.Requests)
 	f.want(uint64(w.Bytes) <= w.probation.used()+w.main.used(), "world %d: %d live bytes in rings of %d", w.number, w.Bytes, w.probation.used()+w.main.used())
 	w.checkRing(f, &w.probation, inProbation)
 	w.checkRing(f, &w.main, inMain)
+}
+
+func sum(counts [strategy.Depths]int64) (n int64) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
 }
 
 // holds reports whether the entry of a running index is there and is the slot's.

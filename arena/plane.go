@@ -33,6 +33,7 @@ type plane struct {
 	free   []Slot
 	table  table
 	sketch sketch
+	asked  [strategy.Depths]int64 // requests by depth bucket
 }
 
 // newPlane makes a plane with a world for each rule. All worlds have the same geometry.
@@ -50,6 +51,7 @@ func newPlane(g Geometry, entries int, rules []strategy.Strategy) *plane {
 // request books a request in every world and returns the set of worlds that miss, bit i for
 // world i.
 func (p *plane) request(slot Slot, r Request) (missed uint32) {
+	p.asked[r.Depth]++
 	freq := p.sketch.add(r.Key)
 	if slot != NoSlot {
 		u := &p.units[slot]

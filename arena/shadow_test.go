@@ -146,3 +146,33 @@ func TestConfigFaultsAreAllReported(t *testing.T) {
 		t.Error("an unknown rule is no error")
 	}
 }
+
+// TestStandingsTellHowEachStrategyFares: alone, as exact shadows and as sampled ones.
+func TestStandingsTellHowEachStrategyFares(t *testing.T) {
+	for name, c := range map[string]Config{"exact": {}, "sampled": {Exact: 64}, "alone": {Rule: "balanced"}} {
+		c.Geometry = Plain(200)
+		r := seed.Random(t)
+		client := newClient(t, c)
+		for range 20_000 {
+			n := int(r.ExpFloat64() * 300)
+			client.read(Request{Key: key(n), Feed: key(n), Depth: uint8(n % 4)}, 1)
+		}
+		a := client.arena
+		ruled := int64(0)
+		for i, s := range a.Standings() {
+			ruled += s.Ruled
+			if s.Name != a.Names()[i] || s.Hits == 0 || s.Entries == 0 || s.Asked[3] == 0 || s.ClassHits[3] == 0 || s.Asked[4] != 0 {
+				t.Errorf("%s: %+v", name, s)
+			}
+			if mean := s.Confidence / float64(s.Decisions); mean <= 0 || mean >= 1 {
+				t.Errorf("%s: %s has a mean confidence of %v", name, s.Name, mean)
+			}
+			if c.Rule == "" && (s.Requests != a.Shadowed || s.Requests-s.Hits != a.Missed[i]) {
+				t.Errorf("%s: %s: %d hits of %d, the contest says %d misses of %d", name, s.Name, s.Hits, s.Requests, a.Missed[i], a.Shadowed)
+			}
+		}
+		if ruled != a.Composite().Requests {
+			t.Errorf("%s: ruled %d requests of %d", name, ruled, a.Composite().Requests)
+		}
+	}
+}

@@ -84,6 +84,8 @@ func (w *world) evidence(slot Slot, s *state, m strategy.Moment) strategy.Eviden
 // estimate opens with the move that follows.
 func (w *world) ask(slot Slot, s *state, m strategy.Moment) (ok bool, p float64) {
 	p, hope, cell := w.estimator.Estimate(w.evidence(slot, s, m), w.clock)
+	w.Decisions++
+	w.Confidence += p
 	v := w.rule.Decide(strategy.Candidate{Moment: m, Confidence: p, Hope: hope, Price: w.price.K(), Hits: s.hits, Credit: s.credit()})
 	kind := stay
 	if m == strategy.Fill {

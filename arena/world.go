@@ -41,6 +41,10 @@ type Counters struct {
 	Invalidated    int64 // copies found outdated
 	Moved          int64 // writes of units already held: promotions and further laps
 	Entries, Bytes int64 // live units now, and their bytes
+
+	ClassHits  [strategy.Depths]int64 // hits by depth bucket
+	Decisions  int64                  // of the rule
+	Confidence float64                // sum of the estimates that they were made on, each 0..1
 }
 
 // preview reads the states of the units next in a queue, some at a time: so their cache lines
@@ -91,6 +95,7 @@ func (w *world) touch(slot Slot, cost float64) bool {
 		w.price.Hit(float64(w.since(s))/strategy.TicksPerLap, cost/float64(w.plane.units[slot].size))
 	}
 	w.Hits++
+	w.ClassHits[w.plane.units[slot].depth()]++
 	s.hits = min(s.hits+1, 15)
 	s.earn()
 	s.hitAt = w.hand(s.place)

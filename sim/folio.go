@@ -24,6 +24,10 @@ func newOurs(j Job, capacity int64) (*ours, error) {
 		return nil, fmt.Errorf("%w: policy %q: exact: want a whole number from 1", ErrConfig, p.Text)
 	}
 	c.Exact = exact
+	most, err := strconv.ParseUint(p.Params["entries"], 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("%w: policy %q: entries: want a whole number, 0 for no bound", ErrConfig, p.Text)
+	}
 	if s.Bytes {
 		c.Entries = int(max(64, capacity*int64(t.units)/max(1, t.Bytes())))
 	}
@@ -39,6 +43,7 @@ func newOurs(j Job, capacity int64) (*ours, error) {
 	}
 	var a *arena.Arena
 	if err == nil {
+		c.Geometry.Most = uint32(most)
 		a, err = arena.New(c)
 	}
 	if err != nil {
@@ -95,17 +100,28 @@ func (o *ours) bytes() int64 {
 	return m.Rings + m.Metadata + o.core.Metadata()
 }
 
+func standing(s arena.Standing) StrategyRow {
+	row := StrategyRow{Ruled: s.Ruled, ShadowHitRatio: ratio(s.Hits, s.Requests), Hits: s.Hits, Misses: s.Requests - s.Hits,
+		Entries: s.Entries, Decisions: s.Decisions, Confidence: s.Confidence / float64(max(1, s.Decisions))}
+	if s.Asked[0] == s.Requests {
+		return row // a key trace
+	}
+	row.Classes = map[string]Class{}
+	for d, n := range s.Asked {
+		if n > 0 {
+			row.Classes[Depths[d]] = Class{Requests: n, Hits: s.ClassHits[d]}
+		}
+	}
+	return row
+}
+
 // contest reports how the strategies fared.
 func contest(a *arena.Arena) *Folio {
 	cal := a.Calibration()
 	f := &Folio{Strategies: map[string]StrategyRow{}, Ruling: a.Ruling(), Switches: a.Switches, Shadowed: a.Shadowed,
 		Brier: cal.Brier(), BrierSkill: cal.Skill(), ECE: cal.ECE(), Arbiter: a.Arbiter()}
-	for i, n := range a.Names() {
-		s := StrategyRow{Ruled: a.Ruled[i]}
-		if a.Shadowed > 0 {
-			s.ShadowHitRatio = 1 - float64(a.Missed[i])/float64(a.Shadowed)
-		}
-		f.Strategies[n] = s
+	for _, s := range a.Standings() {
+		f.Strategies[s.Name] = standing(s)
 	}
 	if a.Shadowed > 0 {
 		f.ShadowHitRatio = 1 - float64(a.Own)/float64(a.Shadowed)

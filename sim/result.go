@@ -110,6 +110,13 @@ type Folio struct {
 type StrategyRow struct {
 	Ruled          int64   `json:"ruled"` // reads that it ruled
 	ShadowHitRatio float64 `json:"shadow_hit_ratio"`
+	Hits           int64   `json:"hits"` // of the reads that its shadow saw
+	Misses         int64   `json:"misses"`
+	Entries        int64   `json:"entries"`    // that its shadow holds at the end
+	Decisions      int64   `json:"decisions"`  // that it took in its shadow
+	Confidence     float64 `json:"confidence"` // mean of those they were taken on, 0..1
+
+	Classes map[string]Class `json:"classes,omitempty"`
 }
 
 // CalibrationBin compares a tenth of the stated confidences with what came true.

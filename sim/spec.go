@@ -48,6 +48,7 @@ func folioInfo() baseline.Info {
 		{Name: "strategy", Default: "", Doc: "one strategy rules alone: " + strings.Join(strategy.Names(), ", ")},
 		{Name: "arbiter", Default: "hedge", Doc: "who chooses the ruling strategy: " + strings.Join(arena.Arbiters(), ", ")},
 		{Name: "geometry", Default: "auto", Doc: "plain, or fastcache as it is laid out in memory; auto: fastcache for bytes"},
+		{Name: "entries", Default: "0", Doc: "how many entries it may hold beside its size, outdated ones included; 0: as many as fit"},
 		{Name: "exact", Default: strconv.Itoa(arena.DefaultExact), Doc: "shadows see every feed up to so many entries, a sample of half to all of that above"},
 	}}
 }

@@ -15,6 +15,9 @@ type Evidence struct {
 	Age     uint8 // quarters of a lap, 0..3, since the last hit (tails) or since it was dropped (Fill); 4 = not hit
 }
 
+// Depths is the number of depth buckets, see [Evidence].
+const Depths = 6
+
 // Cell names the row of an [Estimator] that some evidence falls into: 0..Cells-1.
 type Cell uint16
 
@@ -27,7 +30,7 @@ const Cells = features * classes
 const (
 	features = 512 // cells of one class: moment, frequency, hits, age
 	classes  = depths * hazards
-	depths   = 6
+	depths   = Depths
 	hazards  = 3
 	freqs    = 4
 )
