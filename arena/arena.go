@@ -9,6 +9,7 @@ package arena
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/foliocache/folio/strategy"
 )
@@ -53,12 +54,13 @@ type Competition struct {
 
 // Request is one read of a unit.
 type Request struct {
-	Key    uint64  // hash of the unit's key
-	Feed   uint64  // hash of its feed: the unit of sampling
-	Depth  uint8   // depth bucket, see strategy.Evidence
-	Hazard uint8   // write hazard of the feed, see strategy.Evidence
-	Stale  bool    // a copy from before this request is of an older version
-	Cost   float32 // what a load is expected to cost, in ms; 0 = unknown, every load costs the same
+	Key     uint64  // hash of the unit's key
+	Feed    uint64  // hash of its feed: the unit of sampling
+	Depth   uint8   // depth bucket, see strategy.Evidence
+	Hazard  uint8   // write hazard of the feed, see strategy.Evidence
+	Stale   bool    // a copy from before this request is of an older version
+	Version uint32  // of the unit's data; for sampled shadows, which Stale does not speak of
+	Cost    float32 // what a load is expected to cost, in ms; 0 = unknown, every load costs the same
 }
 
 func (r Request) cost() float64 {
@@ -129,6 +131,7 @@ func (a *Arena) build() {
 		}
 		a.live = newPlane(g, entries, all[:1])
 		a.shadow = newPlane(g.scaled(a.rate), entries/int(a.rate), all)
+		a.shadow.versions = []uint32{}
 	}
 	a.live.worlds[0].calibrator = new(strategy.Calibrator)
 }
@@ -155,9 +158,10 @@ func (a *Arena) Request(slot Slot, r Request) bool {
 		a.judge(missed, r)
 	} else if a.sampled(r.Feed) {
 		s := a.shadow.table.find(r.Key)
+		r.Stale = r.Stale || a.shadow.outdated(s, r)
 		m := a.shadow.request(s, r)
 		if hit && m != 0 {
-			a.shadow.fill(s, r, a.live.units[slot].size)
+			a.shadow.fill(a.shadow.table.find(r.Key), r, a.live.units[slot].size) // found anew: it may just be forgotten
 		}
 		a.judge(m, r)
 	}
@@ -190,9 +194,9 @@ func (a *Arena) follow(ruling int) {
 	if a.shadow != nil {
 		shadows = a.shadow
 	}
-	for _, w := range []*world{a.live.worlds[0], shadows.worlds[0]} {
-		w.rule = a.rules[ruling]
-		w.estimator.Adopt(&shadows.worlds[1+ruling].estimator)
+	for _, p := range slices.Compact([]*plane{a.live, shadows}) {
+		p.worlds[0].rule = a.rules[ruling]
+		p.worlds[0].estimator.Adopt(&shadows.worlds[1+ruling].estimator)
 	}
 }
 
@@ -202,18 +206,21 @@ func (a *Arena) Lap() float64 {
 	return float64(w.clock) / strategy.TicksPerLap
 }
 
-// Fill offers a loaded unit of some size (key and value; >= 1) and returns its slot, or NoSlot
-// if it was stored nowhere and is not remembered either.
-func (a *Arena) Fill(slot Slot, r Request, size uint32) Slot {
+// Fill offers a loaded unit of some size (key and value; >= 1). It returns the unit's slot, or
+// NoSlot if it is not even remembered, and whether a new copy is stored.
+func (a *Arena) Fill(slot Slot, r Request, size uint32) (_ Slot, stored bool) {
 	size = max(1, size) + a.config.Geometry.Header
+	before := a.live.worlds[0].Admitted
 	slot = a.live.fill(slot, r, size)
 	if a.shadow != nil && a.sampled(r.Feed) {
-		a.shadow.fill(a.shadow.table.find(r.Key), r, size)
+		s := a.shadow.table.find(r.Key)
+		r.Stale = r.Stale || a.shadow.outdated(s, r)
+		a.shadow.fill(s, r, size)
 	}
 	if a.live.units[slot].known == 0 {
-		return NoSlot
+		return NoSlot, false
 	}
-	return slot
+	return slot, a.live.worlds[0].Admitted > before
 }
 
 // Slots returns an upper bound of the slots in use: slots are 0..Slots-1.

@@ -90,7 +90,7 @@ func (c *client) write(key uint64) { c.version[key]++ }
 func (c *client) read(r Request, size uint32) bool {
 	slot, _ := c.arena.Find(r.Key)
 	v, loaded := c.filled[r.Key]
-	r.Stale = loaded && v != c.version[r.Key]
+	r.Stale, r.Version = loaded && v != c.version[r.Key], uint32(c.version[r.Key])
 	if c.arena.Request(slot, r) {
 		c.hits++
 		return true

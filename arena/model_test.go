@@ -69,6 +69,7 @@ func step(a *Arena, r *rand.Rand, size func(*rand.Rand) uint32) {
 	slot, resident := a.Find(q.Key)
 	if r.IntN(10) > 0 {
 		q.Stale = r.IntN(8) == 0
+		q.Version = r.Uint32N(2)
 		hit := a.Request(slot, q)
 		if hit != (resident && !q.Stale) {
 			panic(fmt.Sprintf("resident %t, stale %t, hit %t", resident, q.Stale, hit))

@@ -26,14 +26,15 @@ func (u *unit) hazard() uint8 { return u.class & 15 }
 // plane is a set of worlds over the same requests: one index, one frequency sketch, and for
 // each unit one state a world, side by side in memory.
 type plane struct {
-	worlds []*world
-	units  []unit
-	others []state                 // of the other worlds: unit 0, unit 1, …
-	told   [][2]strategy.Statement // what the first world stated of each unit; nil if nobody is told
-	free   []Slot
-	table  table
-	sketch sketch
-	asked  [strategy.Depths]int64 // requests by depth bucket
+	worlds   []*world
+	units    []unit
+	others   []state                 // of the other worlds: unit 0, unit 1, …
+	told     [][2]strategy.Statement // what the first world stated of each unit; nil if nobody is told
+	versions []uint32                // of each unit's data when it was last filled; nil: callers tell what is stale
+	free     []Slot
+	table    table
+	sketch   sketch
+	asked    [strategy.Depths]int64 // requests by depth bucket
 }
 
 // newPlane makes a plane with a world for each rule. All worlds have the same geometry.
@@ -89,11 +90,19 @@ func (p *plane) fill(slot Slot, r Request, size uint32) Slot {
 		p.resize(slot, size)
 	}
 	u.class = class(r)
+	if p.versions != nil {
+		p.versions[slot] = r.Version
+	}
 	for _, w := range p.worlds {
 		w.fill(slot)
 	}
 	p.forget(slot)
 	return slot
+}
+
+// outdated reports whether a unit's copies are of another version than the one a request is for.
+func (p *plane) outdated(slot Slot, r Request) bool {
+	return slot != NoSlot && p.versions[slot] != r.Version
 }
 
 // freq returns how often a unit was asked for lately, without a look into the sketch.
@@ -129,6 +138,9 @@ func (p *plane) create(key uint64) Slot {
 		if p.worlds[0].calibrator != nil {
 			p.told = append(p.told, [2]strategy.Statement{})
 		}
+		if p.versions != nil {
+			p.versions = append(p.versions, 0)
+		}
 	}
 	p.units[s] = unit{key: key, freq: p.sketch.count(key), halved: p.sketch.halved, first: noState}
 	p.table.insert(key, s)
@@ -151,7 +163,7 @@ func (p *plane) forget(slot Slot) {
 // metadata returns the bytes of heap that the plane takes.
 func (p *plane) metadata() int64 {
 	n := int64(cap(p.units))*int64(unsafe.Sizeof(unit{})) + int64(cap(p.others))*int64(unsafe.Sizeof(state{})) +
-		int64(cap(p.told))*int64(unsafe.Sizeof(p.told[0])) + int64(cap(p.free))*4 + int64(len(p.table.places))*8 + int64(len(p.sketch.words))*8
+		int64(cap(p.told))*int64(unsafe.Sizeof(p.told[0])) + int64(cap(p.free)+cap(p.versions))*4 + int64(len(p.table.places))*8 + int64(len(p.sketch.words))*8
 	for _, w := range p.worlds {
 		n += w.probation.metadata() + w.main.metadata() + w.ghosts.queue.metadata() + w.estimator.Metadata()
 		if w.calibrator != nil {

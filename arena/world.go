@@ -259,7 +259,8 @@ func (w *world) writeMain(slot Slot, b *bucket, size uint32) {
 	w.clock = uint32(w.main.laps(strategy.TicksPerLap))
 	w.hands[1] = uint8(w.clock / (strategy.TicksPerLap / 64))
 	s.hitAt = w.hands[1]
-	for range w.clock/(strategy.TicksPerLap/16) - before/(strategy.TicksPerLap/16) {
+	const sixteenth = strategy.TicksPerLap / 16
+	for range (before%sixteenth + (w.clock - before)) / sixteenth { // the clock wraps
 		w.price.Decay()
 	}
 	w.hold(size, 1)

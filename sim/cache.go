@@ -169,8 +169,8 @@ func (v *rival) bring(unit, version uint32, born int64, size uint32) {
 	}
 	outdated, before := v.outdated(unit, version, born), v.policy.Usage().Admitted
 	v.put(unit, version, born, size)
+	v.brought++
 	if outdated || v.policy.Usage().Admitted > before {
-		v.brought++
 		v.unread[unit] = true
 	}
 }

@@ -48,6 +48,7 @@ func (p *replay) run(ctx context.Context, done func(requests int)) error {
 		}
 	}
 	p.land(1<<63 - 1)
+	p.row.BytesPeak = max(p.row.BytesPeak, p.cache.bytes())
 	p.finish()
 	return ctx.Err()
 }
@@ -238,5 +239,5 @@ func (p *pending) rest(r read) int64 {
 			return l.at - r.now
 		}
 	}
-	return 0
+	panic("sim: a read waits for no load")
 }

@@ -51,8 +51,8 @@ type Row struct {
 	HitRatio        float64 `json:"hit_ratio"`
 	ByteHitRatio    float64 `json:"byte_hit_ratio"`
 	OriginQueries   int64   `json:"origin_queries"`
-	Prefetched      int64   `json:"prefetched"`
-	PrefetchUsed    int64   `json:"prefetch_used"`
+	Prefetched      int64   `json:"prefetched"`    // pages that loads of others brought along
+	PrefetchUsed    int64   `json:"prefetch_used"` // of these, new to the cache and served before they left
 	Admitted        int64   `json:"admitted"`
 	Evicted         int64   `json:"evicted"`
 	Invalidated     int64   `json:"invalidated"`

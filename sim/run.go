@@ -93,7 +93,10 @@ func (j Job) cache() (cache, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if j.TTL > 0 && j.Trace.times == nil {
+	switch {
+	case j.TTL < 0 || j.TTL > 0 && j.TTL < time.Millisecond:
+		return nil, 0, fmt.Errorf("%w: a time to live of %s: traces count milliseconds", ErrConfig, j.TTL)
+	case j.TTL > 0 && j.Trace.times == nil:
 		return nil, 0, fmt.Errorf("%w: a time to live needs a clock, and %s has none", ErrConfig, j.Trace.Name)
 	}
 	if j.Policy.info == nil {
@@ -106,7 +109,7 @@ func (j Job) cache() (cache, int64, error) {
 	}
 	config := baseline.Config{Capacity: capacity, IDs: j.Trace.stored(w), Seed: j.Seed, Params: j.Policy.Params}
 	if j.Policy.info.Kind == "future" {
-		config.Next = j.Trace.future()
+		config.Next, config.First = j.Trace.future()
 	}
 	b, err := j.Policy.info.New(config)
 	if err != nil {

@@ -40,6 +40,7 @@ type Trace struct {
 	reads            int
 	next             sync.Once
 	nextRead         []uint32 // see future
+	firstRead        []uint32
 }
 
 // Units returns the number of distinct units asked for.
@@ -256,16 +257,16 @@ func depthBucket(r workloads.Request) uint8 {
 // Depths names the depth buckets, as results do.
 var Depths = [...]string{"key", "page1", "page2", "page3-5", "page6-10", "deeper"}
 
-// future returns, for every read, the index among reads of the next read of the same unit. It
-// is computed once, 4 bytes a read, and safe for concurrent use.
-func (t *Trace) future() []uint32 {
-	t.next.Do(func() { t.nextRead = t.findNext() })
-	return t.nextRead
+// future returns, for every read, the index among reads of the next read of the same unit, and
+// for every unit that of its first read. Computed once, 4 bytes each, and safe for concurrent use.
+func (t *Trace) future() (next, first []uint32) {
+	t.next.Do(func() { t.nextRead, t.firstRead = t.findNext() })
+	return t.nextRead, t.firstRead
 }
 
-func (t *Trace) findNext() []uint32 {
-	next := make([]uint32, t.reads)
-	last := make([]uint32, t.units)
+func (t *Trace) findNext() (next, last []uint32) {
+	next = make([]uint32, t.reads)
+	last = make([]uint32, t.units)
 	for i := range last {
 		last[i] = baseline.NoNext
 	}
@@ -277,7 +278,7 @@ func (t *Trace) findNext() []uint32 {
 			last[t.ids[i]] = uint32(r)
 		}
 	}
-	return next
+	return next, last
 }
 
 // Info says what the trace is, for a result.

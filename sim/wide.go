@@ -56,11 +56,11 @@ func (t *Trace) widen(n int) *wide {
 	full, short := t.lengths(w.sizes)
 	for u, p := range t.places {
 		q := t.queries[p.query]
-		last := q.keyset
+		last, wasFull := q.keyset, full[u]
 		for range n {
 			p.offset += q.limit
 			next, ok := at[p]
-			if !ok && !last && full[u] {
+			if !ok && !last && wasFull {
 				next, ok = uint32(w.units), true
 				at[p] = next
 				w.units++
@@ -69,7 +69,8 @@ func (t *Trace) widen(n int) *wide {
 				next = noUnit
 			}
 			w.after = append(w.after, next)
-			last = last || int(next) < t.units && short[next]
+			asked := int(next) < t.units
+			last, wasFull = last || asked && short[next], asked && full[next]
 		}
 	}
 	w.sizes = slices.Grow(w.sizes, w.units-t.units)[:w.units]

@@ -108,7 +108,7 @@ const TicksPerLap = 4096
 // outcomes of its own estimates, for admitted and rejected units alike. A watch on an estimate
 // is settled with yes by the next request and with no by a lap without one or by a write.
 //
-// The zero value is ready. Not for concurrent use. One class of cells takes 20 KiB and is
+// The zero value is ready. Not for concurrent use. One class of cells takes 16 KiB and is
 // allocated when the class first shows up.
 type Estimator struct {
 	cells [classes]*[features]cell
@@ -190,9 +190,10 @@ type tally struct {
 	openStarts float64 // the sum of their start ticks
 }
 
-// exposure returns how much of a no the open watches have survived.
+// exposure returns how much of a no the open watches have survived; none for the lap in which the
+// clock has wrapped and they have not.
 func (t *tally) exposure(now uint32) float64 {
-	return (float64(t.watches)*float64(now) - t.openStarts) / TicksPerLap
+	return max(0, (float64(t.watches)*float64(now)-t.openStarts)/TicksPerLap)
 }
 
 // always estimates from all outcomes ever.

@@ -6,7 +6,6 @@
 package core
 
 import (
-	"fmt"
 	"unsafe"
 
 	"github.com/foliocache/folio/arena"
@@ -23,7 +22,7 @@ type Tag uint64
 type Query struct {
 	Key   uint64  // hash of the unit's canonical key
 	Feed  Tag     // the list+scope it belongs to
-	Tags  []Tag   // further tags it depends on; the core keeps the slice
+	Tags  []Tag   // further tags it depends on
 	Depth uint8   // depth bucket: 0 not a page, 1 page 1, 2 page 2, 3 pages 3–5, 4 pages 6–10, 5 deeper
 	Cost  float32 // expected load time in ms; 0 = unknown
 	Now   int64   // in any unit, since some start; needed where copies have a time to live
@@ -49,7 +48,8 @@ type Answer struct {
 	Flight Flight // with Load and Wait
 }
 
-// Loaded is one unit that a flight brought.
+// Loaded is one unit that a flight brought. It may depend on nothing that the flight's query
+// does not: what was not captured before the load cannot be told from what changed meanwhile.
 type Loaded struct {
 	Query
 	Size uint32 // bytes of key and value, >= 1
@@ -83,7 +83,9 @@ type stamped struct {
 // Config says what is valid beside what no write has outdated.
 type Config struct {
 	Epoch uint64 // tells this history from all others
-	TTL   int64  // of a copy, from the start of its load on, in the unit of Query.Now; 0: for ever
+	// TTL is a copy's time to live, from the start of its load on, in the unit of Query.Now;
+	// 0: for ever. Who waits for a flight gets what it brings, however long it takes.
+	TTL int64
 }
 
 // New builds a core over an arena.
@@ -130,14 +132,15 @@ func (c *Core) Complete(f Flight, units ...Loaded) bool {
 // Fail ends a flight whose load brought nothing. It does nothing if the flight is over.
 func (c *Core) Fail(f Flight) { c.land(f) }
 
-// keep offers one unit of a flight that is still current to the arena.
+// keep offers one unit of a flight that is still current to the arena. A valid copy stays, and
+// keeps its age.
 func (c *Core) keep(l *loading, u Loaded) {
-	if u.Feed != l.tag {
-		panic(fmt.Sprintf("core: unit of feed %d in a flight of feed %d", u.Feed, l.tag))
-	}
-	slot, _ := c.arena.Find(u.Key)
-	slot = c.arena.Fill(slot, c.request(slot, u.Query, c.tags[u.Feed]), u.Size)
-	if slot == arena.NoSlot {
+	l.covers(u.Query)
+	u.Now = max(u.Now, l.born)
+	slot, resident := c.arena.Find(u.Key)
+	r := c.request(slot, u.Query, c.tags[u.Feed])
+	slot, stored := c.arena.Fill(slot, r, u.Size)
+	if slot == arena.NoSlot || resident && !r.Stale && !stored {
 		return
 	}
 	for len(c.stored) < c.arena.Slots() {
@@ -158,11 +161,21 @@ func (c *Core) keep(l *loading, u Loaded) {
 }
 
 // request describes a read or a load to the arena. Copies are stale if they are of an older
-// version or too old: the composite's, and those that only shadows still hold, be it that the unit was
-// brought along by another's load and not read since the write.
+// version or too old: the composite's, and those that only shadows still hold, be it that the
+// unit was brought along by another's load and not read since the write.
 func (c *Core) request(slot arena.Slot, q Query, feed *tag) arena.Request {
 	return arena.Request{Key: q.Key, Feed: uint64(q.Feed), Depth: q.Depth, Hazard: feed.threat(), Cost: q.Cost,
-		Stale: slot != arena.NoSlot && !c.valid(slot, feed, q.Now)}
+		Stale: slot != arena.NoSlot && !c.valid(slot, feed, q.Now), Version: c.version(q, feed)}
+}
+
+// version returns a number that every bump of what a query depends on changes: what sampled
+// shadows, which hold what the composite has forgotten, tell versions by.
+func (c *Core) version(q Query, feed *tag) uint32 {
+	n := feed.at(c.config.Epoch).N
+	for _, t := range q.Tags {
+		n += c.stamp(t).N
+	}
+	return uint32(n)
 }
 
 // valid reports whether a slot's copies are young enough and their stamps the current ones.

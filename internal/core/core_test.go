@@ -183,15 +183,44 @@ func TestAUnitBroughtAlongReplacesItsOutdatedCopy(t *testing.T) {
 	}
 }
 
-func TestAUnitOfAnotherFeedPanics(t *testing.T) {
-	c := roomy(t)
-	f := want(t, c, q(1, 10), Load).Flight
-	defer func() {
-		if recover() == nil {
-			t.Error("no panic")
+// TestAUnitThatDependsOnMoreThanItsFlightPanics: nobody knows what was written to that while the
+// load was under way.
+func TestAUnitThatDependsOnMoreThanItsFlightPanics(t *testing.T) {
+	for _, u := range []Query{q(2, 11), q(2, 10, 30), q(2, 10, 20, 30)} {
+		c := roomy(t)
+		f := want(t, c, q(1, 10, 20), Load).Flight
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%v: no panic", u)
+				}
+			}()
+			c.Complete(f, Loaded{Query: u, Size: 1})
+		}()
+	}
+}
+
+// TestAValidCopyStaysAndKeepsItsAge: a flight of page 1 brings page 2, of which a valid copy is
+// there. The store keeps the old bytes, so the core must keep their age.
+func TestAValidCopyStaysAndKeepsItsAge(t *testing.T) {
+	for _, now := range []int64{0, 145} { // of the unit brought along; 0: not told
+		c := roomy(t)
+		c.config.TTL = 50
+		at := func(key uint64, now int64) Query { return Query{Key: key, Feed: 10, Now: now} }
+		load(t, c, at(2, 100))
+		f := want(t, c, at(1, 140), Load).Flight
+		c.Complete(f, Loaded{Query: at(1, 145), Size: 1}, Loaded{Query: at(2, now), Size: 1})
+		if n := c.Arena().Composite().Admitted; n != 2 {
+			t.Errorf("%d copies were written, want 2", n)
 		}
-	}()
-	c.Complete(f, Loaded{Query: q(2, 11), Size: 1})
+		want(t, c, at(2, 149), Serve)
+		f = want(t, c, at(3, 160), Load).Flight
+		c.Complete(f, Loaded{Query: at(2, now), Size: 1}) // too old: replaced
+		want(t, c, at(2, 209), Serve)
+		if n := c.Arena().Composite().Admitted; n != 3 {
+			t.Errorf("%d copies were written, want 3", n)
+		}
+	}
 }
 
 func TestACopyLivesFromTheStartOfItsLoadOn(t *testing.T) {
@@ -308,6 +337,53 @@ func TestAClosureTooLargeBumpsNothing(t *testing.T) {
 			}
 			want(t, c, q(1, 1), Serve)
 		})
+	}
+}
+
+// TestATakenOverSlotForgetsItsTags: of a cache of two units, whose slots are soon those of others.
+func TestATakenOverSlotForgetsItsTags(t *testing.T) {
+	c := newCore(t, arena.Config{Geometry: arena.Plain(2), Rule: "aggressive"})
+	for k := range uint64(50) {
+		load(t, c, q(k, 10, 20))
+	}
+	load(t, c, q(100, 10))
+	invalidate(t, c, 20)
+	want(t, c, q(100, 10), Serve)
+}
+
+// TestSampledShadowsHoldNothingOutdated: a page that the shadow holds and the composite has
+// forgotten is written to. The next read is no hit of the shadow's.
+func TestSampledShadowsHoldNothingOutdated(t *testing.T) {
+	for _, tags := range [][]Tag{nil, {20}} {
+		c := newCore(t, arena.Config{Geometry: arena.Plain(40), Exact: 20, Strategies: []string{"aggressive"}})
+		feeds := map[bool]Tag{} // by whether the shadow sees them
+		for f := Tag(1000); len(feeds) < 2; f++ {
+			before := c.Arena().Shadowed
+			load(t, c, q(uint64(f), f, tags...))
+			feeds[c.Arena().Shadowed > before] = f
+		}
+		seen, unseen := q(1, feeds[true], tags...), feeds[false]
+		load(t, c, seen)
+		for k := range uint64(1000) {
+			load(t, c, q(1<<20+k, unseen))
+		}
+		if slot, _ := c.Arena().Find(1); slot != arena.NoSlot {
+			t.Fatal("the composite remembers")
+		}
+		hits := func() int64 { return c.Arena().Shadowed - c.Arena().Missed[0] }
+		before := hits()
+		load(t, c, seen)
+		if hits() != before+1 {
+			t.Fatal("the shadow has forgotten it too")
+		}
+		for k := range uint64(1000) {
+			load(t, c, q(2<<20+k, unseen))
+		}
+		invalidate(t, c, append([]Tag{seen.Feed}, tags...)[len(tags)])
+		load(t, c, seen)
+		if hits() != before+1 {
+			t.Error("the shadow hits an outdated copy")
+		}
 	}
 }
 

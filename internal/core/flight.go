@@ -1,5 +1,10 @@
 package core
 
+import (
+	"fmt"
+	"slices"
+)
+
 // Flight names a load under way. Only a flight whose stamps are the current ones is joined, so
 // that a reader who comes after a bump never gets what a load brings that began before it. A
 // flight ends with the first Complete or Fail; its name is given again after 2^31 others. The zero Flight
@@ -44,6 +49,18 @@ func (c *Core) land(f Flight) (loading, bool) {
 		delete(c.flying, l.key)
 	}
 	return l, true
+}
+
+// covers panics if a unit depends on what the load's query does not.
+func (l *loading) covers(u Query) {
+	if u.Feed != l.tag {
+		panic(fmt.Sprintf("core: unit of feed %d in a flight of feed %d", u.Feed, l.tag))
+	}
+	for _, t := range u.Tags {
+		if !slices.ContainsFunc(l.stamps, func(s stamped) bool { return s.tag == t }) {
+			panic(fmt.Sprintf("core: unit with tag %d in a flight without", t))
+		}
+	}
 }
 
 // current reports whether no tag of a load was bumped since it began.

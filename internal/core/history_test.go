@@ -44,6 +44,18 @@ type flying struct {
 	q       Query
 	flight  Flight
 	version []int
+	along   []flying // further units that it brings
+}
+
+// rangeOf returns a load of a unit and of those next to it in its feed that depend on no more.
+func (h *history) rangeOf(n int, f Flight) flying {
+	l := flying{q: page(n), flight: f, version: h.version(page(n))}
+	for m := n / 3 * 3; m < n/3*3+3; m++ {
+		if p := page(m); m != n && len(p.Tags) <= len(l.q.Tags) {
+			l.along = append(l.along, flying{q: p, version: h.version(p)})
+		}
+	}
+	return l
 }
 
 // page returns unit n: three pages a feed, every other with tags.
@@ -107,7 +119,7 @@ func act(t *testing.T, r *rand.Rand, c *Core, h *history) (served int) {
 					t.Fatalf("step %d: key %x is stale (-now +served):\n%s", step, p.Key, diff)
 				}
 			case Load:
-				loads = append(loads, flying{p, a.Flight, h.version(p)})
+				loads = append(loads, h.rangeOf(n, a.Flight))
 			case Wait:
 				joined(t, h, loads, a.Flight, p)
 			}
@@ -142,8 +154,16 @@ func land(c *Core, h *history, l flying, lost bool) {
 		c.Fail(l.flight)
 		return
 	}
-	if c.Complete(l.flight, Loaded{Query: l.q, Size: 1}) {
-		h.stored[l.q.Key] = l.version
+	units := []Loaded{{Query: l.q, Size: 1}}
+	for _, p := range l.along {
+		units = append(units, Loaded{Query: p.q, Size: 1})
+	}
+	if !c.Complete(l.flight, units...) {
+		return
+	}
+	h.stored[l.q.Key] = l.version
+	for _, p := range l.along {
+		h.stored[p.q.Key] = p.version
 	}
 }
 

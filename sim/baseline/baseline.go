@@ -40,6 +40,7 @@ type Config struct {
 	// NoNext. Only policies of kind "future" get it; their Get is called exactly
 	// once for every request, in order.
 	Next   []uint32
+	First  []uint32 // the index of every unit's first request, or NoNext; nil: unknown
 	Params Params
 }
 

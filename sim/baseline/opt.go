@@ -50,9 +50,14 @@ func newOpt(cfg Config) (Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	s := newSchedule(len(cfg.Next), cfg.IDs)
+	for id := range s.due {
+		s.due[id] = NoNext
+	}
+	copy(s.due, cfg.First)
 	return &opt{
 		ledger:   l,
-		schedule: newSchedule(len(cfg.Next), cfg.IDs),
+		schedule: s,
 		in:       make([]uint8, cfg.IDs),
 		future:   cfg.Next,
 		bypass:   bypass == "on",
@@ -72,10 +77,9 @@ func (p *opt) Get(id uint32) bool {
 	return hit
 }
 
-// keep makes a unit a resident, or moves it to where its next request belongs. Units that
-// were never asked for count as never needed: no position of theirs is known.
+// keep makes a unit a resident, or moves it to where its next request belongs.
 func (p *opt) keep(id uint32) {
-	if p.due[id] == NoNext || p.due[id] == 0 {
+	if p.due[id] == NoNext {
 		p.in[id] = never
 		p.idle = append(p.idle, id)
 		return
