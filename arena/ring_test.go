@@ -8,6 +8,7 @@ import (
 	"github.com/VictoriaMetrics/fastcache"
 	"github.com/cespare/xxhash/v2"
 	"github.com/foliocache/folio/internal/seed"
+	"github.com/foliocache/folio/strategy"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -202,5 +203,58 @@ func TestEntriesAreBoundedInEveryGeometry(t *testing.T) {
 		if sum := 512 * (p.most + m.most); p.most == 0 || m.most == 0 || sum > most {
 			t.Errorf("%d entries are cut into %d and %d a bucket", most, p.most, m.most)
 		}
+	}
+}
+
+// TestTheClockMayWrap: after 2^20 laps. The price is what it is in an arena far from that.
+func TestTheClockMayWrap(t *testing.T) {
+	late := func(laps uint64) *client {
+		c := newClient(t, Config{Geometry: Plain(20), Rule: "aggressive"})
+		w := c.arena.live.worlds[0]
+		w.main.written = laps*w.main.total() - 50
+		w.clock = uint32(w.main.laps(strategy.TicksPerLap))
+		return c
+	}
+	wraps, other := late(1<<20), late(1<<10)
+	w, o := wraps.arena.live.worlds[0], other.arena.live.worlds[0]
+	before := w.clock
+	for i := range 1000 {
+		k := key(i * i % 37)
+		wraps.read(Request{Key: k, Feed: k}, 1)
+		other.read(Request{Key: k, Feed: k}, 1)
+		if w.price != o.price {
+			t.Fatalf("step %d: %+v, far from the wrap %+v", i, w.price, o.price)
+		}
+		checked(t, wraps.arena, i)
+	}
+	if w.clock >= before || w.price == (strategy.Price{}) {
+		t.Errorf("the clock did not wrap: %d, %d; %+v", before, w.clock, w.price)
+	}
+}
+
+// TestKeysOfOneHashAreToldApart: the index keeps 32 bits of what it spreads keys by.
+func TestKeysOfOneHashAreToldApart(t *testing.T) {
+	const golden, inverse = 0x9e3779b97f4a7c15, 0xf1de83e19937733d // their product is 1 modulo 2^64
+	a, err := New(Config{Geometry: Plain(100)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spreads := uint64(12345) << 32
+	var keys []uint64
+	for low := range uint64(20) {
+		k := (spreads + low) * inverse
+		if k*golden != spreads+low || hash(k) != 12345 {
+			t.Fatalf("key %x has the hash %d", k, hash(k))
+		}
+		keys = append(keys, k)
+		a.Fill(NoSlot, Request{Key: k, Feed: k}, 1)
+	}
+	for _, k := range keys {
+		if slot, _ := a.Find(k); slot == NoSlot || a.live.units[slot].key != k {
+			t.Errorf("key %x is found at %d", k, slot)
+		}
+	}
+	if slot, _ := a.Find((spreads + 99) * inverse); slot != NoSlot {
+		t.Errorf("an unknown key is found at %d", slot)
 	}
 }

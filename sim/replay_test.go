@@ -116,6 +116,9 @@ func TestNothingIsCountedTwiceAndNothingIsStale(t *testing.T) {
 				if row.StaleServed != 0 {
 					t.Errorf("%s at %s: %d stale reads", p, s, row.StaleServed)
 				}
+				if p != "none" && row.BytesPeak < max(1, row.BytesLive) {
+					t.Errorf("%s at %s: a peak of %d, %d live at the end", p, s, row.BytesPeak, row.BytesLive)
+				}
 				if timed && (row.Revoked == 0 || row.OriginQueries == row.Misses) || !timed && row.Revoked != 0 {
 					t.Errorf("%s at %s: %d loads revoked, %d of %d misses loaded", p, s, row.Revoked, row.OriginQueries, row.Misses)
 				}
@@ -180,7 +183,7 @@ func TestTheVirtualClock(t *testing.T) {
 	}{
 		{"misses meanwhile are coalesced", []event{read(1), read(2), read(10), read(11), read(12)}, counts{2, 3, 1, 0}},
 		{"a write overtakes the fill", []event{read(1), write(5), read(20), read(40)}, counts{1, 2, 2, 1}},
-		{"a reader after the write loads anew", []event{read(1), read(3), write(5), read(6), read(7), read(16), read(17)}, counts{2, 4, 2, 1}},
+		{"a reader after the write loads anew", []event{read(1), read(3), write(5), read(6), read(7), read(12), read(16), read(17)}, counts{2, 5, 2, 1}},
 		{"a write after the fill outdates it", []event{read(1), write(12), read(13), read(30)}, counts{1, 2, 2, 0}},
 		{"a write at the moment of landing comes after it", []event{read(1), write(11), read(12), read(30)}, counts{1, 2, 2, 0}},
 		{"two writes overtake two loads", []event{read(1), write(2), read(3), write(4), read(5), read(15), read(16)}, counts{2, 3, 3, 2}},

@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,6 +100,9 @@ func TestPagesBroughtAlongAreNeverStale(t *testing.T) {
 		for _, p := range everyPolicy()[1:] {
 			for _, s := range []string{"3", "20", "9000B"} {
 				one, wide := runOne(t, trace, p, s), runOne(t, trace, p+":widen=2", s)
+				if short := mortal(t, trace, p+":widen=2", s); clock > 0 && (short.StaleServed != 0 || s == "20" && p != "none" && short.Hits >= wide.Hits) {
+					t.Errorf("%s at %s: %d stale reads and %d hits with a time to live", p, s, short.StaleServed, short.Hits)
+				}
 				if wide.StaleServed != 0 || wide.Hits+wide.Misses != one.Requests || wide.PrefetchUsed > min(wide.Prefetched, wide.Hits) {
 					t.Errorf("%s at %s: %+v", p, s, wide)
 				}
@@ -105,6 +110,37 @@ func TestPagesBroughtAlongAreNeverStale(t *testing.T) {
 					t.Errorf("%s at %s: %d pages used, %d queries instead of %d", p, s, wide.PrefetchUsed, wide.OriginQueries, one.OriginQueries)
 				}
 			}
+		}
+	}
+}
+
+// mortal is runOne with copies that live for 50 ms, if the trace has a clock.
+func mortal(t *testing.T, trace *Trace, p, s string) Row {
+	t.Helper()
+	j := Job{Trace: trace, Policy: policy(t, p), Size: size(t, s), Seed: 1}
+	if trace.times != nil {
+		j.TTL = 50 * time.Millisecond
+	}
+	rows, err := Run(context.Background(), []Job{j}, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows[0]
+}
+
+// TestMINKnowsWhenAPageBroughtAlongIsNeeded: every list is walked once, page by page.
+func TestMINKnowsWhenAPageBroughtAlongIsNeeded(t *testing.T) {
+	var requests []workloads.Request
+	for list := range 50 {
+		for n := 1; n <= 6; n++ {
+			requests = append(requests, inList(pageRead(0, n, 10), list))
+		}
+	}
+	for _, p := range []string{"lru", "opt", "opt:bypass=on"} {
+		name, params, _ := strings.Cut(p, ":")
+		row := runOne(t, decoded(requests...), strings.Trim(name+":widen=5,"+params, ","), "12")
+		if row.Misses != 50 {
+			t.Errorf("%s: %d misses, want one a list", p, row.Misses)
 		}
 	}
 }
@@ -121,10 +157,15 @@ func rowsOf(r *rand.Rand, page int) int {
 	return 10
 }
 
-func TestWhatCannotBeWidenedIsAnError(t *testing.T) {
+func TestWhatCannotBeReplayedIsAnError(t *testing.T) {
 	for _, text := range []string{"lru:widen=-1", "lru:widen=17", "lru:widen=x", "folio:widen=1"} {
 		if _, err := ParsePolicy(text); !errors.Is(err, ErrConfig) {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for _, ttl := range []time.Duration{-time.Second, time.Microsecond} {
+		if err := (Job{Trace: decoded(pageRead(1, 1, 1)), Policy: policy(t, "lru"), Size: size(t, "5"), TTL: ttl}).Check(); !errors.Is(err, ErrConfig) {
+			t.Errorf("a time to live of %s: %v", ttl, err)
 		}
 	}
 	j := Job{Trace: traceOf(event{id: 1}), Policy: policy(t, "lru:widen=1"), Size: size(t, "5")}
