@@ -214,3 +214,22 @@ func TestANewRulerBringsWhatItHasLearned(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatMovesNothingIsNotScored: while main has room, whatever leaves probation goes there.
+func TestWhatMovesNothingIsNotScored(t *testing.T) {
+	c := newClient(t, Config{Geometry: Plain(100), Rule: "balanced"})
+	for i := range 1000 {
+		k := key(i % 80)
+		c.read(Request{Key: k, Feed: k}, 1)
+	}
+	if n := c.arena.Calibration().N(); n != 0 || c.arena.Composite().Decisions == 0 {
+		t.Errorf("%d statements scored of %d decisions", n, c.arena.Composite().Decisions)
+	}
+	for i := range 1000 {
+		k := key(i % 300)
+		c.read(Request{Key: k, Feed: k}, 1)
+	}
+	if c.arena.Calibration().N() == 0 {
+		t.Error("nothing is scored")
+	}
+}

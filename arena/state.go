@@ -96,7 +96,8 @@ func (w *world) ask(slot Slot, s *state, m strategy.Moment) (ok bool, p float64)
 	}
 	s.cells[kind] = cell
 	if w.calibrator != nil {
-		w.plane.told[slot][kind] = w.calibrator.State(cell, p, w.clock)
+		decisive := m != strategy.LeaveProbation || w.main.wrapped()
+		w.plane.told[slot][kind] = w.calibrator.State(cell, p, w.clock, decisive)
 	}
 	s.set(fresh<<kind, true)
 	return v == strategy.Admit, p

@@ -8,7 +8,7 @@ import (
 )
 
 // stated returns a statement of p against a base rate, both 0..1.
-func stated(p, base float64) Statement { return pack(0, 0, p, base) }
+func stated(p, base float64) Statement { return pack(0, 0, p, base, true) }
 
 func near(a, b, tolerance float64) bool { return math.Abs(a-b) <= tolerance }
 
@@ -17,21 +17,21 @@ func TestCalibrationEqualsHandComputed(t *testing.T) {
 	if c.N() != 0 || c.Brier() != 0 || c.Skill() != 0 || c.ECE() != 0 {
 		t.Errorf("of nothing: %d %v %v %v", c.N(), c.Brier(), c.Skill(), c.ECE())
 	}
-	c.Add(stated(1, 1), true)  // off by 0; the base rate by 0
-	c.Add(stated(1, 0), false) // off by 1; by 0
-	c.Add(stated(.2, 0), true) // off by .8; by 1
-	c.Add(stated(0, 1), false) // off by 0; by 1
+	c.Add(stated(1, 1), true)   // off by 0; the base rate by 0
+	c.Add(stated(1, 0), false)  // off by 1; by 0
+	c.Add(stated(.21, 0), true) // off by .79; by 1
+	c.Add(stated(0, 1), false)  // off by 0; by 1
 	if c.N() != 4 {
 		t.Errorf("N = %d", c.N())
 	}
-	if want := (1 + .64) / 4; !near(c.Brier(), want, 1e-3) {
+	if want := (1 + .79*.79) / 4; !near(c.Brier(), want, 5e-3) {
 		t.Errorf("Brier = %v, want %v", c.Brier(), want)
 	}
-	if want := 1 - 1.64/2; !near(c.Skill(), want, 1e-3) {
+	if want := 1 - (1+.79*.79)/2; !near(c.Skill(), want, 5e-3) {
 		t.Errorf("Skill = %v, want %v", c.Skill(), want)
 	}
-	// Bins: [1, 1] came true once: off by 1; [.2] off by .8; [0] off by 0; 4 in all.
-	if want := 1.8 / 4; !near(c.ECE(), want, 1e-3) {
+	// Bins: [1, 1] came true once: off by 1; [.21] off by .79; [0] off by 0; 4 in all.
+	if want := 1.79 / 4; !near(c.ECE(), want, 5e-3) {
 		t.Errorf("ECE = %v, want %v", c.ECE(), want)
 	}
 	n := [10]int64{0: 1, 2: 1, 9: 2}
@@ -62,7 +62,7 @@ func TestStatingTheBaseRateHasNoSkillAndKnowingHasAll(t *testing.T) {
 		}
 		wise.Add(stated(p, .2), asked)
 	}
-	if !near(base.Skill(), 0, 1e-2) || !near(base.ECE(), 0, 1e-3) || !near(base.Brier(), .16, 1e-3) {
+	if !near(base.Skill(), 0, 1e-2) || !near(base.ECE(), 0, 5e-3) || !near(base.Brier(), .16, 1e-3) {
 		t.Errorf("base rate: skill %v, ECE %v, Brier %v", base.Skill(), base.ECE(), base.Brier())
 	}
 	if wise.Skill() != 1 || wise.Brier() != 0 || wise.ECE() != 0 {

@@ -3,21 +3,25 @@ package strategy
 import "unsafe"
 
 // Statement is a confidence as it was stated, and whence: the cell (14 bits), its bin (5), the
-// probability stated in 1/255 (8), and in 1/31 the base rate that it must beat (5).
+// probability stated in 1/127 (7), in 1/31 the base rate that it must beat (5), and whether a
+// decision hung on it (1).
 type Statement uint32
 
-func pack(id Cell, bin int, p, base float64) Statement {
-	return Statement(id) | Statement(bin)<<14 | Statement(p*255+.5)<<19 | Statement(base*31+.5)<<27
+func pack(id Cell, bin int, p, base float64, decisive bool) Statement {
+	return Statement(id) | Statement(bin)<<14 | Statement(p*127+.5)<<19 | Statement(base*31+.5)<<26 | Statement(flag(decisive))<<31
 }
 
 // Cell returns where the estimate came from.
 func (s Statement) Cell() Cell { return Cell(s & (1<<14 - 1)) }
 
 // P returns the probability stated.
-func (s Statement) P() float64 { return float64(s>>19&255) / 255 }
+func (s Statement) P() float64 { return float64(s>>19&127) / 127 }
 
 // Base returns the base rate of the depth and frequency, as far as it was known then.
-func (s Statement) Base() float64 { return float64(s>>27) / 31 }
+func (s Statement) Base() float64 { return float64(s>>26&31) / 31 }
+
+// Decisive reports whether a decision hung on it.
+func (s Statement) Decisive() bool { return s>>31 == 1 }
 
 func (s Statement) bin() int { return int(s >> 14 & 31) }
 
@@ -36,13 +40,15 @@ const (
 	binWeight = 3000 // observations that an estimate is worth to its bin
 )
 
-// State calibrates a cell's estimate p at clock now in ticks.
-func (c *Calibrator) State(id Cell, p float64, now uint32) Statement {
+// State calibrates a cell's estimate p at clock now in ticks. What comes of it is learned from in
+// any case, but only what is decisive counts in the score: while a cache has room for all, its
+// statements move nothing.
+func (c *Calibrator) State(id Cell, p float64, now uint32, decisive bool) Statement {
 	bin := min(bins-1, int(p*bins))
 	b, g := &c.bins[bin], c.group(id)
 	stated := b.always(p, binWeight, b.exposure(now))
 	base := g.always(depthPrior[int(id)/features/hazards], priorWeight, g.exposure(now))
-	return pack(id, bin, stated, base)
+	return pack(id, bin, stated, base, decisive)
 }
 
 // Watch opens a watch on a statement at a tick.
@@ -58,7 +64,9 @@ func (c *Calibrator) Settle(s Statement, start uint32, asked bool) {
 		t.drop(start)
 		t.settle(asked)
 	}
-	c.Add(s, asked)
+	if s.Decisive() {
+		c.Add(s, asked)
+	}
 }
 
 // Drop closes a watch whose outcome will never be known.

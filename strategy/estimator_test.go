@@ -77,7 +77,7 @@ func TestEstimatorLearnsABernoulliPerCell(t *testing.T) {
 	for i := range 40_000 {
 		ev := Evidence{Moment: Fill, Age: uint8(i % 4)}
 		p, w := estimate(&e, ev, 0)
-		stated := c.State(w.id, p, 0)
+		stated := c.State(w.id, p, 0, true)
 		e.Watch(w.id, w.start)
 		c.Watch(stated, 0)
 		asked := r.Float64() < truth[ev.Age]
