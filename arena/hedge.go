@@ -22,7 +22,7 @@ type hedge struct {
 	pend     int // requests since the share was last applied
 }
 
-// All is measured on five recorded traces; see docs/decisions/0003-arbiter.md.
+// All is measured, see docs/decisions/0003-arbiter.md.
 const (
 	hedgeLead     = .15 // misses, as a part of the entries, that a challenger must be ahead to take over
 	hedgeFloor    = 20  // misses it must be ahead at least

@@ -195,7 +195,8 @@ func (c *Core) unchanged(stamps []stamped) bool {
 	return true
 }
 
-// Metadata returns the bytes of heap that the core takes beside its arena, roughly.
+// Metadata returns the bytes of heap that the core takes beside its arena, roughly: what single
+// units and tags depend on is left out.
 func (c *Core) Metadata() int64 {
 	const mapped = 2 // bytes that a map takes for a byte in it
 	return int64(cap(c.stored))*int64(unsafe.Sizeof(Stamp{})) + int64(cap(c.born))*8 +
