@@ -33,7 +33,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts: *update,
 		Setup:         func(e *testscript.Env) error { e.Setenv("FOLIO_TRACES", ""); return nil },
 		Condition:     condition,
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"status": status, "without": without},
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"status": status, "without": without, "same": same},
 	})
 }
 
@@ -44,6 +44,17 @@ func condition(name string) (bool, error) {
 	}
 	build, _ := debug.ReadBuildInfo()
 	return build != nil && slices.Contains(build.Settings, debug.BuildSetting{Key: "-race", Value: "true"}), nil
+}
+
+// same FILE WORD FILE WORD fails unless two files differ in nothing but a word each.
+func same(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: same file word file word")
+	}
+	a, b := ts.ReadFile(args[0]), strings.ReplaceAll(ts.ReadFile(args[2]), args[3], args[1])
+	if a != b {
+		ts.Fatalf("%s and %s differ:\n%s\n%s", args[0], args[2], a, b)
+	}
 }
 
 // status N COMMAND… runs a command and fails unless its exit status is N.
