@@ -73,7 +73,7 @@ func (w *world) forgetOld() {
 			w.ghosts.drop(e.offset)
 			w.disown(e.slot, s)
 		}
-		q.head++
+		q.pop()
 		w.preview(q)
 	}
 }

@@ -21,7 +21,8 @@ type ring struct {
 // bucket is one FIFO. Its offset is virtual: it only grows, and an entry is overwritten once
 // the offset passes the entry's own by more than the capacity.
 type bucket struct {
-	entries    []entry // circular, a power of two long
+	entries    []entry // circular
+	first      uint32  // where in entries the oldest one is
 	head, tail uint32  // running indices of the oldest entry and of the next one
 	offset     uint64  // where the next write begins
 }
@@ -80,8 +81,9 @@ func (r *ring) overwritten(b *bucket, size uint64) (slot Slot, index uint32, ok 
 	if end := r.place(b, size) + r.round(size); end-r.begin(b, e) <= r.capacity && b.tail-b.head < r.most {
 		return 0, 0, false
 	}
-	b.head++
-	return e.slot, b.head - 1, true
+	slot = e.slot
+	b.pop()
+	return slot, b.head - 1, true
 }
 
 // write appends an entry and returns its running index.
@@ -123,7 +125,21 @@ func (r *ring) wrapped() bool {
 }
 
 // at returns the entry of a running index.
-func (b *bucket) at(index uint32) *entry { return &b.entries[index&uint32(len(b.entries)-1)] }
+func (b *bucket) at(index uint32) *entry {
+	i, n := b.first+index-b.head, uint32(len(b.entries))
+	if i >= n {
+		i -= n
+	}
+	return &b.entries[i]
+}
+
+// pop removes the oldest entry.
+func (b *bucket) pop() {
+	b.head++
+	if b.first++; b.first == uint32(len(b.entries)) {
+		b.first = 0
+	}
+}
 
 // push appends an entry and returns its running index.
 func (b *bucket) push(e entry) uint32 {
@@ -136,11 +152,10 @@ func (b *bucket) push(e entry) uint32 {
 }
 
 func (b *bucket) grow() {
-	bigger := make([]entry, max(8, 2*len(b.entries)))
-	for i := b.head; i != b.tail; i++ {
-		bigger[i&uint32(len(bigger)-1)] = *b.at(i)
-	}
-	b.entries = bigger
+	bigger := make([]entry, len(b.entries)+len(b.entries)/4+8)
+	n := copy(bigger, b.entries[b.first:])
+	copy(bigger[n:], b.entries[:b.first])
+	b.entries, b.first = bigger, 0
 }
 
 // used returns the bytes between the oldest byte that is still there and the write pointer.
