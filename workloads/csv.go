@@ -34,18 +34,7 @@ func readCSV(r io.Reader, _ Options) iter.Seq2[Request, error] {
 				return
 			}
 		}
-		for in.next() {
-			if err := reader.line(in.text); err != nil {
-				yield(Request{}, in.fault(err))
-				return
-			}
-			if !yield(reader.row.Request, nil) {
-				return
-			}
-		}
-		if err := in.err(); err != nil {
-			yield(Request{}, err)
-		}
+		in.requests(reader.row, reader.line, yield)
 	}
 }
 

@@ -82,3 +82,19 @@ func firstLines(head []byte, most int) [][]byte {
 	}
 	return found
 }
+
+// requests yields the request that parse leaves in row for each line, until one is at fault.
+func (l *lines) requests(row *row, parse func(line []byte) error, yield func(Request, error) bool) {
+	for l.next() {
+		if err := parse(l.text); err != nil {
+			yield(Request{}, l.fault(err))
+			return
+		}
+		if !yield(row.Request, nil) {
+			return
+		}
+	}
+	if err := l.err(); err != nil {
+		yield(Request{}, err)
+	}
+}
