@@ -157,9 +157,7 @@ func (a *Arena) Request(slot Slot, r Request) bool {
 		}
 		a.judge(missed, r)
 	} else if a.sampled(r.Feed) {
-		s := a.shadow.table.find(r.Key)
-		r.Stale = r.Stale || a.shadow.outdated(s, r)
-		m := a.shadow.request(s, r)
+		m := a.shadow.request(a.shadow.table.find(r.Key), r)
 		if hit && m != 0 {
 			a.shadow.fill(a.shadow.table.find(r.Key), r, a.live.units[slot].size) // found anew: it may just be forgotten
 		}
@@ -190,10 +188,7 @@ func (a *Arena) judge(missed uint32, r Request) {
 // on by itself: its contents are not the shadow's, and roll over lazily.
 func (a *Arena) follow(ruling int) {
 	a.ruling = ruling
-	shadows := a.live
-	if a.shadow != nil {
-		shadows = a.shadow
-	}
+	shadows := a.shadows()
 	for _, p := range slices.Compact([]*plane{a.live, shadows}) {
 		p.worlds[0].rule = a.rules[ruling]
 		p.worlds[0].estimator.Adopt(&shadows.worlds[1+ruling].estimator)
@@ -213,9 +208,7 @@ func (a *Arena) Fill(slot Slot, r Request, size uint32) (_ Slot, stored bool) {
 	before := a.live.worlds[0].Admitted
 	slot = a.live.fill(slot, r, size)
 	if a.shadow != nil && a.sampled(r.Feed) {
-		s := a.shadow.table.find(r.Key)
-		r.Stale = r.Stale || a.shadow.outdated(s, r)
-		a.shadow.fill(s, r, size)
+		a.shadow.fill(a.shadow.table.find(r.Key), r, size)
 	}
 	if a.live.units[slot].known == 0 {
 		return NoSlot, false
@@ -253,15 +246,21 @@ func (a *Arena) Standings() []Standing {
 		c := a.Composite()
 		return []Standing{{a.names[0], c.Requests, c, a.live.asked}}
 	}
-	p := a.live
-	if a.shadow != nil {
-		p = a.shadow
-	}
+	p := a.shadows()
 	var all []Standing
 	for i, n := range a.names {
 		all = append(all, Standing{n, a.Ruled[i], p.worlds[1+i].Counters, p.asked})
 	}
 	return all
+}
+
+// shadows returns the plane of the shadows: world 0 is the composite or its shadow, the others
+// are the strategies'.
+func (a *Arena) shadows() *plane {
+	if a.shadow != nil {
+		return a.shadow
+	}
+	return a.live
 }
 
 // Memory says what an arena's store and its own books take.

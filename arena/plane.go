@@ -57,7 +57,7 @@ func (p *plane) request(slot Slot, r Request) (missed uint32) {
 	if slot != NoSlot {
 		u := &p.units[slot]
 		u.class, u.freq, u.halved = class(r), freq, p.sketch.halved
-		if r.Stale {
+		if p.outdated(slot, r) {
 			p.outdate(slot)
 		}
 	}
@@ -83,7 +83,7 @@ func (p *plane) fill(slot Slot, r Request, size uint32) Slot {
 	}
 	u := &p.units[slot]
 	u.known++ // not to be forgotten meanwhile
-	if r.Stale {
+	if p.outdated(slot, r) {
 		p.outdate(slot)
 	}
 	if u.size != size {
@@ -100,9 +100,9 @@ func (p *plane) fill(slot Slot, r Request, size uint32) Slot {
 	return slot
 }
 
-// outdated reports whether a unit's copies are of another version than the one a request is for.
+// outdated reports whether a unit's copies are not what a request is for.
 func (p *plane) outdated(slot Slot, r Request) bool {
-	return slot != NoSlot && p.versions[slot] != r.Version
+	return r.Stale || p.versions != nil && p.versions[slot] != r.Version
 }
 
 // freq returns how often a unit was asked for lately, without a look into the sketch.
