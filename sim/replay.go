@@ -136,8 +136,7 @@ func (p *replay) step(i int) {
 // widen lets a read's load, should it need one, bring further pages along: not after a short
 // page, which ends the list.
 func (p *replay) widen(i int, r *read) {
-	t := p.trace
-	if t.rows != nil && t.rows[i] > 0 && uint32(t.rows[i]) < t.queries[t.places[r.unit].query].limit {
+	if p.trace.short(i) {
 		return
 	}
 	r.ahead = p.wide.behind(r.unit)

@@ -16,7 +16,7 @@ import (
 
 // Trace is a decoded workload. It is read-only and shared by all runs.
 //
-// Memory: 4 bytes a request for key traces, 17 for paginated ones, plus 4 to 22 a unit.
+// Memory: 4 bytes a request for key traces, 17 for paginated ones, plus 4 to 26 a unit.
 type Trace struct {
 	Name   string
 	SHA256 string // of the file, or of a generator's stream
@@ -38,6 +38,8 @@ type Trace struct {
 
 	units, feedCount int
 	reads            int
+	measure          sync.Once
+	unitSizes        []uint32 // see largest
 	next             sync.Once
 	nextRead         []uint32 // see future
 	firstRead        []uint32
@@ -54,26 +56,41 @@ func (t *Trace) Requests() int { return len(t.ids) }
 
 // Bytes returns the sum over distinct units of the largest answer seen; 0 = sizes unknown.
 func (t *Trace) Bytes() int64 {
-	if t.sizes == nil {
-		return 0
-	}
-	largest := make([]uint32, t.units)
-	for i, id := range t.ids {
-		if t.read(i) {
-			largest[id] = max(largest[id], t.sizes[i])
-		}
-	}
 	sum := int64(0)
-	for _, s := range largest {
+	for _, s := range t.largest() {
 		sum += int64(s)
 	}
 	return sum
+}
+
+// largest returns the largest answer seen of every unit; nil: sizes are unknown. Computed once.
+func (t *Trace) largest() []uint32 {
+	t.measure.Do(func() {
+		if t.sizes == nil {
+			return
+		}
+		t.unitSizes = make([]uint32, t.units)
+		for i, id := range t.ids {
+			if t.read(i) {
+				t.unitSizes[id] = max(t.unitSizes[id], t.sizes[i])
+			}
+		}
+	})
+	return t.unitSizes
 }
 
 // Timed reports whether the trace has a clock and load times, so that loads overlap.
 func (t *Trace) Timed() bool { return t.times != nil && t.loads != nil }
 
 func (t *Trace) read(i int) bool { return t.ops == nil || t.ops[i] == uint8(workloads.Read) }
+
+// rowsTold reports whether it is known how many rows the answer of a read holds, and short
+// whether they are less than the page has room for, which ends the list.
+func (t *Trace) rowsTold(i int) bool { return t.rows != nil && t.rows[i] > 0 }
+
+func (t *Trace) short(i int) bool {
+	return t.rowsTold(i) && uint32(t.rows[i]) < t.queries[t.places[t.ids[i]].query].limit
+}
 
 func (t *Trace) feed(unit uint32) uint32 {
 	if t.feeds == nil {

@@ -1,7 +1,5 @@
 package sim
 
-import "slices"
-
 // MaxWiden bounds the further pages that one load may bring.
 const MaxWiden = 16
 
@@ -48,12 +46,12 @@ func (t *Trace) widened(n int) *wide {
 }
 
 func (t *Trace) widen(n int) *wide {
-	w := &wide{n: n, units: t.units, sizes: make([]uint32, t.units), after: make([]uint32, 0, n*t.units)}
+	w := &wide{n: n, units: t.units, after: make([]uint32, 0, n*t.units)}
 	at := make(map[place]uint32, t.units)
 	for u, p := range t.places {
 		at[p] = uint32(u)
 	}
-	full, short := t.lengths(w.sizes)
+	full, short := t.lengths()
 	for u, p := range t.places {
 		q := t.queries[p.query]
 		last, wasFull := q.keyset, full[u]
@@ -73,25 +71,22 @@ func (t *Trace) widen(n int) *wide {
 			last, wasFull = last || asked && short[next], asked && full[next]
 		}
 	}
-	w.sizes = slices.Grow(w.sizes, w.units-t.units)[:w.units]
+	w.sizes = make([]uint32, w.units)
+	copy(w.sizes, t.largest())
 	return w
 }
 
-// lengths tells which units were ever seen full and which short, and books the largest sizes.
-func (t *Trace) lengths(sizes []uint32) (full, short []bool) {
+// lengths tells which units were ever seen full and which short.
+func (t *Trace) lengths() (full, short []bool) {
 	full, short = make([]bool, t.units), make([]bool, t.units)
 	for i, u := range t.ids {
-		if !t.read(i) {
-			continue
+		switch {
+		case !t.read(i) || !t.rowsTold(i):
+		case t.short(i):
+			short[u] = true
+		default:
+			full[u] = true
 		}
-		if t.sizes != nil {
-			sizes[u] = max(sizes[u], t.sizes[i])
-		}
-		if t.rows == nil || t.rows[i] == 0 {
-			continue
-		}
-		isFull := uint32(t.rows[i]) >= t.queries[t.places[u].query].limit
-		full[u], short[u] = full[u] || isFull, short[u] || !isFull
 	}
 	return full, short
 }
