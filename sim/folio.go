@@ -100,17 +100,16 @@ func (o *ours) bytes() int64 {
 	return m.Rings + m.Metadata + o.core.Metadata()
 }
 
+// standing reports how one strategy fared; by depth, where there are pages.
 func standing(s arena.Standing) StrategyRow {
 	row := StrategyRow{Ruled: s.Ruled, ShadowHitRatio: ratio(s.Hits, s.Requests), Hits: s.Hits, Misses: s.Requests - s.Hits,
 		Entries: s.Entries, Decisions: s.Decisions, Confidence: s.Confidence / float64(max(1, s.Decisions))}
-	if s.Asked[0] == s.Requests {
-		return row // a key trace
-	}
-	row.Classes = map[string]Class{}
-	for d, n := range s.Asked {
-		if n > 0 {
-			row.Classes[Depths[d]] = Class{Requests: n, Hits: s.ClassHits[d]}
+	if s.Asked[0] < s.Requests {
+		var classes [len(Depths)]Class
+		for d, n := range s.Asked {
+			classes[d] = Class{Requests: n, Hits: s.ClassHits[d]}
 		}
+		row.Classes = byDepth(classes)
 	}
 	return row
 }

@@ -136,15 +136,21 @@ func (p *replay) finish() {
 		row.Latency = &Latency{p.latency.quantile(.5), p.latency.quantile(.95), p.latency.quantile(.99)}
 	}
 	if p.trace.depths != nil {
-		row.Classes = map[string]Class{}
-		for d, c := range p.classes {
-			if c.Requests > 0 {
-				row.Classes[Depths[d]] = c
-			}
-		}
+		row.Classes = byDepth(p.classes)
 	}
 	row.Parts = p.parts[:]
 	p.cache.fill(row)
+}
+
+// byDepth names the depth buckets that were asked for.
+func byDepth(classes [len(Depths)]Class) map[string]Class {
+	named := map[string]Class{}
+	for d, c := range classes {
+		if c.Requests > 0 {
+			named[Depths[d]] = c
+		}
+	}
+	return named
 }
 
 func ratio(part, whole int64) float64 {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/foliocache/folio/sim/baseline"
+	"github.com/foliocache/folio/strategy"
 	"github.com/foliocache/folio/workloads"
 )
 
@@ -272,7 +273,7 @@ func depthBucket(r workloads.Request) uint8 {
 }
 
 // Depths names the depth buckets, as results do.
-var Depths = [...]string{"key", "page1", "page2", "page3-5", "page6-10", "deeper"}
+var Depths = [strategy.Depths]string{"key", "page1", "page2", "page3-5", "page6-10", "deeper"}
 
 // future returns, for every read, the index among reads of the next read of the same unit, and
 // for every unit that of its first read. Computed once, 4 bytes each, and safe for concurrent use.

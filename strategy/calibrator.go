@@ -32,7 +32,7 @@ func (s Statement) bin() int { return int(s >> 14 & 31) }
 type Calibrator struct {
 	Calibration
 	bins   [bins]tally
-	groups [depths][freqs]tally // by depth and frequency alone: what a confidence must beat
+	groups [Depths][freqs]tally // by depth and frequency alone: what a confidence must beat
 }
 
 const (

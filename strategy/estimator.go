@@ -29,8 +29,7 @@ const Cells = features * classes
 
 const (
 	features = 512 // cells of one class: moment, frequency, hits, age
-	classes  = depths * hazards
-	depths   = Depths
+	classes  = Depths * hazards
 	hazards  = 3
 	freqs    = 4
 )
@@ -83,7 +82,7 @@ func flag(b bool) int {
 
 // depthPrior is the confidence before anything is learned, by depth bucket: the feature rows'
 // starting values for pages, one half for what is not a page.
-var depthPrior = [depths]float64{.50, .95, .85, .70, .50, .30}
+var depthPrior = [Depths]float64{.50, .95, .85, .70, .50, .30}
 
 // prior refines the depth's starting value by the hits of this stay: a unit hit twice in
 // probation is a keeper, and one that nobody asked for in its stay probably is none.

@@ -22,7 +22,7 @@ func estimate(e *Estimator, ev Evidence, now uint32) (p float64, w watch) {
 // evidences are cells of all moments.
 func evidences(yield func(Evidence) bool) {
 	for m := range moments {
-		for depth := range uint8(depths) {
+		for depth := range uint8(Depths) {
 			for hazard := range uint8(hazards) {
 				for freq := range uint8(16) {
 					for hits := range uint8(16) {

@@ -7,8 +7,8 @@ import (
 
 // Flight names a load under way. Only a flight whose stamps are the current ones is joined, so
 // that a reader who comes after a bump never gets what a load brings that began before it. A
-// flight ends with the first Complete or Fail; its name is given again after 2^31 others. The zero Flight
-// names none.
+// flight ends with the first Complete or Fail; its name is given again after 2^31 others. The
+// zero Flight names none.
 type Flight struct{ at, turn uint32 }
 
 // loading is what the core knows of a flight.
