@@ -1,8 +1,6 @@
 package sim
 
 import (
-	"time"
-
 	"github.com/foliocache/folio/internal/core"
 	"github.com/foliocache/folio/sim/baseline"
 )
@@ -36,9 +34,8 @@ type read struct {
 // of a result that a write has overtaken.
 type rival struct {
 	policy   baseline.Policy
-	current  []uint32 // version of each feed; nil while nothing was written
-	stored   []uint32 // version of each unit's copy
-	feeds    int
+	current  []uint32          // version of each feed; nil while nothing was written
+	stored   []uint32          // version of each unit's copy
 	born     []int64           // when the load of each unit's copy began, in µs; nil: copies live for ever
 	ttl      int64             // µs
 	flying   map[uint32]uint32 // unit to the version its load began at; nil where loads take no time
@@ -51,16 +48,17 @@ type rival struct {
 	revoked  int64
 }
 
-func newRival(p baseline.Policy, t *Trace, w *wide, bytes bool, ttl time.Duration) *rival {
-	r := &rival{policy: p, feeds: t.feedCount}
+func newRival(p baseline.Policy, j Job) *rival {
+	t, w := j.Trace, j.wide()
+	r := &rival{policy: p}
 	if w != nil {
 		r.unread = make([]bool, w.units)
 	}
-	if w != nil && bytes {
+	if w != nil && j.Size.Bytes {
 		r.sizes = w.sizes
 	}
-	if ttl > 0 {
-		r.ttl, r.born = ttl.Microseconds(), make([]int64, t.stored(w))
+	if j.TTL > 0 {
+		r.ttl, r.born = j.TTL.Microseconds(), make([]int64, t.stored(w))
 	}
 	if t.Timed() {
 		r.flying = map[uint32]uint32{}
@@ -72,8 +70,8 @@ func newRival(p baseline.Policy, t *Trace, w *wide, bytes bool, ttl time.Duratio
 }
 
 func (v *rival) lookup(r read) (core.Action, core.Flight) {
-	hit := v.policy.Get(r.unit)
-	if hit && v.outdated(r.unit, v.version(r.feed), r.now) {
+	hit, version := v.policy.Get(r.unit), v.version(r.feed)
+	if hit && v.outdated(r.unit, version, r.now) {
 		hit = false
 		v.stale++
 	}
@@ -87,7 +85,6 @@ func (v *rival) lookup(r read) (core.Action, core.Flight) {
 	case v.flying == nil:
 		return core.Load, core.Flight{}
 	}
-	version := v.version(r.feed)
 	if began, ok := v.flying[r.unit]; ok && began == version {
 		return core.Wait, core.Flight{}
 	}

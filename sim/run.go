@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -71,10 +70,7 @@ func (j Job) run(ctx context.Context, done func(int)) (row *Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := j.wide()
-	if err != nil {
-		return nil, err
-	}
+	w := j.wide()
 	p := &replay{trace: j.Trace, cache: c, checker: newChecker(j.Trace, j.Trace.stored(w), j.TTL), wide: w, bytes: j.Size.Bytes,
 		warmup: int(j.Warmup * float64(len(j.Trace.ids)))}
 	p.row = Row{Trace: j.Trace.Name, Policy: j.Policy.Text, Size: capacity, SizeUnit: "objects", Seed: j.Seed, TTLSeconds: j.TTL.Seconds(), sizeText: j.Size.Text}
@@ -98,16 +94,14 @@ func (j Job) cache() (cache, int64, error) {
 		return nil, 0, fmt.Errorf("%w: a time to live of %s: traces count milliseconds", ErrConfig, j.TTL)
 	case j.TTL > 0 && j.Trace.times == nil:
 		return nil, 0, fmt.Errorf("%w: a time to live needs a clock, and %s has none", ErrConfig, j.Trace.Name)
+	case j.Policy.widen > 0 && j.Trace.places == nil:
+		return nil, 0, fmt.Errorf("%w: policy %q: %s has no pages to widen a load by", ErrConfig, j.Policy.Text, j.Trace.Name)
 	}
 	if j.Policy.info == nil {
 		c, err := newOurs(j, capacity)
 		return c, capacity, err
 	}
-	w, err := j.wide()
-	if err != nil {
-		return nil, 0, err
-	}
-	config := baseline.Config{Capacity: capacity, IDs: j.Trace.stored(w), Seed: j.Seed, Params: j.Policy.Params}
+	config := baseline.Config{Capacity: capacity, IDs: j.Trace.stored(j.wide()), Seed: j.Seed, Params: j.Policy.Params}
 	if j.Policy.info.Kind == "future" {
 		config.Next, config.First = j.Trace.future()
 	}
@@ -115,21 +109,13 @@ func (j Job) cache() (cache, int64, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: policy %q: %w", ErrConfig, j.Policy.Text, err)
 	}
-	return newRival(b, j.Trace, w, j.Size.Bytes, j.TTL), capacity, nil
+	return newRival(b, j), capacity, nil
 }
 
 // wide returns which pages the job's loads bring along; nil: none.
-func (j Job) wide() (*wide, error) {
-	text, ok := j.Policy.Params[Widen.Name]
-	if !ok || text == Widen.Default {
-		return nil, nil
+func (j Job) wide() *wide {
+	if j.Policy.widen == 0 {
+		return nil
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 || n > MaxWiden {
-		return nil, fmt.Errorf("%w: policy %q: widen: want 0 to %d further pages", ErrConfig, j.Policy.Text, MaxWiden)
-	}
-	if j.Trace.places == nil {
-		return nil, fmt.Errorf("%w: policy %q: %s has no pages to widen a load by", ErrConfig, j.Policy.Text, j.Trace.Name)
-	}
-	return j.Trace.widened(n), nil
+	return j.Trace.widened(j.Policy.widen)
 }

@@ -24,6 +24,7 @@ type Policy struct {
 	Name   string
 	Params baseline.Params // complete with defaults
 	info   *baseline.Info  // nil: folio
+	widen  int             // further pages that a load brings, 0..MaxWiden
 }
 
 // Info returns every policy that [ParsePolicy] knows, folio first.
@@ -72,6 +73,11 @@ func ParsePolicy(text string) (Policy, error) {
 	}
 	if err != nil {
 		return p, fmt.Errorf("%w: policy %q: %w; it takes %s", ErrConfig, text, err, paramNames(info))
+	}
+	if n, ok := p.Params[Widen.Name]; ok {
+		if p.widen, err = strconv.Atoi(n); err != nil || p.widen < 0 || p.widen > MaxWiden {
+			return p, fmt.Errorf("%w: policy %q: widen: want 0 to %d further pages", ErrConfig, text, MaxWiden)
+		}
 	}
 	return p, p.try()
 }
