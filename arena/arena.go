@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/foliocache/folio/internal/chunked"
 	"github.com/foliocache/folio/strategy"
 )
 
@@ -131,7 +132,7 @@ func (a *Arena) build() {
 		}
 		a.live = newPlane(g, entries, all[:1])
 		a.shadow = newPlane(g.scaled(a.rate), entries/int(a.rate), all)
-		a.shadow.versions = []uint32{}
+		a.shadow.versions = new(chunked.Slice[uint32])
 	}
 	a.live.worlds[0].calibrator = new(strategy.Calibrator)
 }
@@ -153,13 +154,13 @@ func (a *Arena) Request(slot Slot, r Request) bool {
 	hit := missed&1 == 0
 	if a.shadow == nil {
 		if hit && missed != 0 {
-			a.live.fill(slot, r, a.live.units[slot].size)
+			a.live.fill(slot, r, a.live.unit(slot).size)
 		}
 		a.judge(missed, r)
 	} else if a.sampled(r.Feed) {
 		m := a.shadow.request(a.shadow.table.find(r.Key), r)
 		if hit && m != 0 {
-			a.shadow.fill(a.shadow.table.find(r.Key), r, a.live.units[slot].size) // found anew: it may just be forgotten
+			a.shadow.fill(a.shadow.table.find(r.Key), r, a.live.unit(slot).size) // found anew: it may just be forgotten
 		}
 		a.judge(m, r)
 	}
@@ -210,14 +211,14 @@ func (a *Arena) Fill(slot Slot, r Request, size uint32) (_ Slot, stored bool) {
 	if a.shadow != nil && a.sampled(r.Feed) {
 		a.shadow.fill(a.shadow.table.find(r.Key), r, size)
 	}
-	if a.live.units[slot].known == 0 {
+	if a.live.unit(slot).known == 0 {
 		return NoSlot, false
 	}
 	return slot, a.live.worlds[0].Admitted > before
 }
 
 // Slots returns an upper bound of the slots in use: slots are 0..Slots-1.
-func (a *Arena) Slots() int { return len(a.live.units) }
+func (a *Arena) Slots() int { return a.live.units.Len() }
 
 // Names returns the competing strategies in the order of Competition's slices.
 func (a *Arena) Names() []string { return a.names }

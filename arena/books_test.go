@@ -52,7 +52,7 @@ type open struct {
 
 func (w *world) openByStates() (cells map[strategy.Cell]open, all open) {
 	cells = map[strategy.Cell]open{}
-	for slot := range w.plane.units {
+	for slot := range w.plane.units.Len() {
 		s := w.state(Slot(slot))
 		for _, c := range s.cells {
 			if c == strategy.NoCell {

@@ -29,11 +29,12 @@ func (f *faults) want(ok bool, format string, args ...any) {
 func (p *plane) check() error {
 	var f faults
 	free := p.checkTable(&f)
-	known := make([]uint8, len(p.units))
+	known := make([]uint8, p.units.Len())
 	for _, w := range p.worlds {
 		w.check(&f, known)
 	}
-	for slot, u := range p.units {
+	for slot := range p.units.Len() {
+		u := p.units.At(slot)
 		if free[Slot(slot)] {
 			f.want(known[slot] == 0, "slot %d is free, but %d worlds know it", slot, known[slot])
 			continue
@@ -47,8 +48,7 @@ func (p *plane) check() error {
 // checkTable compares units, index and free list, and returns the latter as a set.
 func (p *plane) checkTable(f *faults) map[Slot]bool {
 	free := map[Slot]bool{}
-	for _, s := range p.free {
-		f.want(!free[s], "slot %d is free twice", s)
+	for s := p.free; s != NoSlot && !free[s]; s = p.unit(s).next() {
 		free[s] = true
 	}
 	indexed := 0
@@ -58,12 +58,12 @@ func (p *plane) checkTable(f *faults) map[Slot]bool {
 			f.want(!free[s], "slot %d is free and indexed", s)
 		}
 	}
-	f.want(indexed == p.table.used && indexed == len(p.units)-len(free),
-		"%d units indexed, the table says %d, %d units are not free", indexed, p.table.used, len(p.units)-len(free))
+	f.want(indexed == p.table.used && indexed == p.units.Len()-len(free),
+		"%d units indexed, the table says %d, %d units are not free", indexed, p.table.used, p.units.Len()-len(free))
 	f.want(indexed*4 <= len(p.table.places)*3, "%d units in a table of %d", indexed, len(p.table.places))
-	f.want(len(p.others) == len(p.units)*(len(p.worlds)-1), "%d further states for %d units in %d worlds", len(p.others), len(p.units), len(p.worlds))
-	for slot, u := range p.units {
-		if !free[Slot(slot)] {
+	f.want(p.others.Len() == p.units.Len()*(len(p.worlds)-1), "%d further states for %d units in %d worlds", p.others.Len(), p.units.Len(), len(p.worlds))
+	for slot := range p.units.Len() {
+		if u := p.units.At(slot); !free[Slot(slot)] {
 			f.want(p.table.find(u.key) == Slot(slot), "slot %d of key %x is found at %d", slot, u.key, p.table.find(u.key))
 		}
 	}
@@ -74,8 +74,8 @@ func (p *plane) checkTable(f *faults) map[Slot]bool {
 func (w *world) check(f *faults, known []uint8) {
 	var entries, bytes int64
 	ghosts, remembered := uint64(0), uint32(0)
-	for slot := range w.plane.units {
-		s, size := w.state(Slot(slot)), w.plane.units[slot].size
+	for slot := range w.plane.units.Len() {
+		s, size := w.state(Slot(slot)), w.plane.units.At(slot).size
 		switch s.place {
 		case nowhere:
 			f.want(*s == noState, "world %d: slot %d is nowhere, yet has %+v", w.number, slot, *s)
@@ -91,7 +91,7 @@ func (w *world) check(f *faults, known []uint8) {
 			if s.place == inMain {
 				r = &w.main
 			}
-			f.want(r.bucket(w.plane.units[slot].key).holds(Slot(slot), s.index), "world %d: ring %d lacks slot %d", w.number, s.place, slot)
+			f.want(r.bucket(w.plane.units.At(slot).key).holds(Slot(slot), s.index), "world %d: ring %d lacks slot %d", w.number, s.place, slot)
 		}
 		known[slot]++
 	}
@@ -131,8 +131,8 @@ func (w *world) checkRing(f *faults, r *ring, p place) {
 			f.want(begin < next, "world %d: ring %d bucket %d: entry %d begins at %d, the next at %d", w.number, p, n, i, begin, next)
 			f.want(begin+r.capacity >= b.offset, "world %d: ring %d bucket %d: entry %d is overwritten", w.number, p, n, i)
 			if s := w.state(e.slot); s.place == p && s.index == i {
-				f.want(r.bucket(w.plane.units[e.slot].key) == b, "world %d: ring %d bucket %d: entry %d passes for the copy of a unit of another bucket", w.number, p, n, i)
-				end := begin + uint64(w.plane.units[e.slot].size)
+				f.want(r.bucket(w.plane.unit(e.slot).key) == b, "world %d: ring %d bucket %d: entry %d passes for the copy of a unit of another bucket", w.number, p, n, i)
+				end := begin + uint64(w.plane.unit(e.slot).size)
 				f.want(end <= next, "world %d: ring %d bucket %d: entry %d ends at %d, the next begins at %d", w.number, p, n, i, end, next)
 				f.want(r.chunk == 0 || end%r.chunk != 0 && begin/r.chunk == end/r.chunk, "world %d: ring %d bucket %d: entry %d crosses its chunk", w.number, p, n, i)
 			}

@@ -34,7 +34,7 @@ func (g *ghosts) resize(index uint32, size uint32) {
 
 // toGhost drops a unit's bytes, if it has any, and remembers its key.
 func (w *world) toGhost(slot Slot, s *state) {
-	u := &w.plane.units[slot]
+	u := w.plane.unit(slot)
 	main := s.place == inMain
 	switch {
 	case s.resident():
@@ -52,7 +52,7 @@ func (w *world) toGhost(slot Slot, s *state) {
 
 // leaveGhost makes a unit known that is on its way to a new place.
 func (w *world) leaveGhost(slot Slot, s *state) {
-	u := &w.plane.units[slot]
+	u := w.plane.unit(slot)
 	if s.place == inGhost {
 		w.ghosts.drop(u.size)
 		s.place = nowhere

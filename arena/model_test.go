@@ -265,8 +265,8 @@ func TestAWorldKeepsWhatTheNaiveModelKeeps(t *testing.T) {
 func agree(t *testing.T, a *Arena, m *naive, step int) {
 	t.Helper()
 	w := a.live.worlds[0]
-	for slot, u := range a.live.units {
-		s := w.state(Slot(slot))
+	for slot := range a.live.units.Len() {
+		u, s := a.live.units.At(slot), w.state(Slot(slot))
 		if u.known == 0 {
 			continue
 		}

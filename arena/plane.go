@@ -1,8 +1,7 @@
 package arena
 
 import (
-	"unsafe"
-
+	"github.com/foliocache/folio/internal/chunked"
 	"github.com/foliocache/folio/strategy"
 )
 
@@ -23,23 +22,29 @@ func class(r Request) uint8 { return r.Depth<<4 | r.Hazard }
 func (u *unit) depth() uint8  { return u.class >> 4 }
 func (u *unit) hazard() uint8 { return u.class & 15 }
 
+// next returns the free slot after this one, and chain sets it: a free slot has no key.
+func (u *unit) next() Slot   { return Slot(u.key) }
+func (u *unit) chain(s Slot) { u.key = uint64(s) }
+
 // plane is a set of worlds over the same requests: one index, one frequency sketch, and for
 // each unit one state a world, side by side in memory.
 type plane struct {
 	worlds   []*world
-	units    []unit
-	others   []state                 // of the other worlds: unit 0, unit 1, …
-	told     [][2]strategy.Statement // what the first world stated of each unit; nil if nobody is told
-	versions []uint32                // of each unit's data when it was last filled; nil: callers tell what is stale
-	free     []Slot
+	units    chunked.Slice[unit]
+	others   chunked.Slice[state]                 // of the other worlds: unit 0, unit 1, …
+	told     chunked.Slice[[2]strategy.Statement] // what the first world stated of each unit; empty if nobody is told
+	versions *chunked.Slice[uint32]               // of each unit's data when it was last filled; nil: callers tell what is stale
+	free     Slot                                 // the first of a chain, see unit.next; NoSlot: none
 	table    table
 	sketch   sketch
 	asked    [strategy.Depths]int64 // requests by depth bucket
 }
 
+func (p *plane) unit(s Slot) *unit { return p.units.At(int(s)) }
+
 // newPlane makes a plane with a world for each rule. All worlds have the same geometry.
 func newPlane(g Geometry, entries int, rules []strategy.Strategy) *plane {
-	p := &plane{sketch: newSketch(entries)}
+	p := &plane{sketch: newSketch(entries), free: NoSlot}
 	p.table = newTable(&p.units)
 	for i, r := range rules {
 		w := &world{plane: p, number: i, rule: r, probation: g.probation(), main: g.main(),
@@ -55,7 +60,7 @@ func (p *plane) request(slot Slot, r Request) (missed uint32) {
 	p.asked[r.Depth]++
 	freq := p.sketch.add(r.Key)
 	if slot != NoSlot {
-		u := &p.units[slot]
+		u := p.unit(slot)
 		u.class, u.freq, u.halved = class(r), freq, p.sketch.halved
 		if p.outdated(slot, r) {
 			p.outdate(slot)
@@ -81,7 +86,7 @@ func (p *plane) fill(slot Slot, r Request, size uint32) Slot {
 	if slot == NoSlot {
 		slot = p.create(r.Key)
 	}
-	u := &p.units[slot]
+	u := p.unit(slot)
 	u.known++ // not to be forgotten meanwhile
 	if p.outdated(slot, r) {
 		p.outdate(slot)
@@ -91,7 +96,7 @@ func (p *plane) fill(slot Slot, r Request, size uint32) Slot {
 	}
 	u.class = class(r)
 	if p.versions != nil {
-		p.versions[slot] = r.Version
+		*p.versions.At(int(slot)) = r.Version
 	}
 	for _, w := range p.worlds {
 		w.fill(slot)
@@ -102,7 +107,7 @@ func (p *plane) fill(slot Slot, r Request, size uint32) Slot {
 
 // outdated reports whether a unit's copies are not what a request is for.
 func (p *plane) outdated(slot Slot, r Request) bool {
-	return r.Stale || p.versions != nil && p.versions[slot] != r.Version
+	return r.Stale || p.versions != nil && *p.versions.At(int(slot)) != r.Version
 }
 
 // freq returns how often a unit was asked for lately, without a look into the sketch.
@@ -110,7 +115,7 @@ func (p *plane) freq(u *unit) uint8 { return u.freq >> min(7, p.sketch.halved-u.
 
 // resize changes a unit's size: no world's copy is the one just loaded.
 func (p *plane) resize(slot Slot, size uint32) {
-	u := &p.units[slot]
+	u := p.unit(slot)
 	for _, w := range p.worlds {
 		w.outdate(slot)
 		switch s := w.state(slot); {
@@ -126,30 +131,31 @@ func (p *plane) resize(slot Slot, size uint32) {
 }
 
 func (p *plane) create(key uint64) Slot {
-	var s Slot
-	if n := len(p.free); n > 0 {
-		s, p.free = p.free[n-1], p.free[:n-1]
+	s := p.free
+	if s != NoSlot {
+		p.free = p.unit(s).next()
 	} else {
-		s = Slot(len(p.units))
-		p.units = append(p.units, unit{})
+		s = Slot(p.units.Len())
+		n := int(s) + 1
+		p.units.Grow(n)
 		for range p.worlds[1:] {
-			p.others = append(p.others, noState)
+			p.others.Append(noState)
 		}
 		if p.worlds[0].calibrator != nil {
-			p.told = append(p.told, [2]strategy.Statement{})
+			p.told.Grow(n)
 		}
 		if p.versions != nil {
-			p.versions = append(p.versions, 0)
+			p.versions.Grow(n)
 		}
 	}
-	p.units[s] = unit{key: key, freq: p.sketch.count(key), halved: p.sketch.halved, first: noState}
+	*p.unit(s) = unit{key: key, freq: p.sketch.count(key), halved: p.sketch.halved, first: noState}
 	p.table.insert(key, s)
 	return s
 }
 
 // forget tells that one world less knows the unit; the last one frees its slot.
 func (p *plane) forget(slot Slot) {
-	u := &p.units[slot]
+	u := p.unit(slot)
 	if u.known--; u.known > 0 {
 		return
 	}
@@ -157,13 +163,16 @@ func (p *plane) forget(slot Slot) {
 	for _, w := range p.worlds {
 		*w.state(slot) = noState
 	}
-	p.free = append(p.free, slot)
+	u.chain(p.free)
+	p.free = slot
 }
 
 // metadata returns the bytes of heap that the plane takes.
 func (p *plane) metadata() int64 {
-	n := int64(cap(p.units))*int64(unsafe.Sizeof(unit{})) + int64(cap(p.others))*int64(unsafe.Sizeof(state{})) +
-		int64(cap(p.told))*int64(unsafe.Sizeof(p.told[0])) + int64(cap(p.free)+cap(p.versions))*4 + int64(len(p.table.places))*8 + int64(len(p.sketch.words))*8
+	n := p.units.Bytes() + p.others.Bytes() + p.told.Bytes() + int64(len(p.table.places))*8 + int64(len(p.sketch.words))*8
+	if p.versions != nil {
+		n += p.versions.Bytes()
+	}
 	for _, w := range p.worlds {
 		n += w.probation.metadata() + w.main.metadata() + w.ghosts.queue.metadata() + w.estimator.Metadata()
 		if w.calibrator != nil {

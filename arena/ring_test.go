@@ -250,7 +250,7 @@ func TestKeysOfOneHashAreToldApart(t *testing.T) {
 		a.Fill(NoSlot, Request{Key: k, Feed: k}, 1)
 	}
 	for _, k := range keys {
-		if slot, _ := a.Find(k); slot == NoSlot || a.live.units[slot].key != k {
+		if slot, _ := a.Find(k); slot == NoSlot || a.live.unit(slot).key != k {
 			t.Errorf("key %x is found at %d", k, slot)
 		}
 	}

@@ -61,7 +61,7 @@ func (w *world) since(s *state) uint32 { return w.clock - s.at }
 
 // evidence gathers what is known of a unit at a moment.
 func (w *world) evidence(slot Slot, s *state, m strategy.Moment) strategy.Evidence {
-	u := &w.plane.units[slot]
+	u := w.plane.unit(slot)
 	e := strategy.Evidence{Moment: m, Depth: u.depth(), Hazard: u.hazard(), Freq: w.plane.freq(u), Hits: s.hits}
 	switch m {
 	case strategy.Fill:
@@ -97,7 +97,7 @@ func (w *world) ask(slot Slot, s *state, m strategy.Moment) (ok bool, p float64)
 	s.cells[kind] = cell
 	if w.calibrator != nil {
 		decisive := m != strategy.LeaveProbation || w.main.wrapped()
-		w.plane.told[slot][kind] = w.calibrator.State(cell, p, w.clock, decisive)
+		w.plane.told.At(int(slot))[kind] = w.calibrator.State(cell, p, w.clock, decisive)
 	}
 	s.set(fresh<<kind, true)
 	return v == strategy.Admit, p
@@ -111,7 +111,7 @@ func (w *world) settle(slot Slot, s *state, asked bool) {
 		}
 		w.estimator.Settle(cell, s.at, asked)
 		if w.calibrator != nil {
-			w.calibrator.Settle(w.plane.told[slot][kind], s.at, asked)
+			w.calibrator.Settle(w.plane.told.At(int(slot))[kind], s.at, asked)
 		}
 		s.cells[kind] = strategy.NoCell
 	}
@@ -120,7 +120,7 @@ func (w *world) settle(slot Slot, s *state, asked bool) {
 func (w *world) drop(slot Slot, s *state, kind int) {
 	w.estimator.Drop(s.cells[kind], s.at)
 	if w.calibrator != nil {
-		w.calibrator.Drop(w.plane.told[slot][kind], s.at)
+		w.calibrator.Drop(w.plane.told.At(int(slot))[kind], s.at)
 	}
 }
 
@@ -136,7 +136,7 @@ func (w *world) moved(slot Slot, s *state) {
 		}
 		w.estimator.Watch(cell, w.clock)
 		if w.calibrator != nil {
-			w.calibrator.Watch(w.plane.told[slot][kind], w.clock)
+			w.calibrator.Watch(w.plane.told.At(int(slot))[kind], w.clock)
 		}
 	}
 	s.flags &^= fresh<<stay | fresh<<fill

@@ -56,7 +56,7 @@ func (w *world) preview(b *bucket) {
 	sum := uint8(0)
 	for i := range min(previewed, b.tail-b.head) {
 		s := b.at(b.head + i).slot
-		sum += w.plane.units[s].class + w.state(s).flags
+		sum += w.plane.unit(s).class + w.state(s).flags
 	}
 	w.sink = sum
 }
@@ -69,9 +69,9 @@ const maxMoves = 20
 
 func (w *world) state(s Slot) *state {
 	if w.number == 0 {
-		return &w.plane.units[s].first
+		return &w.plane.unit(s).first
 	}
-	return &w.plane.others[int(s)*(len(w.plane.worlds)-1)+w.number-1]
+	return w.plane.others.At(int(s)*(len(w.plane.worlds)-1) + w.number - 1)
 }
 
 // hand returns the hand of a place's ring in 1/64 laps; it wraps.
@@ -92,10 +92,10 @@ func (w *world) touch(slot Slot, cost float64) bool {
 		return false
 	}
 	if s.place == inMain && s.hits == 0 {
-		w.price.Hit(float64(w.since(s))/strategy.TicksPerLap, cost/float64(w.plane.units[slot].size))
+		w.price.Hit(float64(w.since(s))/strategy.TicksPerLap, cost/float64(w.plane.unit(slot).size))
 	}
 	w.Hits++
-	w.ClassHits[w.plane.units[slot].depth()]++
+	w.ClassHits[w.plane.unit(slot).depth()]++
 	s.hits = min(s.hits+1, 15)
 	s.earn()
 	s.hitAt = w.hand(s.place)
@@ -114,7 +114,7 @@ func (w *world) outdate(slot Slot) {
 
 // fill stores a unit that is not resident, or declines.
 func (w *world) fill(slot Slot) {
-	s, u := w.state(slot), &w.plane.units[slot]
+	s, u := w.state(slot), w.plane.unit(slot)
 	if s.resident() {
 		return
 	}
@@ -161,7 +161,7 @@ func (w *world) destination(slot Slot, s *state) place {
 	switch {
 	case ok:
 		return inMain
-	case w.plane.units[slot].hazard() > 0 && p < strategy.Hopeless:
+	case w.plane.unit(slot).hazard() > 0 && p < strategy.Hopeless:
 		return nowhere
 	}
 	return inProbation
@@ -169,7 +169,7 @@ func (w *world) destination(slot Slot, s *state) place {
 
 // toProbation writes a unit to the small ring; what it overwrites goes on to main or ghost.
 func (w *world) toProbation(slot Slot, s *state) {
-	u := &w.plane.units[slot]
+	u := w.plane.unit(slot)
 	b := w.probation.bucket(u.key)
 	for {
 		old, index, ok := w.probation.overwritten(b, uint64(u.size))
@@ -195,13 +195,13 @@ func (w *world) leaveProbation(slot Slot, index uint32) {
 	}
 	ok, _ := w.ask(slot, s, strategy.LeaveProbation)
 	ok = ok || !w.main.wrapped() // an empty place costs nobody his
-	if !ok || !w.main.fits(uint64(w.plane.units[slot].size)) {
+	if !ok || !w.main.fits(uint64(w.plane.unit(slot).size)) {
 		w.Evicted++
 		w.toGhost(slot, s)
 		return
 	}
 	w.Moved++
-	w.hold(w.plane.units[slot].size, -1)
+	w.hold(w.plane.unit(slot).size, -1)
 	s.set(hitEarlier, s.hits > 0)
 	w.toMain(slot)
 }
@@ -210,7 +210,7 @@ func (w *world) leaveProbation(slot Slot, index uint32) {
 func (w *world) toMain(slot Slot) {
 	todo := append(w.todo[:0], slot)
 	for i := 0; i < len(todo); i++ {
-		u := &w.plane.units[todo[i]]
+		u := w.plane.unit(todo[i])
 		b := w.main.bucket(u.key)
 		for {
 			old, index, ok := w.main.overwritten(b, uint64(u.size))
@@ -243,7 +243,7 @@ func (w *world) leaveMain(slot Slot, index uint32, may bool) bool {
 		return false
 	}
 	w.Moved++
-	w.hold(w.plane.units[slot].size, -1)
+	w.hold(w.plane.unit(slot).size, -1)
 	s.set(hitEarlier, s.hits > 0)
 	s.spend()
 	s.place = nowhere // until it is written again

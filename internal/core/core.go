@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/foliocache/folio/arena"
+	"github.com/foliocache/folio/internal/chunked"
 )
 
 // Stamp is the version of a tag. Stamps are compared by equality, never by order: another
@@ -60,8 +61,8 @@ type Core struct {
 	arena  *arena.Arena
 	config Config
 	tags   map[Tag]*tag
-	stored []Stamp                  // of the feed, when a slot's unit was loaded
-	born   []int64                  // when that load began; nil: copies live for ever
+	stored chunked.Slice[Stamp]     // of the feed, when a slot's unit was loaded
+	born   chunked.Slice[int64]     // when that load began; nil: copies live for ever
 	more   map[arena.Slot][]stamped // of its further tags, where it has any
 	loads  []loading
 	landed []uint32          // places in loads that are free
@@ -143,15 +144,11 @@ func (c *Core) keep(l *loading, u Loaded) {
 	if slot == arena.NoSlot || resident && !r.Stale && !stored {
 		return
 	}
-	for len(c.stored) < c.arena.Slots() {
-		c.stored = append(c.stored, Stamp{})
-	}
-	c.stored[slot] = l.feed
+	c.stored.Grow(c.arena.Slots())
+	*c.stored.At(int(slot)) = l.feed
 	if c.config.TTL > 0 {
-		for len(c.born) < len(c.stored) {
-			c.born = append(c.born, 0)
-		}
-		c.born[slot] = l.born
+		c.born.Grow(c.arena.Slots())
+		*c.born.At(int(slot)) = l.born
 	}
 	if len(l.stamps) > 0 {
 		c.more[slot] = l.stamps
@@ -180,10 +177,10 @@ func (c *Core) version(q Query, feed *tag) uint32 {
 
 // valid reports whether a slot's copies are young enough and their stamps the current ones.
 func (c *Core) valid(slot arena.Slot, feed *tag, now int64) bool {
-	if c.config.TTL > 0 && now-c.born[slot] >= c.config.TTL {
+	if c.config.TTL > 0 && now-*c.born.At(int(slot)) >= c.config.TTL {
 		return false
 	}
-	return c.stored[slot] == feed.at(c.config.Epoch) && (len(c.more) == 0 || c.unchanged(c.more[slot]))
+	return *c.stored.At(int(slot)) == feed.at(c.config.Epoch) && (len(c.more) == 0 || c.unchanged(c.more[slot]))
 }
 
 func (c *Core) unchanged(stamps []stamped) bool {
@@ -199,7 +196,7 @@ func (c *Core) unchanged(stamps []stamped) bool {
 // units and tags depend on is left out.
 func (c *Core) Metadata() int64 {
 	const mapped = 2 // bytes that a map takes for a byte in it
-	return int64(cap(c.stored))*int64(unsafe.Sizeof(Stamp{})) + int64(cap(c.born))*8 +
+	return c.stored.Bytes() + c.born.Bytes() +
 		int64(cap(c.loads))*int64(unsafe.Sizeof(loading{})) + int64(cap(c.landed))*4 +
 		mapped*(int64(len(c.tags))*int64(8+8+unsafe.Sizeof(tag{}))+int64(len(c.more))*int64(4+unsafe.Sizeof([]stamped{}))+int64(len(c.flying))*12)
 }

@@ -20,8 +20,9 @@ const module = "github.com/foliocache/folio"
 // listed is an error: whoever adds one says here where it stands.
 var imports = map[string][]string{
 	"strategy":         {},
-	"arena":            {"strategy"},
-	"internal/core":    {"arena", "strategy"},
+	"internal/chunked": {},
+	"arena":            {"strategy", "internal/chunked"},
+	"internal/core":    {"arena", "strategy", "internal/chunked"},
 	"internal/nearest": {},
 	"internal/seed":    {},
 	"internal/tidy":    {},

@@ -1,0 +1,42 @@
+// Package chunked holds slices that grow without moving what they hold: no element is ever
+// copied, nobody waits for a copy, and no more than one chunk is in hand.
+package chunked
+
+import "unsafe"
+
+const (
+	bits = 10
+	size = 1 << bits // elements of a chunk
+)
+
+// Slice is a slice in chunks of 1024 elements. The zero value is empty. Not for concurrent use.
+type Slice[T any] struct {
+	chunks []*[size]T
+	len    int
+}
+
+// Len returns the number of elements.
+func (s *Slice[T]) Len() int { return s.len }
+
+// At returns element i, which stays where it is for good. It panics at a chunk that is not there.
+func (s *Slice[T]) At(i int) *T { return &s.chunks[uint(i)>>bits][i&(size-1)] }
+
+// Grow lengthens the slice to n elements, new ones zero; it never shortens it.
+func (s *Slice[T]) Grow(n int) {
+	for len(s.chunks)*size < n {
+		s.chunks = append(s.chunks, new([size]T))
+	}
+	s.len = max(s.len, n)
+}
+
+// Append adds an element.
+func (s *Slice[T]) Append(v T) {
+	s.Grow(s.len + 1)
+	*s.At(s.len - 1) = v
+}
+
+// Bytes returns the bytes of heap that the slice takes.
+func (s *Slice[T]) Bytes() int64 {
+	var chunk [size]T
+	return int64(len(s.chunks))*int64(unsafe.Sizeof(chunk)) + int64(cap(s.chunks))*int64(unsafe.Sizeof(uintptr(0)))
+}

@@ -1,0 +1,47 @@
+package chunked
+
+import (
+	"testing"
+	"unsafe"
+)
+
+func TestElementsKeepTheirValueAndPlace(t *testing.T) {
+	var s Slice[int]
+	var places []*int
+	for i := range 3*size + 5 {
+		s.Append(i)
+		places = append(places, s.At(i))
+	}
+	for i, p := range places {
+		if *s.At(i) != i || s.At(i) != p {
+			t.Fatalf("element %d is %d at %p, was at %p", i, *s.At(i), s.At(i), p)
+		}
+	}
+	if s.Len() != 3*size+5 {
+		t.Errorf("length %d", s.Len())
+	}
+}
+
+func TestGrowAddsZeroesAndNeverShortens(t *testing.T) {
+	var s Slice[int]
+	s.Append(7)
+	s.Grow(size + 2)
+	if s.Len() != size+2 || *s.At(0) != 7 || *s.At(size + 1) != 0 {
+		t.Errorf("length %d, first %d, last %d", s.Len(), *s.At(0), *s.At(size + 1))
+	}
+	s.Grow(3)
+	if s.Len() != size+2 {
+		t.Errorf("length %d after growing to 3", s.Len())
+	}
+}
+
+func TestBytesAreThoseOfWholeChunks(t *testing.T) {
+	var s Slice[uint32]
+	if s.Bytes() != 0 {
+		t.Errorf("empty: %d bytes", s.Bytes())
+	}
+	s.Grow(size + 1)
+	if want := 2*size*4 + int64(cap(s.chunks))*int64(unsafe.Sizeof(s.chunks[0])); s.Bytes() != want {
+		t.Errorf("%d bytes, want %d", s.Bytes(), want)
+	}
+}
