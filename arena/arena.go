@@ -140,7 +140,7 @@ func (a *Arena) build() {
 // Find returns the slot of a unit the composite knows, or NoSlot, and whether it is resident.
 func (a *Arena) Find(key uint64) (Slot, bool) {
 	s := a.live.table.find(key)
-	return s, s != NoSlot && a.live.worlds[0].state(s).resident()
+	return s, s != NoSlot && a.live.worlds[0].view(s).resident()
 }
 
 // Request books a read of the unit in slot (from [Arena.Find]) and reports whether it is

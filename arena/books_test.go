@@ -53,7 +53,7 @@ type open struct {
 func (w *world) openByStates() (cells map[strategy.Cell]open, all open) {
 	cells = map[strategy.Cell]open{}
 	for slot := range w.plane.units.Len() {
-		s := w.state(Slot(slot))
+		s := w.view(Slot(slot))
 		for _, c := range s.cells {
 			if c == strategy.NoCell {
 				continue

@@ -34,7 +34,7 @@ func (p *plane) check() error {
 		w.check(&f, known)
 	}
 	for slot := range p.units.Len() {
-		u := p.units.At(slot)
+		u := p.unit(Slot(slot))
 		if free[Slot(slot)] {
 			f.want(known[slot] == 0, "slot %d is free, but %d worlds know it", slot, known[slot])
 			continue
@@ -63,7 +63,7 @@ func (p *plane) checkTable(f *faults) map[Slot]bool {
 	f.want(indexed*4 <= len(p.table.places)*3, "%d units in a table of %d", indexed, len(p.table.places))
 	f.want(p.others.Len() == p.units.Len()*(len(p.worlds)-1), "%d further states for %d units in %d worlds", p.others.Len(), p.units.Len(), len(p.worlds))
 	for slot := range p.units.Len() {
-		if u := p.units.At(slot); !free[Slot(slot)] {
+		if u := p.unit(Slot(slot)); !free[Slot(slot)] {
 			f.want(p.table.find(u.key) == Slot(slot), "slot %d of key %x is found at %d", slot, u.key, p.table.find(u.key))
 		}
 	}
@@ -75,23 +75,23 @@ func (w *world) check(f *faults, known []uint8) {
 	var entries, bytes int64
 	ghosts, remembered := uint64(0), uint32(0)
 	for slot := range w.plane.units.Len() {
-		s, size := w.state(Slot(slot)), w.plane.units.At(slot).size
-		switch s.place {
+		v := w.view(Slot(slot))
+		switch v.place {
 		case nowhere:
-			f.want(*s == noState, "world %d: slot %d is nowhere, yet has %+v", w.number, slot, *s)
+			f.want(*v.state == noState, "world %d: slot %d is nowhere, yet has %+v", w.number, slot, *v.state)
 			continue
 		case inGhost:
-			ghosts += uint64(size)
+			ghosts += uint64(v.size)
 			remembered++
-			f.want(w.ghosts.queue.holds(Slot(slot), s.index), "world %d: the ghost's queue lacks slot %d", w.number, slot)
+			f.want(w.ghosts.queue.holds(v.slot, v.index), "world %d: the ghost's queue lacks slot %d", w.number, slot)
 		default:
 			entries++
-			bytes += int64(size)
+			bytes += int64(v.size)
 			r := &w.probation
-			if s.place == inMain {
+			if v.place == inMain {
 				r = &w.main
 			}
-			f.want(r.bucket(w.plane.units.At(slot).key).holds(Slot(slot), s.index), "world %d: ring %d lacks slot %d", w.number, s.place, slot)
+			f.want(r.bucket(v.key).holds(v.slot, v.index), "world %d: ring %d lacks slot %d", w.number, v.place, slot)
 		}
 		known[slot]++
 	}
@@ -130,9 +130,9 @@ func (w *world) checkRing(f *faults, r *ring, p place) {
 			begin := r.begin(b, e)
 			f.want(begin < next, "world %d: ring %d bucket %d: entry %d begins at %d, the next at %d", w.number, p, n, i, begin, next)
 			f.want(begin+r.capacity >= b.offset, "world %d: ring %d bucket %d: entry %d is overwritten", w.number, p, n, i)
-			if s := w.state(e.slot); s.place == p && s.index == i {
-				f.want(r.bucket(w.plane.unit(e.slot).key) == b, "world %d: ring %d bucket %d: entry %d passes for the copy of a unit of another bucket", w.number, p, n, i)
-				end := begin + uint64(w.plane.unit(e.slot).size)
+			if v := w.view(e.slot); v.place == p && v.index == i {
+				f.want(r.bucket(v.key) == b, "world %d: ring %d bucket %d: entry %d passes for the copy of a unit of another bucket", w.number, p, n, i)
+				end := begin + uint64(v.size)
 				f.want(end <= next, "world %d: ring %d bucket %d: entry %d ends at %d, the next begins at %d", w.number, p, n, i, end, next)
 				f.want(r.chunk == 0 || end%r.chunk != 0 && begin/r.chunk == end/r.chunk, "world %d: ring %d bucket %d: entry %d crosses its chunk", w.number, p, n, i)
 			}

@@ -33,31 +33,29 @@ func (g *ghosts) resize(index uint32, size uint32) {
 }
 
 // toGhost drops a unit's bytes, if it has any, and remembers its key.
-func (w *world) toGhost(slot Slot, s *state) {
-	u := w.plane.unit(slot)
-	main := s.place == inMain
+func (w *world) toGhost(v view) {
+	main := v.place == inMain
 	switch {
-	case s.resident():
-		w.hold(u.size, -1)
+	case v.resident():
+		w.hold(v.size, -1)
 	default:
-		w.leaveGhost(slot, s)
+		w.leaveGhost(v)
 	}
-	w.moved(slot, s)
-	s.place = inGhost
-	s.flags = 0
-	s.set(fromMain, main)
-	s.index = w.ghosts.push(slot, u.size)
+	w.moved(v)
+	v.place = inGhost
+	v.flags = 0
+	v.set(fromMain, main)
+	v.index = w.ghosts.push(v.slot, v.size)
 	w.forgetOld()
 }
 
 // leaveGhost makes a unit known that is on its way to a new place.
-func (w *world) leaveGhost(slot Slot, s *state) {
-	u := w.plane.unit(slot)
-	if s.place == inGhost {
-		w.ghosts.drop(u.size)
-		s.place = nowhere
+func (w *world) leaveGhost(v view) {
+	if v.place == inGhost {
+		w.ghosts.drop(v.size)
+		v.place = nowhere
 	} else {
-		u.known++
+		v.known++
 	}
 }
 
@@ -66,12 +64,12 @@ func (w *world) forgetOld() {
 	q := &w.ghosts.queue
 	for q.head != q.tail {
 		e := q.at(q.head)
-		if s := w.state(e.slot); s.place == inGhost && s.index == q.head {
-			if w.ghosts.bytes <= w.ghosts.limit && w.ghosts.units <= w.ghosts.most && w.since(s) < strategy.TicksPerLap {
+		if v := w.view(e.slot); v.place == inGhost && v.index == q.head {
+			if w.ghosts.bytes <= w.ghosts.limit && w.ghosts.units <= w.ghosts.most && w.since(v.state) < strategy.TicksPerLap {
 				return
 			}
 			w.ghosts.drop(e.offset)
-			w.disown(e.slot, s)
+			w.disown(v)
 		}
 		q.pop()
 		w.preview(q)
@@ -79,8 +77,8 @@ func (w *world) forgetOld() {
 }
 
 // disown forgets a ghost whose bytes are no longer counted.
-func (w *world) disown(slot Slot, s *state) {
-	w.settle(slot, s, false)
-	*s = noState
-	w.plane.forget(slot)
+func (w *world) disown(v view) {
+	w.settle(v, false)
+	*v.state = noState
+	w.plane.forget(v.slot)
 }

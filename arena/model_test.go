@@ -266,7 +266,8 @@ func agree(t *testing.T, a *Arena, m *naive, step int) {
 	t.Helper()
 	w := a.live.worlds[0]
 	for slot := range a.live.units.Len() {
-		u, s := a.live.units.At(slot), w.state(Slot(slot))
+		u := a.live.unit(Slot(slot))
+		s := w.view(Slot(slot)).state
 		if u.known == 0 {
 			continue
 		}

@@ -32,6 +32,7 @@ type plane struct {
 	worlds   []*world
 	units    chunked.Slice[unit]
 	others   chunked.Slice[state]                 // of the other worlds: unit 0, unit 1, …
+	stride   uint32                               // other worlds
 	told     chunked.Slice[[2]strategy.Statement] // what the first world stated of each unit; empty if nobody is told
 	versions *chunked.Slice[uint32]               // of each unit's data when it was last filled; nil: callers tell what is stale
 	free     Slot                                 // the first of a chain, see unit.next; NoSlot: none
@@ -40,14 +41,14 @@ type plane struct {
 	asked    [strategy.Depths]int64 // requests by depth bucket
 }
 
-func (p *plane) unit(s Slot) *unit { return p.units.At(int(s)) }
+func (p *plane) unit(s Slot) *unit { return p.units.At(s) }
 
 // newPlane makes a plane with a world for each rule. All worlds have the same geometry.
 func newPlane(g Geometry, entries int, rules []strategy.Strategy) *plane {
-	p := &plane{sketch: newSketch(entries), free: NoSlot}
+	p := &plane{sketch: newSketch(entries), free: NoSlot, stride: uint32(len(rules) - 1)}
 	p.table = newTable(&p.units)
 	for i, r := range rules {
-		w := &world{plane: p, number: i, rule: r, probation: g.probation(), main: g.main(),
+		w := &world{plane: p, number: uint32(i), rule: r, probation: g.probation(), main: g.main(),
 			ghosts: g.ghosts()}
 		p.worlds = append(p.worlds, w)
 	}
@@ -96,7 +97,7 @@ func (p *plane) fill(slot Slot, r Request, size uint32) Slot {
 	}
 	u.class = class(r)
 	if p.versions != nil {
-		*p.versions.At(int(slot)) = r.Version
+		*p.versions.At(slot) = r.Version
 	}
 	for _, w := range p.worlds {
 		w.fill(slot)
@@ -107,7 +108,7 @@ func (p *plane) fill(slot Slot, r Request, size uint32) Slot {
 
 // outdated reports whether a unit's copies are not what a request is for.
 func (p *plane) outdated(slot Slot, r Request) bool {
-	return r.Stale || p.versions != nil && *p.versions.At(int(slot)) != r.Version
+	return r.Stale || p.versions != nil && *p.versions.At(slot) != r.Version
 }
 
 // freq returns how often a unit was asked for lately, without a look into the sketch.
@@ -118,13 +119,13 @@ func (p *plane) resize(slot Slot, size uint32) {
 	u := p.unit(slot)
 	for _, w := range p.worlds {
 		w.outdate(slot)
-		switch s := w.state(slot); {
-		case s.place != inGhost:
+		switch v := w.view(slot); {
+		case v.place != inGhost:
 		case w.fits(size):
-			w.ghosts.resize(s.index, size)
+			w.ghosts.resize(v.index, size)
 		default: // a ghost of what can never be stored would push out all others
 			w.ghosts.drop(u.size)
-			w.disown(slot, s)
+			w.disown(v)
 		}
 	}
 	u.size = size
@@ -138,7 +139,7 @@ func (p *plane) create(key uint64) Slot {
 		s = Slot(p.units.Len())
 		n := int(s) + 1
 		p.units.Grow(n)
-		for range p.worlds[1:] {
+		for range p.stride {
 			p.others.Append(noState)
 		}
 		if p.worlds[0].calibrator != nil {
@@ -161,7 +162,7 @@ func (p *plane) forget(slot Slot) {
 	}
 	p.table.remove(slot)
 	for _, w := range p.worlds {
-		*w.state(slot) = noState
+		*w.view(slot).state = noState
 	}
 	u.chain(p.free)
 	p.free = slot

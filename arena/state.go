@@ -60,21 +60,20 @@ var noState = state{cells: [2]strategy.Cell{strategy.NoCell, strategy.NoCell}}
 func (w *world) since(s *state) uint32 { return w.clock - s.at }
 
 // evidence gathers what is known of a unit at a moment.
-func (w *world) evidence(slot Slot, s *state, m strategy.Moment) strategy.Evidence {
-	u := w.plane.unit(slot)
-	e := strategy.Evidence{Moment: m, Depth: u.depth(), Hazard: u.hazard(), Freq: w.plane.freq(u), Hits: s.hits}
+func (w *world) evidence(v view, m strategy.Moment) strategy.Evidence {
+	e := strategy.Evidence{Moment: m, Depth: v.depth(), Hazard: v.hazard(), Freq: w.plane.freq(v.unit), Hits: v.hits}
 	switch m {
 	case strategy.Fill:
-		e.Age = uint8(min(3, w.since(s)/(strategy.TicksPerLap/4)))
-		e.Earlier = s.has(fromMain)
+		e.Age = uint8(min(3, w.since(v.state)/(strategy.TicksPerLap/4)))
+		e.Earlier = v.has(fromMain)
 		if e.Freq > 0 {
 			e.Freq-- // the request that caused this fill is counted already
 		}
 	default:
-		e.Earlier = s.has(hitEarlier)
+		e.Earlier = v.has(hitEarlier)
 		e.Age = 4
-		if s.hits > 0 {
-			e.Age = min(3, (w.hand(s.place)-s.hitAt)/16)
+		if v.hits > 0 {
+			e.Age = min(3, (w.hand(v.place)-v.hitAt)/16)
 		}
 	}
 	return e
@@ -82,63 +81,66 @@ func (w *world) evidence(slot Slot, s *state, m strategy.Moment) strategy.Eviden
 
 // ask estimates how likely a unit comes back and lets the rule decide on it. The watch on the
 // estimate opens with the move that follows.
-func (w *world) ask(slot Slot, s *state, m strategy.Moment) (ok bool, p float64) {
-	p, hope, cell := w.estimator.Estimate(w.evidence(slot, s, m), w.clock)
+func (w *world) ask(v view, m strategy.Moment) (ok bool, p float64) {
+	p, hope, cell := w.estimator.Estimate(w.evidence(v, m), w.clock)
 	w.Decisions++
 	w.Confidence += p
-	v := w.rule.Decide(strategy.Candidate{Moment: m, Confidence: p, Hope: hope, Price: w.price.K(), Hits: s.hits, Credit: s.credit()})
+	verdict := w.rule.Decide(strategy.Candidate{Moment: m, Confidence: p, Hope: hope, Price: w.price.K(), Hits: v.hits, Credit: v.credit()})
 	kind := stay
 	if m == strategy.Fill {
 		kind = fill
 	}
-	if s.cells[kind] != strategy.NoCell {
-		w.drop(slot, s, kind) // another replaces it: a neighbour's load brought the unit back without a request
+	if v.cells[kind] != strategy.NoCell {
+		w.drop(v, kind) // another replaces it: a neighbour's load brought the unit back without a request
 	}
-	s.cells[kind] = cell
+	v.cells[kind] = cell
 	if w.calibrator != nil {
 		decisive := m != strategy.LeaveProbation || w.main.wrapped()
-		w.plane.told.At(int(slot))[kind] = w.calibrator.State(cell, p, w.clock, decisive)
+		w.told(v)[kind] = w.calibrator.State(cell, p, w.clock, decisive)
 	}
-	s.set(fresh<<kind, true)
-	return v == strategy.Admit, p
+	v.set(fresh<<kind, true)
+	return verdict == strategy.Admit, p
 }
 
+// told returns what was stated of a unit.
+func (w *world) told(v view) *[2]strategy.Statement { return w.plane.told.At(v.slot) }
+
 // settle closes the unit's open watches with their outcome.
-func (w *world) settle(slot Slot, s *state, asked bool) {
-	for kind, cell := range s.cells {
+func (w *world) settle(v view, asked bool) {
+	for kind, cell := range v.cells {
 		if cell == strategy.NoCell {
 			continue
 		}
-		w.estimator.Settle(cell, s.at, asked)
+		w.estimator.Settle(cell, v.at, asked)
 		if w.calibrator != nil {
-			w.calibrator.Settle(w.plane.told.At(int(slot))[kind], s.at, asked)
+			w.calibrator.Settle(w.told(v)[kind], v.at, asked)
 		}
-		s.cells[kind] = strategy.NoCell
+		v.cells[kind] = strategy.NoCell
 	}
 }
 
-func (w *world) drop(slot Slot, s *state, kind int) {
-	w.estimator.Drop(s.cells[kind], s.at)
+func (w *world) drop(v view, kind int) {
+	w.estimator.Drop(v.cells[kind], v.at)
 	if w.calibrator != nil {
-		w.calibrator.Drop(w.plane.told.At(int(slot))[kind], s.at)
+		w.calibrator.Drop(w.told(v)[kind], v.at)
 	}
 }
 
 // moved starts the state's clock anew: fresh estimates are watched from here on, and that of
 // an earlier fill goes on from here.
-func (w *world) moved(slot Slot, s *state) {
-	for kind, cell := range s.cells {
+func (w *world) moved(v view) {
+	for kind, cell := range v.cells {
 		if cell == strategy.NoCell {
 			continue
 		}
-		if !s.has(fresh << kind) {
-			w.drop(slot, s, kind)
+		if !v.has(fresh << kind) {
+			w.drop(v, kind)
 		}
 		w.estimator.Watch(cell, w.clock)
 		if w.calibrator != nil {
-			w.calibrator.Watch(w.plane.told.At(int(slot))[kind], w.clock)
+			w.calibrator.Watch(w.told(v)[kind], w.clock)
 		}
 	}
-	s.flags &^= fresh<<stay | fresh<<fill
-	s.at = w.clock
+	v.flags &^= fresh<<stay | fresh<<fill
+	v.at = w.clock
 }

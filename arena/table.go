@@ -48,7 +48,7 @@ func (t *table) find(key uint64) Slot {
 	h := hash(key)
 	for i := t.home(h); ; i = (i + 1) & t.mask() {
 		p := t.places[i]
-		if p.slot == NoSlot || p.hash == h && t.units.At(int(p.slot)).key == key {
+		if p.slot == NoSlot || p.hash == h && t.units.At(p.slot).key == key {
 			return p.slot
 		}
 	}
@@ -82,7 +82,7 @@ func (t *table) grow() {
 
 // remove forgets a slot that is in the table.
 func (t *table) remove(s Slot) {
-	i := t.home(hash(t.units.At(int(s)).key))
+	i := t.home(hash(t.units.At(s).key))
 	for t.places[i].slot != s {
 		i = (i + 1) & t.mask()
 	}

@@ -19,7 +19,7 @@ type Slice[T any] struct {
 func (s *Slice[T]) Len() int { return s.len }
 
 // At returns element i, which stays where it is for good. It panics at a chunk that is not there.
-func (s *Slice[T]) At(i int) *T { return &s.chunks[uint(i)>>bits][i&(size-1)] }
+func (s *Slice[T]) At(i uint32) *T { return &s.chunks[i>>bits][i&(size-1)] }
 
 // Grow lengthens the slice to n elements, new ones zero; it never shortens it.
 func (s *Slice[T]) Grow(n int) {
@@ -32,7 +32,7 @@ func (s *Slice[T]) Grow(n int) {
 // Append adds an element.
 func (s *Slice[T]) Append(v T) {
 	s.Grow(s.len + 1)
-	*s.At(s.len - 1) = v
+	*s.At(uint32(s.len - 1)) = v
 }
 
 // Bytes returns the bytes of heap that the slice takes.

@@ -6,14 +6,14 @@ import (
 )
 
 func TestElementsKeepTheirValueAndPlace(t *testing.T) {
-	var s Slice[int]
-	var places []*int
-	for i := range 3*size + 5 {
+	var s Slice[uint32]
+	var places []*uint32
+	for i := range uint32(3*size + 5) {
 		s.Append(i)
 		places = append(places, s.At(i))
 	}
 	for i, p := range places {
-		if *s.At(i) != i || s.At(i) != p {
+		if i := uint32(i); *s.At(i) != i || s.At(i) != p {
 			t.Fatalf("element %d is %d at %p, was at %p", i, *s.At(i), s.At(i), p)
 		}
 	}

@@ -145,10 +145,10 @@ func (c *Core) keep(l *loading, u Loaded) {
 		return
 	}
 	c.stored.Grow(c.arena.Slots())
-	*c.stored.At(int(slot)) = l.feed
+	*c.stored.At(slot) = l.feed
 	if c.config.TTL > 0 {
 		c.born.Grow(c.arena.Slots())
-		*c.born.At(int(slot)) = l.born
+		*c.born.At(slot) = l.born
 	}
 	if len(l.stamps) > 0 {
 		c.more[slot] = l.stamps
@@ -177,10 +177,10 @@ func (c *Core) version(q Query, feed *tag) uint32 {
 
 // valid reports whether a slot's copies are young enough and their stamps the current ones.
 func (c *Core) valid(slot arena.Slot, feed *tag, now int64) bool {
-	if c.config.TTL > 0 && now-*c.born.At(int(slot)) >= c.config.TTL {
+	if c.config.TTL > 0 && now-*c.born.At(slot) >= c.config.TTL {
 		return false
 	}
-	return *c.stored.At(int(slot)) == feed.at(c.config.Epoch) && (len(c.more) == 0 || c.unchanged(c.more[slot]))
+	return *c.stored.At(slot) == feed.at(c.config.Epoch) && (len(c.more) == 0 || c.unchanged(c.more[slot]))
 }
 
 func (c *Core) unchanged(stamps []stamped) bool {
