@@ -233,3 +233,38 @@ func TestWhatMovesNothingIsNotScored(t *testing.T) {
 		t.Error("nothing is scored")
 	}
 }
+
+// TestEveryFillHasAConfidence: of five fills that nothing is known of five statements await their
+// outcome, and one less once a unit is asked for again. Shadows state nothing.
+func TestEveryFillHasAConfidence(t *testing.T) {
+	for _, rule := range []string{"", "balanced"} {
+		c := newClient(t, Config{Geometry: Plain(100), Rule: rule})
+		read := func(n int) { c.read(Request{Key: key(n), Feed: key(n)}, 1) }
+		w := c.arena.live.worlds[0]
+		for i := range 5 {
+			read(i)
+		}
+		if n, _ := w.calibrator.Open(); n != 5 {
+			t.Errorf("rule %q: %d statements await their outcome, want 5", rule, n)
+		}
+		read(2)
+		if n, _ := w.calibrator.Open(); n != 4 || w.Decisions != 0 {
+			t.Errorf("rule %q: %d statements await their outcome, want 4; %d decisions", rule, n, w.Decisions)
+		}
+	}
+}
+
+// TestEvidenceTellsTheCreditAtTheTails: two hits in probation.
+func TestEvidenceTellsTheCreditAtTheTails(t *testing.T) {
+	c := newClient(t, Config{Geometry: Plain(100), Rule: "balanced"})
+	for range 3 {
+		c.read(Request{Key: key(1), Feed: key(1)}, 1)
+	}
+	slot, _ := c.arena.Find(key(1))
+	w := c.arena.live.worlds[0]
+	for m, want := range map[strategy.Moment]uint8{strategy.Fill: 0, strategy.LeaveProbation: 2, strategy.MainTail: 2} {
+		if got := w.evidence(w.view(slot), m).Credit; got != want {
+			t.Errorf("moment %d: credit %d, want %d", m, got, want)
+		}
+	}
+}

@@ -63,14 +63,14 @@ func (w *world) since(s *state) uint32 { return w.clock - s.at }
 func (w *world) evidence(v view, m strategy.Moment) strategy.Evidence {
 	e := strategy.Evidence{Moment: m, Depth: v.depth(), Hazard: v.hazard(), Freq: w.plane.freq(v.unit), Hits: v.hits}
 	switch m {
-	case strategy.Fill:
+	case strategy.Fill, strategy.Fresh:
 		e.Age = uint8(min(3, w.since(v.state)/(strategy.TicksPerLap/4)))
 		e.Earlier = v.has(fromMain)
 		if e.Freq > 0 {
 			e.Freq-- // the request that caused this fill is counted already
 		}
 	default:
-		e.Earlier = v.has(hitEarlier)
+		e.Earlier, e.Credit = v.has(hitEarlier), v.credit()
 		e.Age = 4
 		if v.hits > 0 {
 			e.Age = min(3, (w.hand(v.place)-v.hitAt)/16)
@@ -79,15 +79,13 @@ func (w *world) evidence(v view, m strategy.Moment) strategy.Evidence {
 	return e
 }
 
-// ask estimates how likely a unit comes back and lets the rule decide on it. The watch on the
-// estimate opens with the move that follows.
-func (w *world) ask(v view, m strategy.Moment) (ok bool, p float64) {
-	p, hope, cell := w.estimator.Estimate(w.evidence(v, m), w.clock)
-	w.Decisions++
-	w.Confidence += p
-	verdict := w.rule.Decide(strategy.Candidate{Moment: m, Confidence: p, Hope: hope, Price: w.price.K(), Hits: v.hits, Credit: v.credit()})
+// estimate says how likely a unit comes back. The watch on the estimate opens with the move that
+// follows.
+func (w *world) estimate(v view, m strategy.Moment) (p, hope float64) {
+	e := w.evidence(v, m)
+	p, hope, cell := w.estimator.Estimate(e, w.clock)
 	kind := stay
-	if m == strategy.Fill {
+	if m == strategy.Fill || m == strategy.Fresh {
 		kind = fill
 	}
 	if v.cells[kind] != strategy.NoCell {
@@ -95,11 +93,19 @@ func (w *world) ask(v view, m strategy.Moment) (ok bool, p float64) {
 	}
 	v.cells[kind] = cell
 	if w.calibrator != nil {
-		decisive := m != strategy.LeaveProbation || w.main.wrapped()
-		w.told(v)[kind] = w.calibrator.State(cell, p, w.clock, decisive)
+		w.told(v)[kind] = w.calibrator.State(e, p, w.clock, w.main.wrapped())
 	}
 	v.set(fresh<<kind, true)
-	return verdict == strategy.Admit, p
+	return p, hope
+}
+
+// ask lets the rule decide on a unit.
+func (w *world) ask(v view, m strategy.Moment) (ok bool, p float64) {
+	p, hope := w.estimate(v, m)
+	w.Decisions++
+	w.Confidence += p
+	c := strategy.Candidate{Moment: m, Confidence: p, Hope: hope, Price: w.price.K(), Hits: v.hits, Credit: v.credit()}
+	return w.rule.Decide(c) == strategy.Admit, p
 }
 
 // told returns what was stated of a unit.
@@ -113,7 +119,7 @@ func (w *world) settle(v view, asked bool) {
 		}
 		w.estimator.Settle(cell, v.at, asked)
 		if w.calibrator != nil {
-			w.calibrator.Settle(w.told(v)[kind], v.at, asked)
+			w.calibrator.Settle(w.told(v)[kind], v.at, w.clock, asked)
 		}
 		v.cells[kind] = strategy.NoCell
 	}

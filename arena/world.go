@@ -136,8 +136,11 @@ func (w *world) fill(slot Slot) {
 		v.at = w.clock
 	}
 	to := inProbation
-	if v.place == inGhost || v.hazard() > 0 {
+	switch {
+	case v.place == inGhost || v.hazard() > 0:
 		to = w.destination(v)
+	case w.calibrator != nil:
+		w.estimate(v, strategy.Fresh)
 	}
 	switch size := uint64(v.size); {
 	case to == nowhere:

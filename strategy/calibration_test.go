@@ -8,7 +8,7 @@ import (
 )
 
 // stated returns a statement of p against a base rate, both 0..1.
-func stated(p, base float64) Statement { return pack(0, 0, p, base, true) }
+func stated(p, base float64) Statement { return pack(0, 0, 0).with(p, base, true) }
 
 func near(a, b, tolerance float64) bool { return math.Abs(a-b) <= tolerance }
 
@@ -42,12 +42,23 @@ func TestCalibrationEqualsHandComputed(t *testing.T) {
 	}
 }
 
-func TestEveryCellHasTheGroupOfItsDepthAndFrequency(t *testing.T) {
+// TestBaseRatesAreOfDepthAndFrequencyAlone: frequency 0, 1, 2, and 3 and more.
+func TestBaseRatesAreOfDepthAndFrequencyAlone(t *testing.T) {
+	type kind struct{ depth, freq uint8 }
 	var c Calibrator
+	group, kinds := map[kind]int{}, map[int]kind{}
 	for ev := range evidences {
-		if want := &c.groups[ev.Depth][ev.freqLevel()]; c.group(ev.Cell()) != want {
-			t.Fatalf("%+v is in another group", ev)
+		k, g := kind{ev.Depth, min(ev.Freq, 3)}, c.State(ev, .5, 0, true).group()
+		if was, ok := group[k]; ok && was != g {
+			t.Fatalf("%+v is in group %d, another one of %+v in %d", ev, g, k, was)
 		}
+		if was, ok := kinds[g]; ok && was != k {
+			t.Fatalf("group %d is of %+v and of %+v", g, k, was)
+		}
+		group[k], kinds[g] = g, k
+	}
+	if len(group) != Depths*4 {
+		t.Errorf("%d groups", len(group))
 	}
 }
 

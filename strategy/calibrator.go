@@ -1,54 +1,72 @@
 package strategy
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
-// Statement is a confidence as it was stated, and whence: the cell (14 bits), its bin (5), the
-// probability stated in 1/127 (7), in 1/31 the base rate that it must beat (5), and whether a
-// decision hung on it (1).
+// Statement is a confidence as it was stated, and whence: its bin (5 bits), the probability
+// stated in 1/127 (7), in 1/31 the base rate that it must beat (5), its group (5), its stay (7),
+// and whether it counts in the score (1).
 type Statement uint32
 
-func pack(id Cell, bin int, p, base float64, decisive bool) Statement {
-	return Statement(id) | Statement(bin)<<14 | Statement(p*127+.5)<<19 | Statement(base*31+.5)<<26 | Statement(flag(decisive))<<31
+func pack(bin, group, stay int) Statement {
+	return Statement(bin) | Statement(group)<<17 | Statement(stay)<<22
 }
 
-// Cell returns where the estimate came from.
-func (s Statement) Cell() Cell { return Cell(s & (1<<14 - 1)) }
+func (s Statement) with(p, base float64, scored bool) Statement {
+	return s | Statement(p*127+.5)<<5 | Statement(base*31+.5)<<12 | Statement(flag(scored))<<31
+}
 
 // P returns the probability stated.
-func (s Statement) P() float64 { return float64(s>>19&127) / 127 }
+func (s Statement) P() float64 { return float64(s>>5&127) / 127 }
 
 // Base returns the base rate of the depth and frequency, as far as it was known then.
-func (s Statement) Base() float64 { return float64(s>>26&31) / 31 }
+func (s Statement) Base() float64 { return float64(s>>12&31) / 31 }
 
-// Decisive reports whether a decision hung on it.
-func (s Statement) Decisive() bool { return s>>31 == 1 }
+// Scored reports whether it counts in the score.
+func (s Statement) Scored() bool { return s>>31 == 1 }
 
-func (s Statement) bin() int { return int(s >> 14 & 31) }
+func (s Statement) bin() int    { return int(s & 31) }
+func (s Statement) group() int  { return int(s >> 17 & 31) }
+func (s Statement) stay() int   { return int(s >> 22 & 127) }
+func (s Statement) depth() int  { return s.group() / 4 }
+func (s Statement) moment() int { return s.stay() / 4 % int(moments+1) }
 
-// Calibrator turns estimates into statements that can be relied on, and keeps the score: it
-// learns slowly, in bins, what an estimator's figures turn out to be worth (calibeating:
-// Foster & Hart 2023; online: Gupta & Ramdas, ICML'23). The zero value is ready. Not for
+// Calibrator turns estimates into statements that can be relied on, and keeps the score. Two
+// opinions are mixed: what estimates of that size turned out to be worth, learned slowly in bins
+// (calibeating: Foster & Hart 2023; online: Gupta & Ramdas, ICML'23), and what units turned out to
+// be worth whose stays earned as much. Whose errors were smaller at that moment counts for more
+// (exponential weights: Cesa-Bianchi & Lugosi 2006, section 2.2). The zero value is ready. Not for
 // concurrent use.
 type Calibrator struct {
 	Calibration
-	bins   [bins]tally
-	groups [Depths][freqs]tally // by depth and frequency alone: what a confidence must beat
+	bins   [bins]tally                       // by estimate
+	stays  [Depths * (moments + 1) * 4]tally // by depth, moment and credit
+	errors [moments + 1]float64              // squared ones of bins at a moment, less those of stays
+	groups [Depths * 4]tally                 // by depth and frequency 0, 1, 2, 3 and more: what a confidence must beat
 }
 
 const (
-	bins      = 32
-	binWeight = 3000 // observations that an estimate is worth to its bin
+	bins         = 32
+	binWeight    = 3000  // observations that an estimate is worth to its bin
+	learningRate = .01   // of the mix; outcomes come a lap late and in herds, so it is slow
+	forget       = .9999 // an error's weight after one more
 )
 
-// State calibrates a cell's estimate p at clock now in ticks. What comes of it is learned from in
-// any case, but only what is decisive counts in the score: while a cache has room for all, its
-// statements move nothing.
-func (c *Calibrator) State(id Cell, p float64, now uint32, decisive bool) Statement {
-	bin := min(bins-1, int(p*bins))
-	b, g := &c.bins[bin], c.group(id)
-	stated := b.always(p, binWeight, b.exposure(now))
-	base := g.always(depthPrior[int(id)/features/hazards], priorWeight, g.exposure(now))
-	return pack(id, bin, stated, base, decisive)
+// State calibrates an estimate p made on some evidence at clock now in ticks. What comes of it is
+// learned from in any case, but counts in the score only if it is to be scored: while a cache has
+// room for all, nothing hangs on a confidence.
+func (c *Calibrator) State(ev Evidence, p float64, now uint32, scored bool) Statement {
+	s := pack(min(bins-1, int(p*bins)), int(ev.Depth)*4+int(min(ev.Freq, 3)), (int(ev.Depth)*int(moments+1)+int(ev.Moment))*4+int(min(ev.Credit, 3)))
+	ofBin, ofStay := c.opinions(s, now)
+	share := 1 / (1 + math.Exp(learningRate*c.errors[s.moment()]))
+	return s.with(share*ofBin+(1-share)*ofStay, c.groups[s.group()].at(now, depthPrior[ev.Depth], priorWeight), scored)
+}
+
+// opinions returns what the bin and the stay of a statement are worth by now.
+func (c *Calibrator) opinions(s Statement, now uint32) (ofBin, ofStay float64) {
+	return c.bins[s.bin()].at(now, (float64(s.bin())+.5)/bins, binWeight), c.stays[s.stay()].at(now, depthPrior[s.depth()], priorWeight)
 }
 
 // Watch opens a watch on a statement at a tick.
@@ -58,13 +76,16 @@ func (c *Calibrator) Watch(s Statement, start uint32) {
 	}
 }
 
-// Settle closes a watch with its outcome and books it.
-func (c *Calibrator) Settle(s Statement, start uint32, asked bool) {
+// Settle closes a watch with its outcome at clock now and books it.
+func (c *Calibrator) Settle(s Statement, start, now uint32, asked bool) {
+	c.Drop(s, start)
+	ofBin, ofStay := c.opinions(s, now)
+	e := &c.errors[s.moment()]
+	*e = *e*forget + (ofBin-ofStay)*(ofBin+ofStay-2*float64(flag(asked)))
 	for _, t := range c.learners(s) {
-		t.drop(start)
 		t.settle(asked)
 	}
-	if s.Decisive() {
+	if s.Scored() {
 		c.Add(s, asked)
 	}
 }
@@ -76,8 +97,8 @@ func (c *Calibrator) Drop(s Statement, start uint32) {
 	}
 }
 
-func (c *Calibrator) learners(s Statement) [2]*tally {
-	return [2]*tally{&c.bins[s.bin()], c.group(s.Cell())}
+func (c *Calibrator) learners(s Statement) [3]*tally {
+	return [3]*tally{&c.bins[s.bin()], &c.stays[s.stay()], &c.groups[s.group()]}
 }
 
 // Open returns how many watches are open in all, and the sum of their starts.
@@ -87,17 +108,6 @@ func (c *Calibrator) Open() (watches int, starts float64) {
 		starts += c.bins[i].openStarts
 	}
 	return watches, starts
-}
-
-// group returns the base rate of a cell's depth and frequency.
-func (c *Calibrator) group(id Cell) *tally {
-	row, f := int(id%features), 0
-	if row < 256 {
-		f = row % 128 / 32
-	} else {
-		f = (row - 256) / 40
-	}
-	return &c.groups[int(id)/features/hazards][f]
 }
 
 // Metadata returns the bytes that it takes.

@@ -1,39 +1,111 @@
 package strategy
 
-import "testing"
+import (
+	"testing"
 
-func TestStatementKeepsCellBinProbabilityAndBase(t *testing.T) {
+	"github.com/foliocache/folio/internal/seed"
+)
+
+func TestStatementKeepsAllItSays(t *testing.T) {
 	for bin := range bins {
-		for p := 0.0; p <= 1; p += 1. / 500 {
-			w := pack(7, bin, p, 1-p, bin%2 == 0)
-			if !near(w.P(), p, 1./127) || !near(w.Base(), 1-p, 1./31) || w.bin() != bin || w.Cell() != 7 || w.Decisive() != (bin%2 == 0) {
-				t.Fatalf("%v in bin %d: %v in %d", p, bin, w.P(), w.bin())
+		for depth := range Depths {
+			group, stay := depth*4+bin%4, (depth*int(moments+1)+bin%int(moments+1))*4+bin/8
+			for p := 0.0; p <= 1; p += 1. / 100 {
+				s := pack(bin, group, stay).with(p, 1-p, bin%2 == 0)
+				if !near(s.P(), p, 1./127) || !near(s.Base(), 1-p, 1./31) || s.Scored() != (bin%2 == 0) {
+					t.Fatalf("%v against %v in bin %d: %v against %v", p, 1-p, bin, s.P(), s.Base())
+				}
+				if s.bin() != bin || s.group() != group || s.stay() != stay || s.depth() != depth || s.moment() != bin%int(moments+1) {
+					t.Fatalf("bin %d, group %d, stay %d: %d, %d, %d", bin, group, stay, s.bin(), s.group(), s.stay())
+				}
 			}
 		}
-		if w := pack(7, bin, 1, 1, true); w.P() != 1 || w.bin() != bin {
-			t.Fatalf("1 in bin %d: %v in %d", bin, w.P(), w.bin())
+	}
+	if s := pack(bins-1, Depths*4-1, Depths*int(moments+1)*4-1).with(1, 1, true); s.P() != 1 || s.Base() != 1 || !s.Scored() {
+		t.Fatalf("the last of all: %v against %v", s.P(), s.Base())
+	}
+}
+
+// settle states an estimate so many times and tells the outcome at once.
+func settle(c *Calibrator, ev Evidence, p float64, n int, asked func() bool) {
+	for range n {
+		s := c.State(ev, p, 0, true)
+		c.Watch(s, 0)
+		c.Settle(s, 0, 0, asked())
+	}
+}
+
+func never() bool  { return false }
+func always() bool { return true }
+
+// TestBinsCorrectWhatTheCellsOverstate: the cell stays at its prior; bin and stay learn that this
+// is never worth it.
+func TestBinsCorrectWhatTheCellsOverstate(t *testing.T) {
+	var c Calibrator
+	first := c.State(Evidence{}, .5, 0, true)
+	if !near(first.P(), .5, .02) {
+		t.Fatalf("starts at %v", first.P())
+	}
+	settle(&c, Evidence{}, .5, 20_000, never)
+	if s := c.State(Evidence{}, .5, 0, true); s.P() > .5*binWeight/(binWeight+20_000)+.01 || s.bin() != first.bin() || s.Base() > .04 {
+		t.Errorf("still states %v, from bin %d, against %v", s.P(), s.bin(), s.Base())
+	}
+	if s := c.State(Evidence{Depth: 1}, .95, 0, true); !near(s.P(), .95, .02) || !near(s.Base(), .95, 1./31) {
+		t.Errorf("another bin or depth moved as well: %v, %v", s.P(), s.Base())
+	}
+}
+
+// TestMixFollowsTheBetterOpinion: at main's tail the estimate knows the outcome and the credit
+// nothing, on leaving probation the other way round.
+func TestMixFollowsTheBetterOpinion(t *testing.T) {
+	r := seed.Random(t)
+	var c Calibrator
+	for range 20_000 {
+		asked := r.IntN(2) == 0
+		knows, earned := .1, uint8(0)
+		if asked {
+			knows, earned = .9, 3
+		}
+		outcome := func() bool { return asked }
+		settle(&c, Evidence{Moment: MainTail, Credit: uint8(r.IntN(4))}, knows, 1, outcome)
+		settle(&c, Evidence{Moment: LeaveProbation, Credit: earned}, .1+.8*r.Float64(), 1, outcome)
+	}
+	for _, x := range []struct {
+		ev        Evidence
+		p         float64
+		low, high float64
+	}{
+		{Evidence{Moment: MainTail, Credit: 1}, .9, .9, 1},
+		{Evidence{Moment: MainTail, Credit: 1}, .1, 0, .1},
+		{Evidence{Moment: LeaveProbation, Credit: 3}, .5, .9, 1},
+		{Evidence{Moment: LeaveProbation}, .5, 0, .1},
+	} {
+		if got := c.State(x.ev, x.p, 0, true).P(); got < x.low || got > x.high {
+			t.Errorf("%+v, estimate %v: stated %v, want %v to %v", x.ev, x.p, got, x.low, x.high)
 		}
 	}
 }
 
-// TestBinsCorrectWhatTheCellsOverstate: the cell stays at its prior; the bin learns that this
-// is never worth it.
-func TestBinsCorrectWhatTheCellsOverstate(t *testing.T) {
+// TestMixForgetsOldErrors: twenty thousand outcomes that the estimate foresaw, then fewer that
+// the credit did.
+func TestMixForgetsOldErrors(t *testing.T) {
+	r := seed.Random(t)
 	var c Calibrator
-	first := c.State(0, .5, 0, true)
-	if !near(first.P(), .5, 1./127) {
-		t.Fatalf("starts at %v", first.P())
+	for i := range 35_000 {
+		asked := r.IntN(2) == 0
+		knows, earned := .1, uint8(0)
+		if asked {
+			knows, earned = .9, 3
+		}
+		if i < 20_000 {
+			earned = uint8(r.IntN(4))
+		} else {
+			knows = .1 + .8*r.Float64()
+		}
+		settle(&c, Evidence{Moment: MainTail, Credit: earned}, knows, 1, func() bool { return asked })
 	}
-	for range 20_000 {
-		s := c.State(0, .5, 0, true)
-		c.Watch(s, 0)
-		c.Settle(s, 0, false)
-	}
-	if s := c.State(0, .5, 0, true); s.P() > .5*binWeight/(binWeight+20_000)+.01 || s.bin() != first.bin() || s.Base() > .04 {
-		t.Errorf("still states %v, from bin %d, against %v", s.P(), s.bin(), s.Base())
-	}
-	if s := c.State(features*hazards, .95, 0, true); !near(s.P(), .95, 1./127) || !near(s.Base(), .95, 1./31) {
-		t.Errorf("another bin or depth moved as well: %v, %v", s.P(), s.Base())
+	if yes, no := c.State(Evidence{Moment: MainTail, Credit: 3}, .5, 0, true).P(), c.State(Evidence{Moment: MainTail}, .5, 0, true).P(); yes-no < .5 {
+		t.Errorf("a unit with credit: %v, one without: %v", yes, no)
 	}
 }
 
@@ -41,38 +113,38 @@ func TestBinsCorrectWhatTheCellsOverstate(t *testing.T) {
 // dropped.
 func TestCalibratorCountsWhatIsOpen(t *testing.T) {
 	var c Calibrator
-	s := c.State(0, .5, 0, true)
+	s := c.State(Evidence{}, .51, 0, true)
 	for range 3000 {
 		c.Watch(s, 0)
 	}
 	if n, starts := c.Open(); n != 3000 || starts != 0 {
 		t.Errorf("%d open from %v", n, starts)
 	}
-	if got := c.State(0, .5, TicksPerLap, true).P(); !near(got, .25, .01) {
-		t.Errorf("3000 halves and 3000 noes make %v", got)
+	if ofBin, ofStay := c.opinions(s, TicksPerLap); !near(ofBin, .258, .001) || !near(ofStay, 2./3004, 1e-9) {
+		t.Errorf("3000 halves and 3000 noes make %v, four halves and 3000 noes %v", ofBin, ofStay)
 	}
 	for range 3000 {
 		c.Drop(s, 0)
 	}
-	if got := c.State(0, .5, TicksPerLap, true); got != s || c.N() != 0 {
+	if got := c.State(Evidence{}, .51, TicksPerLap, true); got != s || c.N() != 0 {
 		t.Errorf("drops left a trace: %v", got.P())
 	}
 }
 
-// TestWhatDecidesNothingIsLearnedFromButNotScored: two hundred statements that came true.
-func TestWhatDecidesNothingIsLearnedFromButNotScored(t *testing.T) {
-	for _, decisive := range []bool{false, true} {
+// TestWhatIsNotScoredIsLearnedFrom: two hundred statements that came true.
+func TestWhatIsNotScoredIsLearnedFrom(t *testing.T) {
+	for _, scored := range []bool{false, true} {
 		var c Calibrator
 		for range 200 {
-			s := c.State(0, .5, 0, decisive)
+			s := c.State(Evidence{}, .5, 0, scored)
 			c.Watch(s, 0)
-			c.Settle(s, 0, true)
+			c.Settle(s, 0, 0, true)
 		}
-		if s := c.State(0, .5, 0, true); s.P() <= .5 || s.Base() < .9 {
-			t.Errorf("decisive %t: %v and a base rate of %v", decisive, s.P(), s.Base())
+		if s := c.State(Evidence{}, .5, 0, true); s.P() <= .6 || s.Base() < .9 {
+			t.Errorf("scored %t: %v and a base rate of %v", scored, s.P(), s.Base())
 		}
-		if want := map[bool]int64{true: 200}[decisive]; c.N() != want {
-			t.Errorf("decisive %t: %d scored, want %d", decisive, c.N(), want)
+		if want := map[bool]int64{true: 200}[scored]; c.N() != want {
+			t.Errorf("scored %t: %d scored, want %d", scored, c.N(), want)
 		}
 	}
 }

@@ -11,6 +11,7 @@ type Evidence struct {
 
 	Freq    uint8 // 0..15, from the frequency sketch
 	Hits    uint8 // in this stay; at Fill: in the stay before
+	Credit  uint8 // 0..3 at the tails: hits not yet spent, see [Candidate]
 	Earlier bool  // at MainTail: hit in the stay or lap before as well; at Fill: it was main that dropped it
 	Age     uint8 // quarters of a lap, 0..3, since the last hit (tails) or since it was dropped (Fill); 4 = not hit
 }
@@ -31,7 +32,7 @@ const (
 	features = 512 // cells of one class: moment, frequency, hits, age
 	classes  = Depths * hazards
 	hazards  = 3
-	freqs    = 4
+	freshRow = 416 // of the first cell of fresh fills
 )
 
 // Cell returns the evidence's cell.
@@ -45,7 +46,9 @@ func (e Evidence) Cell() Cell {
 	case LeaveProbation:
 		row = 128 + (f*8+int(min(e.Hits, 7)))*4 + int(min(e.Age, 3)) // 128..255
 	case MainTail:
-		row = 256 + (f*5+int(min(e.Age, 4)))*8 + hitLevel(e.Hits)*2 + flag(e.Earlier) // 256..415
+		row = 256 + (f*5+int(min(e.Age, 4)))*8 + int(min(e.Credit, 3))*2 + flag(e.Earlier) // 256..415
+	case Fresh:
+		row = freshRow + f
 	}
 	return Cell(class*features + row)
 }
@@ -58,8 +61,6 @@ func (e Evidence) freqLevel() uint8 {
 	}
 	return level(e.Freq, 2, 3, 5)
 }
-
-func hitLevel(hits uint8) int { return int(level(hits, 1, 2, 4)) }
 
 func level(x, a, b, c uint8) uint8 {
 	switch {
@@ -89,7 +90,7 @@ var depthPrior = [Depths]float64{.50, .95, .85, .70, .50, .30}
 func (e Evidence) prior() float64 {
 	p := depthPrior[e.Depth]
 	switch {
-	case e.Moment == Fill:
+	case e.Moment == Fill, e.Moment == Fresh:
 		return p
 	case e.Moment == MainTail && e.Age >= 4, e.Moment == LeaveProbation && e.Hits == 0:
 		return p * .4
@@ -142,8 +143,8 @@ func (e *Estimator) Settle(id Cell, start uint32, asked bool) {
 // Drop closes a watch whose outcome will never be known.
 func (e *Estimator) Drop(id Cell, start uint32) { e.cell(id).drop(start) }
 
-// Adopt takes over all outcomes that another estimator knows, and forgets its own. Watches stay
-// where they are.
+// Adopt takes over all outcomes that another estimator knows, and forgets its own, but for those
+// of fresh fills, which only one estimator is told of. Watches stay where they are.
 func (e *Estimator) Adopt(other *Estimator) {
 	for class, cells := range other.cells {
 		if cells == nil {
@@ -152,7 +153,7 @@ func (e *Estimator) Adopt(other *Estimator) {
 			}
 			cells = new([features]cell)
 		}
-		for i, c := range cells {
+		for i, c := range cells[:freshRow] {
 			mine := e.cell(Cell(class*features + i))
 			c.watches, c.openStarts = mine.watches, mine.openStarts
 			*mine = c
@@ -198,6 +199,11 @@ func (t *tally) exposure(now uint32) float64 {
 // always estimates from all outcomes ever.
 func (t *tally) always(prior, weight, exposure float64) float64 {
 	return min(1, (float64(t.allYes)+weight*prior)/(float64(t.all)+exposure+weight))
+}
+
+// at estimates from all outcomes ever and what is open at a clock.
+func (t *tally) at(now uint32, prior, weight float64) float64 {
+	return t.always(prior, weight, t.exposure(now))
 }
 
 func (t *tally) settle(asked bool) {

@@ -21,17 +21,14 @@ func estimate(e *Estimator, ev Evidence, now uint32) (p float64, w watch) {
 
 // evidences are cells of all moments.
 func evidences(yield func(Evidence) bool) {
-	for m := range moments {
+	for m := range moments + 1 { // Fresh as well
 		for depth := range uint8(Depths) {
 			for hazard := range uint8(hazards) {
 				for freq := range uint8(16) {
-					for hits := range uint8(16) {
-						for age := range uint8(5) {
-							for _, earlier := range []bool{false, true} {
-								if !yield(Evidence{m, depth, hazard, freq, hits, earlier, age}) {
-									return
-								}
-							}
+					for rest := range 16 * 4 * 5 * 2 {
+						hits, credit, age, earlier := uint8(rest&15), uint8(rest>>4&3), uint8(rest>>6%5), rest>>6/5 > 0
+						if !yield(Evidence{m, depth, hazard, freq, hits, credit, earlier, age}) {
+							return
 						}
 					}
 				}
@@ -77,12 +74,12 @@ func TestEstimatorLearnsABernoulliPerCell(t *testing.T) {
 	for i := range 40_000 {
 		ev := Evidence{Moment: Fill, Age: uint8(i % 4)}
 		p, w := estimate(&e, ev, 0)
-		stated := c.State(w.id, p, 0, true)
+		stated := c.State(ev, p, 0, true)
 		e.Watch(w.id, w.start)
 		c.Watch(stated, 0)
 		asked := r.Float64() < truth[ev.Age]
 		e.Settle(w.id, w.start, asked)
-		c.Settle(stated, 0, asked)
+		c.Settle(stated, 0, 0, asked)
 	}
 	for age, p := range truth {
 		// Decay .9995 leaves some 1,000 to 2,000 outcomes: a deviation of at most .016.
@@ -259,7 +256,14 @@ func TestAdoptTakesOutcomesAndLeavesWatches(t *testing.T) {
 	from.Watch(yes.Cell(), 5)
 	to.Watch(yes.Cell(), 7)
 	to.Watch(other.Cell(), 9)
+	novel := Evidence{Moment: Fresh}
+	to.Watch(novel.Cell(), 0)
+	to.Settle(novel.Cell(), 0, true)
+	_, mine, _ := to.Estimate(novel, 0)
 	to.Adopt(&from)
+	if _, got, _ := to.Estimate(novel, 0); got != mine {
+		t.Errorf("fresh fills: %v, was %v", got, mine)
+	}
 	for _, ev := range []Evidence{yes, other} {
 		_, want, _ := from.Estimate(ev, 0)
 		if _, got, _ := to.Estimate(ev, 0); got != want {

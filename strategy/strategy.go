@@ -14,14 +14,17 @@ import (
 // Moment is the point in a unit's life at which a strategy is asked.
 type Moment uint8
 
-// The moments. Fresh fills that no ghost remembers and that no write threatens go to
-// probation without a question.
+// The moments at which strategies are asked.
 const (
-	Fill           Moment = iota // the load's answer is about to be stored
+	Fill           Moment = iota // the load's answer is about to be stored, and a ghost remembers it or writes threaten it
 	LeaveProbation               // the probation ring is about to overwrite it
 	MainTail                     // the main ring is about to overwrite it
 	moments
 )
+
+// Fresh is the fill of what no ghost remembers and no write threatens: it goes to probation
+// without a question, but like every entry it has a confidence.
+const Fresh = moments
 
 // Verdict is what a strategy says about a candidate.
 type Verdict uint8
