@@ -152,7 +152,7 @@ func (b *bucket) push(e entry) uint32 {
 }
 
 func (b *bucket) grow() {
-	bigger := make([]entry, len(b.entries)+len(b.entries)/4+8)
+	bigger := make([]entry, len(b.entries)+len(b.entries)/8+8)
 	n := copy(bigger, b.entries[b.first:])
 	copy(bigger[n:], b.entries[:b.first])
 	b.entries, b.first = bigger, 0

@@ -5,11 +5,11 @@ package chunked
 import "unsafe"
 
 const (
-	bits = 10
+	bits = 9
 	size = 1 << bits // elements of a chunk
 )
 
-// Slice is a slice in chunks of 1024 elements. The zero value is empty. Not for concurrent use.
+// Slice is a slice in chunks of 512 elements. The zero value is empty. Not for concurrent use.
 type Slice[T any] struct {
 	chunks []*[size]T
 	len    int
