@@ -61,19 +61,22 @@ func (c *Calibrator) State(ev Evidence, p float64, now uint32, scored bool) Stat
 	s := pack(min(bins-1, int(p*bins)), int(ev.Depth)*4+int(min(ev.Freq, 3)), (int(ev.Depth)*int(moments+1)+int(ev.Moment))*4+int(min(ev.Credit, 3)))
 	ofBin, ofStay := c.opinions(s, now)
 	share := 1 / (1 + math.Exp(learningRate*c.errors[s.moment()]))
-	return s.with(share*ofBin+(1-share)*ofStay, c.groups[s.group()].at(now, depthPrior[ev.Depth], priorWeight), scored)
+	_, _, group := c.learners(s)
+	return s.with(share*ofBin+(1-share)*ofStay, group.at(now, depthPrior[ev.Depth], priorWeight), scored)
 }
 
 // opinions returns what the bin and the stay of a statement are worth by now.
 func (c *Calibrator) opinions(s Statement, now uint32) (ofBin, ofStay float64) {
-	return c.bins[s.bin()].at(now, (float64(s.bin())+.5)/bins, binWeight), c.stays[s.stay()].at(now, depthPrior[s.depth()], priorWeight)
+	bin, stay, _ := c.learners(s)
+	return bin.at(now, (float64(s.bin())+.5)/bins, binWeight), stay.at(now, depthPrior[s.depth()], priorWeight)
 }
 
 // Watch opens a watch on a statement at a tick.
 func (c *Calibrator) Watch(s Statement, start uint32) {
-	for _, t := range c.learners(s) {
-		t.open(start)
-	}
+	bin, stay, group := c.learners(s)
+	bin.open(start)
+	stay.open(start)
+	group.open(start)
 }
 
 // Settle closes a watch with its outcome at clock now and books it.
@@ -82,9 +85,10 @@ func (c *Calibrator) Settle(s Statement, start, now uint32, asked bool) {
 	ofBin, ofStay := c.opinions(s, now)
 	e := &c.errors[s.moment()]
 	*e = *e*forget + (ofBin-ofStay)*(ofBin+ofStay-2*float64(flag(asked)))
-	for _, t := range c.learners(s) {
-		t.settle(asked)
-	}
+	bin, stay, group := c.learners(s)
+	bin.settle(asked)
+	stay.settle(asked)
+	group.settle(asked)
 	if s.Scored() {
 		c.Add(s, asked)
 	}
@@ -92,13 +96,15 @@ func (c *Calibrator) Settle(s Statement, start, now uint32, asked bool) {
 
 // Drop closes a watch whose outcome will never be known.
 func (c *Calibrator) Drop(s Statement, start uint32) {
-	for _, t := range c.learners(s) {
-		t.drop(start)
-	}
+	bin, stay, group := c.learners(s)
+	bin.drop(start)
+	stay.drop(start)
+	group.drop(start)
 }
 
-func (c *Calibrator) learners(s Statement) [3]*tally {
-	return [3]*tally{&c.bins[s.bin()], &c.stays[s.stay()], &c.groups[s.group()]}
+// learners returns the tallies that a statement's outcome counts in.
+func (c *Calibrator) learners(s Statement) (bin, stay, group *tally) {
+	return &c.bins[s.bin()], &c.stays[s.stay()], &c.groups[s.group()]
 }
 
 // Open returns how many watches are open in all, and the sum of their starts.
