@@ -58,8 +58,10 @@ func (w *world) openByStates() (cells map[strategy.Cell]open, all open) {
 			if c == strategy.NoCell {
 				continue
 			}
-			n := cells[c]
-			cells[c] = open{n.watches + 1, n.starts + float64(s.at)}
+			if c != strategy.Unestimated {
+				n := cells[c]
+				cells[c] = open{n.watches + 1, n.starts + float64(s.at)}
+			}
 			all = open{all.watches + 1, all.starts + float64(s.at)}
 		}
 	}

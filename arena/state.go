@@ -79,15 +79,24 @@ func (w *world) evidence(v view, m strategy.Moment) strategy.Evidence {
 	return e
 }
 
-// estimate says how likely a unit comes back. The watch on the estimate opens with the move that
-// follows.
-func (w *world) estimate(v view, m strategy.Moment) (p, hope float64) {
+// ask estimates how likely a unit comes back and lets the rule decide on it.
+func (w *world) ask(v view, m strategy.Moment) (ok bool, p float64) {
 	e := w.evidence(v, m)
 	p, hope, cell := w.estimator.Estimate(e, w.clock)
 	kind := stay
-	if m == strategy.Fill || m == strategy.Fresh {
+	if m == strategy.Fill {
 		kind = fill
 	}
+	w.await(v, kind, cell, e, p)
+	w.Decisions++
+	w.Confidence += p
+	c := strategy.Candidate{Moment: m, Confidence: p, Hope: hope, Price: w.price.K(), Hits: v.hits, Credit: v.credit()}
+	return w.rule.Decide(c) == strategy.Admit, p
+}
+
+// await has the outcome of an estimate awaited, and states the confidence. The watch opens with the
+// move that follows.
+func (w *world) await(v view, kind int, cell strategy.Cell, e strategy.Evidence, p float64) {
 	if v.cells[kind] != strategy.NoCell {
 		w.drop(v, kind) // another replaces it: a neighbour's load brought the unit back without a request
 	}
@@ -96,16 +105,6 @@ func (w *world) estimate(v view, m strategy.Moment) (p, hope float64) {
 		w.told(v)[kind] = w.calibrator.State(e, p, w.clock, w.main.wrapped())
 	}
 	v.set(fresh<<kind, true)
-	return p, hope
-}
-
-// ask lets the rule decide on a unit.
-func (w *world) ask(v view, m strategy.Moment) (ok bool, p float64) {
-	p, hope := w.estimate(v, m)
-	w.Decisions++
-	w.Confidence += p
-	c := strategy.Candidate{Moment: m, Confidence: p, Hope: hope, Price: w.price.K(), Hits: v.hits, Credit: v.credit()}
-	return w.rule.Decide(c) == strategy.Admit, p
 }
 
 // told returns what was stated of a unit.
@@ -117,7 +116,9 @@ func (w *world) settle(v view, asked bool) {
 		if cell == strategy.NoCell {
 			continue
 		}
-		w.estimator.Settle(cell, v.at, asked)
+		if cell != strategy.Unestimated {
+			w.estimator.Settle(cell, v.at, asked)
+		}
 		if w.calibrator != nil {
 			w.calibrator.Settle(w.told(v)[kind], v.at, w.clock, asked)
 		}
@@ -126,7 +127,9 @@ func (w *world) settle(v view, asked bool) {
 }
 
 func (w *world) drop(v view, kind int) {
-	w.estimator.Drop(v.cells[kind], v.at)
+	if cell := v.cells[kind]; cell != strategy.Unestimated {
+		w.estimator.Drop(cell, v.at)
+	}
 	if w.calibrator != nil {
 		w.calibrator.Drop(w.told(v)[kind], v.at)
 	}
@@ -142,7 +145,9 @@ func (w *world) moved(v view) {
 		if !v.has(fresh << kind) {
 			w.drop(v, kind)
 		}
-		w.estimator.Watch(cell, w.clock)
+		if cell != strategy.Unestimated {
+			w.estimator.Watch(cell, w.clock)
+		}
 		if w.calibrator != nil {
 			w.calibrator.Watch(w.told(v)[kind], w.clock)
 		}

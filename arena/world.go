@@ -140,7 +140,7 @@ func (w *world) fill(slot Slot) {
 	case v.place == inGhost || v.hazard() > 0:
 		to = w.destination(v)
 	case w.calibrator != nil:
-		w.estimate(v, strategy.Fresh)
+		w.await(v, fill, strategy.Unestimated, w.evidence(v, strategy.Fresh), 0)
 	}
 	switch size := uint64(v.size); {
 	case to == nowhere:

@@ -48,14 +48,16 @@ func TestBaseRatesAreOfDepthAndFrequencyAlone(t *testing.T) {
 	var c Calibrator
 	group, kinds := map[kind]int{}, map[int]kind{}
 	for ev := range evidences {
-		k, g := kind{ev.Depth, min(ev.Freq, 3)}, c.State(ev, .5, 0, true).group()
-		if was, ok := group[k]; ok && was != g {
-			t.Fatalf("%+v is in group %d, another one of %+v in %d", ev, g, k, was)
+		for _, ev.Moment = range []Moment{ev.Moment, Fresh} {
+			k, g := kind{ev.Depth, min(ev.Freq, 3)}, c.State(ev, .5, 0, true).group()
+			if was, ok := group[k]; ok && was != g {
+				t.Fatalf("%+v is in group %d, another one of %+v in %d", ev, g, k, was)
+			}
+			if was, ok := kinds[g]; ok && was != k {
+				t.Fatalf("group %d is of %+v and of %+v", g, k, was)
+			}
+			group[k], kinds[g] = g, k
 		}
-		if was, ok := kinds[g]; ok && was != k {
-			t.Fatalf("group %d is of %+v and of %+v", g, k, was)
-		}
-		group[k], kinds[g] = g, k
 	}
 	if len(group) != Depths*4 {
 		t.Errorf("%d groups", len(group))

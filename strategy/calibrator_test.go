@@ -7,9 +7,9 @@ import (
 )
 
 func TestStatementKeepsAllItSays(t *testing.T) {
-	for bin := range bins {
+	for bin := range bins + groups {
 		for depth := range Depths {
-			group, stay := depth*4+bin%4, (depth*int(moments+1)+bin%int(moments+1))*4+bin/8
+			group, stay := depth*4+bin%4, (depth*int(moments+1)+bin%int(moments+1))*4+bin/8%4
 			for p := 0.0; p <= 1; p += 1. / 100 {
 				s := pack(bin, group, stay).with(p, 1-p, bin%2 == 0)
 				if !near(s.P(), p, 1./127) || !near(s.Base(), 1-p, 1./31) || s.Scored() != (bin%2 == 0) {
@@ -21,7 +21,7 @@ func TestStatementKeepsAllItSays(t *testing.T) {
 			}
 		}
 	}
-	if s := pack(bins-1, Depths*4-1, Depths*int(moments+1)*4-1).with(1, 1, true); s.P() != 1 || s.Base() != 1 || !s.Scored() {
+	if s := pack(bins+groups-1, Depths*4-1, Depths*int(moments+1)*4-1).with(1, 1, true); s.P() != 1 || s.Base() != 1 || !s.Scored() {
 		t.Fatalf("the last of all: %v against %v", s.P(), s.Base())
 	}
 }
@@ -83,6 +83,28 @@ func TestMixFollowsTheBetterOpinion(t *testing.T) {
 		if got := c.State(x.ev, x.p, 0, true).P(); got < x.low || got > x.high {
 			t.Errorf("%+v, estimate %v: stated %v, want %v to %v", x.ev, x.p, got, x.low, x.high)
 		}
+	}
+}
+
+// TestFreshFillsAreWorthWhatTheirLikesWere: by depth and frequency, starting at the depth's prior;
+// no bin learns from them.
+func TestFreshFillsAreWorthWhatTheirLikesWere(t *testing.T) {
+	var c Calibrator
+	if got := c.State(Evidence{Moment: Fresh, Depth: 1}, 0, 0, true).P(); !near(got, .95, 1./127) {
+		t.Errorf("page 1 starts at %v", got)
+	}
+	settle(&c, Evidence{Moment: Fresh}, 0, 1000, never)
+	settle(&c, Evidence{Moment: Fresh, Freq: 2}, 0, 1000, always)
+	for _, x := range []struct {
+		freq, depth uint8
+		want        float64
+	}{{0, 0, 0}, {1, 0, .5}, {2, 0, 1}, {3, 0, .5}, {0, 2, .85}} {
+		if got := c.State(Evidence{Moment: Fresh, Freq: x.freq, Depth: x.depth}, 0, 0, true).P(); !near(got, x.want, .01) {
+			t.Errorf("frequency %d, depth %d: %v, want %v", x.freq, x.depth, got, x.want)
+		}
+	}
+	if low, _ := c.opinions(pack(0, 0, 0), 0); !near(low, .5/bins, 1e-9) {
+		t.Errorf("the lowest bin learned of them: %v", low)
 	}
 }
 

@@ -25,6 +25,9 @@ type Cell uint16
 // NoCell is the cell of no evidence.
 const NoCell = ^Cell(0)
 
+// Unestimated stands for the cell of what was stated without an estimate.
+const Unestimated = NoCell - 1
+
 // Cells is the number of cells.
 const Cells = features * classes
 
@@ -32,7 +35,6 @@ const (
 	features = 512 // cells of one class: moment, frequency, hits, age
 	classes  = Depths * hazards
 	hazards  = 3
-	freshRow = 416 // of the first cell of fresh fills
 )
 
 // Cell returns the evidence's cell.
@@ -47,8 +49,6 @@ func (e Evidence) Cell() Cell {
 		row = 128 + (f*8+int(min(e.Hits, 7)))*4 + int(min(e.Age, 3)) // 128..255
 	case MainTail:
 		row = 256 + (f*5+int(min(e.Age, 4)))*8 + int(min(e.Credit, 3))*2 + flag(e.Earlier) // 256..415
-	case Fresh:
-		row = freshRow + f
 	}
 	return Cell(class*features + row)
 }
@@ -90,7 +90,7 @@ var depthPrior = [Depths]float64{.50, .95, .85, .70, .50, .30}
 func (e Evidence) prior() float64 {
 	p := depthPrior[e.Depth]
 	switch {
-	case e.Moment == Fill, e.Moment == Fresh:
+	case e.Moment == Fill:
 		return p
 	case e.Moment == MainTail && e.Age >= 4, e.Moment == LeaveProbation && e.Hits == 0:
 		return p * .4
@@ -143,8 +143,8 @@ func (e *Estimator) Settle(id Cell, start uint32, asked bool) {
 // Drop closes a watch whose outcome will never be known.
 func (e *Estimator) Drop(id Cell, start uint32) { e.cell(id).drop(start) }
 
-// Adopt takes over all outcomes that another estimator knows, and forgets its own, but for those
-// of fresh fills, which only one estimator is told of. Watches stay where they are.
+// Adopt takes over all outcomes that another estimator knows, and forgets its own. Watches stay
+// where they are.
 func (e *Estimator) Adopt(other *Estimator) {
 	for class, cells := range other.cells {
 		if cells == nil {
@@ -153,7 +153,7 @@ func (e *Estimator) Adopt(other *Estimator) {
 			}
 			cells = new([features]cell)
 		}
-		for i, c := range cells[:freshRow] {
+		for i, c := range cells {
 			mine := e.cell(Cell(class*features + i))
 			c.watches, c.openStarts = mine.watches, mine.openStarts
 			*mine = c

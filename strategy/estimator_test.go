@@ -21,7 +21,7 @@ func estimate(e *Estimator, ev Evidence, now uint32) (p float64, w watch) {
 
 // evidences are cells of all moments.
 func evidences(yield func(Evidence) bool) {
-	for m := range moments + 1 { // Fresh as well
+	for m := range moments {
 		for depth := range uint8(Depths) {
 			for hazard := range uint8(hazards) {
 				for freq := range uint8(16) {
@@ -256,14 +256,7 @@ func TestAdoptTakesOutcomesAndLeavesWatches(t *testing.T) {
 	from.Watch(yes.Cell(), 5)
 	to.Watch(yes.Cell(), 7)
 	to.Watch(other.Cell(), 9)
-	novel := Evidence{Moment: Fresh}
-	to.Watch(novel.Cell(), 0)
-	to.Settle(novel.Cell(), 0, true)
-	_, mine, _ := to.Estimate(novel, 0)
 	to.Adopt(&from)
-	if _, got, _ := to.Estimate(novel, 0); got != mine {
-		t.Errorf("fresh fills: %v, was %v", got, mine)
-	}
 	for _, ev := range []Evidence{yes, other} {
 		_, want, _ := from.Estimate(ev, 0)
 		if _, got, _ := to.Estimate(ev, 0); got != want {
