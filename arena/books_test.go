@@ -3,8 +3,10 @@ package arena
 import (
 	"errors"
 	"math"
+	"math/rand/v2"
 	"testing"
 
+	"github.com/foliocache/folio/internal/seed"
 	"github.com/foliocache/folio/strategy"
 )
 
@@ -105,3 +107,44 @@ func (c *client) read(r Request, size uint32) bool {
 
 // key hashes a number.
 func key(n int) uint64 { return spread(uint64(n) + math.MaxUint32) }
+
+// TestCheckSeesABrokenChainOfFreeSlots: one that runs in a circle, and one that leads nowhere.
+func TestCheckSeesABrokenChainOfFreeSlots(t *testing.T) {
+	c := newClient(t, Config{Geometry: Plain(10)})
+	for i := range 1000 {
+		c.read(Request{Key: key(i), Feed: key(i)}, 1)
+	}
+	p := c.arena.live
+	if err := c.arena.Check(); err != nil || p.free == NoSlot {
+		t.Fatalf("no free slots, or %v", err)
+	}
+	first, next := p.unit(p.free), p.unit(p.free).next()
+	for _, wrong := range []Slot{p.free, Slot(p.units.Len())} {
+		first.chain(wrong)
+		if c.arena.Check() == nil {
+			t.Errorf("a chain that leads to %d passes", wrong)
+		}
+	}
+	first.chain(next)
+	if err := c.arena.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestBooksTakeAHundredBytesAnID: five worlds, a fifth of the ids fit, and at first each is new,
+// which takes more than recorded traces do.
+func TestBooksTakeAHundredBytesAnID(t *testing.T) {
+	const ids = 100_000
+	z := rand.NewZipf(seed.Random(t), 1.1, 100, ids-1)
+	c := newClient(t, Config{Geometry: Plain(ids / 5)})
+	for i := range 4 * ids {
+		k := key(i)
+		if i >= ids { // each id once, then as they please
+			k = key(int(z.Uint64()))
+		}
+		c.read(Request{Key: k, Feed: k}, 1)
+	}
+	if got := float64(c.arena.Memory().Metadata) / ids; got > 102 {
+		t.Errorf("%.1f bytes an id", got)
+	}
+}

@@ -48,9 +48,11 @@ func (p *plane) check() error {
 // checkTable compares units, index and free list, and returns the latter as a set.
 func (p *plane) checkTable(f *faults) map[Slot]bool {
 	free := map[Slot]bool{}
-	for s := p.free; s != NoSlot && !free[s]; s = p.unit(s).next() {
+	s := p.free
+	for ; s < Slot(p.units.Len()) && !free[s]; s = p.unit(s).next() {
 		free[s] = true
 	}
+	f.want(s == NoSlot, "the chain of free slots ends at %d", s)
 	indexed := 0
 	for _, at := range p.table.places {
 		if s := at.slot; s != NoSlot {

@@ -241,8 +241,12 @@ func TestEveryFillHasAConfidence(t *testing.T) {
 		c := newClient(t, Config{Geometry: Plain(100), Rule: rule})
 		read := func(n int) { c.read(Request{Key: key(n), Feed: key(n)}, 1) }
 		w := c.arena.live.worlds[0]
+		want := new(strategy.Calibrator).State(strategy.Evidence{Moment: strategy.Fresh}, 0, 0, false)
 		for i := range 5 {
 			read(i)
+		}
+		if slot, _ := c.arena.Find(key(0)); w.told(w.view(slot))[fill] != want {
+			t.Errorf("rule %q: the first fill is not stated to be fresh", rule)
 		}
 		if n, _ := w.calibrator.Open(); n != 5 {
 			t.Errorf("rule %q: %d statements await their outcome, want 5", rule, n)

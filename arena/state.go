@@ -6,7 +6,7 @@ import "github.com/foliocache/folio/strategy"
 type state struct {
 	index uint32           // running index of its entry in its bucket, or in the ghost queue
 	at    uint32           // main's clock, in ticks, when it took its place
-	cells [2]strategy.Cell // of the estimates whose outcome is awaited: stay, fill
+	cells [2]strategy.Cell // of the estimates whose outcome is awaited: stay, fill; a fresh fill's is Unestimated
 	place place
 	hits  uint8 // 0..15, in this stay or lap; in a ghost: in the last one
 	hitAt uint8 // its ring's hand at the last hit, in 1/64 laps; wraps
@@ -25,7 +25,7 @@ const (
 	hitEarlier = 4 // hit in the stay or lap before this one
 	fromMain   = 8 // in a ghost: it was main that dropped it
 
-	fresh = 16 // fresh<<stay, fresh<<fill: that estimate was just made, its watch opens with the coming move
+	unwatched = 16 // unwatched<<stay, unwatched<<fill: that estimate was just made, its watch opens with the coming move
 )
 
 func (s *state) credit() uint8 { return s.flags & creditMask }
@@ -104,7 +104,7 @@ func (w *world) await(v view, kind int, cell strategy.Cell, e strategy.Evidence,
 	if w.calibrator != nil {
 		w.told(v)[kind] = w.calibrator.State(e, p, w.clock, w.main.wrapped())
 	}
-	v.set(fresh<<kind, true)
+	v.set(unwatched<<kind, true)
 }
 
 // told returns what was stated of a unit.
@@ -142,7 +142,7 @@ func (w *world) moved(v view) {
 		if cell == strategy.NoCell {
 			continue
 		}
-		if !v.has(fresh << kind) {
+		if !v.has(unwatched << kind) {
 			w.drop(v, kind)
 		}
 		if cell != strategy.Unestimated {
@@ -152,6 +152,6 @@ func (w *world) moved(v view) {
 			w.calibrator.Watch(w.told(v)[kind], w.clock)
 		}
 	}
-	v.flags &^= fresh<<stay | fresh<<fill
+	v.flags &^= unwatched<<stay | unwatched<<fill
 	v.at = w.clock
 }

@@ -140,7 +140,8 @@ func (w *world) fill(slot Slot) {
 	case v.place == inGhost || v.hazard() > 0:
 		to = w.destination(v)
 	case w.calibrator != nil:
-		w.await(v, fill, strategy.Unestimated, w.evidence(v, strategy.Fresh), 0)
+		e := w.evidence(v, strategy.Fresh)
+		w.await(v, fill, e.Cell(), e, 0)
 	}
 	switch size := uint64(v.size); {
 	case to == nowhere:
@@ -155,7 +156,7 @@ func (w *world) fill(slot Slot) {
 	w.Admitted++
 	w.leaveGhost(v)
 	v.hits = 0
-	v.flags &= fresh << fill
+	v.flags &= unwatched << fill
 	if to == inMain {
 		w.toMain(v)
 	} else {

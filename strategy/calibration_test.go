@@ -8,7 +8,7 @@ import (
 )
 
 // stated returns a statement of p against a base rate, both 0..1.
-func stated(p, base float64) Statement { return pack(0, 0, 0).with(p, base, true) }
+func stated(p, base float64) Statement { return pack(0, 0, 0, 0, MainTail).with(p, base, true) }
 
 func near(a, b, tolerance float64) bool { return math.Abs(a-b) <= tolerance }
 

@@ -8,21 +8,20 @@ import (
 
 func TestStatementKeepsAllItSays(t *testing.T) {
 	for bin := range bins + groups {
-		for depth := range Depths {
-			group, stay := depth*4+bin%4, (depth*int(moments+1)+bin%int(moments+1))*4+bin/8%4
-			for p := 0.0; p <= 1; p += 1. / 100 {
-				s := pack(bin, group, stay).with(p, 1-p, bin%2 == 0)
-				if !near(s.P(), p, 1./127) || !near(s.Base(), 1-p, 1./31) || s.Scored() != (bin%2 == 0) {
-					t.Fatalf("%v against %v in bin %d: %v against %v", p, 1-p, bin, s.P(), s.Base())
-				}
-				if s.bin() != bin || s.group() != group || s.stay() != stay || s.depth() != depth || s.moment() != bin%int(moments+1) {
-					t.Fatalf("bin %d, group %d, stay %d: %d, %d, %d", bin, group, stay, s.bin(), s.group(), s.stay())
-				}
+		for rest := range uint8(Depths * 4 * 4) {
+			depth, freq, credit, m := rest/16, rest/4%4, rest%4, Moment(bin)%(moments+1)
+			p, scored := float64(bin)/(bins+groups), rest%2 == 0
+			s := pack(bin, depth, freq, credit, m).with(p, 1-p, scored)
+			if !near(s.P(), p, 1./127) || !near(s.Base(), 1-p, 1./127) || s.Scored() != scored {
+				t.Fatalf("%v against %v in bin %d: %v against %v", p, 1-p, bin, s.P(), s.Base())
+			}
+			if s.bin() != bin || s.depth() != int(depth) || s.group() != int(depth*4+freq) || s.moment() != m || s.earned()%4 != int(credit) {
+				t.Fatalf("bin %d, depth %d, frequency %d, credit %d, moment %d: %b", bin, depth, freq, credit, m, s)
 			}
 		}
 	}
-	if s := pack(bins+groups-1, Depths*4-1, Depths*int(moments+1)*4-1).with(1, 1, true); s.P() != 1 || s.Base() != 1 || !s.Scored() {
-		t.Fatalf("the last of all: %v against %v", s.P(), s.Base())
+	if s := pack(bins+groups-1, Depths-1, 3, 3, Fresh).with(1, 1, true); s.P() != 1 || s.Base() != 1 || !s.Scored() || s.earned() != Depths*int(moments+1)*4-1 {
+		t.Fatalf("the last of all: %b", s)
 	}
 }
 
@@ -50,7 +49,7 @@ func TestBinsCorrectWhatTheCellsOverstate(t *testing.T) {
 	if s := c.State(Evidence{}, .5, 0, true); s.P() > .5*binWeight/(binWeight+20_000)+.01 || s.bin() != first.bin() || s.Base() > .04 {
 		t.Errorf("still states %v, from bin %d, against %v", s.P(), s.bin(), s.Base())
 	}
-	if s := c.State(Evidence{Depth: 1}, .95, 0, true); !near(s.P(), .95, .02) || !near(s.Base(), .95, 1./31) {
+	if s := c.State(Evidence{Depth: 1}, .95, 0, true); !near(s.P(), .95, .02) || !near(s.Base(), .95, 1./127) {
 		t.Errorf("another bin or depth moved as well: %v, %v", s.P(), s.Base())
 	}
 }
@@ -87,7 +86,7 @@ func TestMixFollowsTheBetterOpinion(t *testing.T) {
 }
 
 // TestFreshFillsAreWorthWhatTheirLikesWere: by depth and frequency, starting at the depth's prior;
-// no bin learns from them.
+// no bin of estimates learns from them.
 func TestFreshFillsAreWorthWhatTheirLikesWere(t *testing.T) {
 	var c Calibrator
 	if got := c.State(Evidence{Moment: Fresh, Depth: 1}, 0, 0, true).P(); !near(got, .95, 1./127) {
@@ -103,8 +102,10 @@ func TestFreshFillsAreWorthWhatTheirLikesWere(t *testing.T) {
 			t.Errorf("frequency %d, depth %d: %v, want %v", x.freq, x.depth, got, x.want)
 		}
 	}
-	if low, _ := c.opinions(pack(0, 0, 0), 0); !near(low, .5/bins, 1e-9) {
-		t.Errorf("the lowest bin learned of them: %v", low)
+	for bin := range bins {
+		if got, _ := c.opinions(pack(bin, 0, 0, 0, MainTail), 0); !near(got, (float64(bin)+.5)/bins, 1e-9) {
+			t.Errorf("bin %d learned of them: %v", bin, got)
+		}
 	}
 }
 
@@ -142,8 +143,11 @@ func TestCalibratorCountsWhatIsOpen(t *testing.T) {
 	if n, starts := c.Open(); n != 3000 || starts != 0 {
 		t.Errorf("%d open from %v", n, starts)
 	}
-	if ofBin, ofStay := c.opinions(s, TicksPerLap); !near(ofBin, .258, .001) || !near(ofStay, 2./3004, 1e-9) {
-		t.Errorf("3000 halves and 3000 noes make %v, four halves and 3000 noes %v", ofBin, ofStay)
+	if ofBin, ofEarned := c.opinions(s, TicksPerLap); !near(ofBin, .258, .001) || !near(ofEarned, 2./3004, 1e-9) {
+		t.Errorf("3000 halves and 3000 noes make %v, four halves and 3000 noes %v", ofBin, ofEarned)
+	}
+	if got := c.State(Evidence{}, .51, TicksPerLap, true).Base(); got != 0 {
+		t.Errorf("a base rate of %v against 3000 noes", got)
 	}
 	for range 3000 {
 		c.Drop(s, 0)

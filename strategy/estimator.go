@@ -32,17 +32,19 @@ const Unestimated = NoCell - 1
 const Cells = features * classes
 
 const (
-	features = 512 // cells of one class: moment, frequency, hits, age
+	features = 512 // cells of one class: moment, frequency, hits or credit, age, hit earlier
 	classes  = Depths * hazards
 	hazards  = 3
 )
 
-// Cell returns the evidence's cell.
+// Cell returns the evidence's cell; Unestimated of a fresh fill.
 func (e Evidence) Cell() Cell {
 	class := int(e.Depth)*hazards + int(e.Hazard)
 	f := int(e.freqLevel())
 	row := 0
 	switch e.Moment {
+	case Fresh:
+		return Unestimated
 	case Fill:
 		row = (f*4+int(min(e.Age, 3)))*8 + int(min(e.Hits, 3))*2 + flag(e.Earlier) // 0..127
 	case LeaveProbation:
@@ -185,10 +187,12 @@ func (e *Estimator) cell(id Cell) *cell {
 // in the actuarial estimate of life tables: Kaplan & Meier 1958, section 3).
 type tally struct {
 	allYes     uint32
-	all        uint32  // outcomes ever
+	all        uint32  // outcomes ever; halved with allYes at mostOutcomes
 	watches    int32   // open ones
 	openStarts float64 // the sum of their start ticks
 }
+
+const mostOutcomes = 1 << 24
 
 // exposure returns how much of a no the open watches have survived; none for the lap in which the
 // clock has wrapped and they have not.
@@ -207,6 +211,9 @@ func (t *tally) at(now uint32, prior, weight float64) float64 {
 }
 
 func (t *tally) settle(asked bool) {
+	if t.all == mostOutcomes {
+		t.all, t.allYes = t.all/2, t.allYes/2
+	}
 	t.all++
 	t.allYes += uint32(flag(asked))
 }

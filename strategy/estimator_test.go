@@ -56,6 +56,18 @@ func TestCellsOfDifferentMomentsAndClassesNeverMeet(t *testing.T) {
 	}
 }
 
+func TestMainsTailTellsCreditNotHits(t *testing.T) {
+	at := Evidence{Moment: MainTail, Hits: 1, Credit: 1, Age: 2}
+	hit, earned := at, at
+	hit.Hits, earned.Credit = 9, 3
+	if at.Cell() != hit.Cell() || at.Cell() == earned.Cell() {
+		t.Errorf("cells %d, with more hits %d, with more credit %d", at.Cell(), hit.Cell(), earned.Cell())
+	}
+	if got := (Evidence{Moment: Fresh, Depth: 2, Freq: 3}).Cell(); got != Unestimated {
+		t.Errorf("a fresh fill has cell %d", got)
+	}
+}
+
 func TestEstimatorIsTotal(t *testing.T) {
 	var e Estimator
 	for ev := range evidences {
@@ -120,6 +132,15 @@ func TestPriorIsWorthFourOutcomes(t *testing.T) {
 			t.Errorf("after %d noes: %v, want %v", n, got, want)
 		}
 		c.settle(false)
+	}
+}
+
+// TestTalliesNeverOverflow: one outcome more than a tally counts.
+func TestTalliesNeverOverflow(t *testing.T) {
+	full := tally{allYes: mostOutcomes / 10, all: mostOutcomes}
+	full.settle(false)
+	if got := full.always(.5, priorWeight, 0); !near(got, .1, 1e-6) || full.all > mostOutcomes/2+1 {
+		t.Errorf("%v of %d outcomes", got, full.all)
 	}
 }
 

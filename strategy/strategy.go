@@ -43,7 +43,7 @@ type Candidate struct {
 	Hope       float64 // the same on the bright side: what confidence would be if nothing were pending; strategies act on it
 	Price      float64 // k: how dear main's bytes are now, see [Price]; scales thresholds
 	Hits       uint8   // in this stay: since the fill, or since the last time round main
-	Credit     uint8   // 0..3: hits of earlier laps not yet spent, one is spent each time round main
+	Credit     uint8   // 0..3: hits since the fill not yet spent, one is spent each time round main
 }
 
 // Strategy turns candidates into verdicts. Implementations keep no state that Decide changes:

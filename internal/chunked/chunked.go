@@ -1,5 +1,5 @@
-// Package chunked holds slices that grow without moving what they hold: no element is ever
-// copied, nobody waits for a copy, and no more than one chunk is in hand.
+// Package chunked holds slices that grow without moving what they hold: elements are never copied,
+// and all chunks but the last are full.
 package chunked
 
 import "unsafe"
@@ -18,7 +18,8 @@ type Slice[T any] struct {
 // Len returns the number of elements.
 func (s *Slice[T]) Len() int { return s.len }
 
-// At returns element i, which stays where it is for good. It panics at a chunk that is not there.
+// At returns element i, which stays where it is for good. Beyond Len it panics or
+// returns a zero element that is not there yet.
 func (s *Slice[T]) At(i uint32) *T { return &s.chunks[i>>bits][i&(size-1)] }
 
 // Grow lengthens the slice to n elements, new ones zero; it never shortens it.
