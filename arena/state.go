@@ -135,7 +135,7 @@ func (w *world) drop(v view, kind int) {
 	}
 }
 
-// moved starts the state's clock anew: fresh estimates are watched from here on, and that of
+// moved starts the state's clock anew: new estimates are watched from here on, and that of
 // an earlier fill goes on from here.
 func (w *world) moved(v view) {
 	for kind, cell := range v.cells {
