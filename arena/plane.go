@@ -161,9 +161,6 @@ func (p *plane) forget(slot Slot) {
 		return
 	}
 	p.table.remove(slot)
-	for _, w := range p.worlds {
-		*w.view(slot).state = noState
-	}
 	u.chain(p.free)
 	p.free = slot
 }

@@ -37,19 +37,19 @@ func settle(c *Calibrator, ev Evidence, p float64, n int, asked func() bool) {
 func never() bool  { return false }
 func always() bool { return true }
 
-// TestBinsCorrectWhatTheCellsOverstate: the cell stays at its prior; bin and stay learn that this
+// TestBinsCorrectWhatTheCellsOverstate: the cell stays at its prior; bin and credit learn that this
 // is never worth it.
 func TestBinsCorrectWhatTheCellsOverstate(t *testing.T) {
 	var c Calibrator
 	first := c.State(Evidence{}, .5, 0, true)
-	if !near(first.P(), .5, .02) {
+	if !near(first.P(), .5, 1./127) {
 		t.Fatalf("starts at %v", first.P())
 	}
 	settle(&c, Evidence{}, .5, 20_000, never)
 	if s := c.State(Evidence{}, .5, 0, true); s.P() > .5*binWeight/(binWeight+20_000)+.01 || s.bin() != first.bin() || s.Base() > .04 {
 		t.Errorf("still states %v, from bin %d, against %v", s.P(), s.bin(), s.Base())
 	}
-	if s := c.State(Evidence{Depth: 1}, .95, 0, true); !near(s.P(), .95, .02) || !near(s.Base(), .95, 1./127) {
+	if s := c.State(Evidence{Depth: 1}, .95, 0, true); !near(s.P(), .95, 1./127) || !near(s.Base(), .95, 1./127) {
 		t.Errorf("another bin or depth moved as well: %v, %v", s.P(), s.Base())
 	}
 }
