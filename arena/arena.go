@@ -64,7 +64,7 @@ type Request struct {
 	Cost    float32 // what a load is expected to cost, in ms; 0 = unknown, every load costs the same
 }
 
-func (r Request) cost() float64 {
+func (r *Request) cost() float64 {
 	if r.Cost <= 0 {
 		return 1
 	}
@@ -145,7 +145,7 @@ func (a *Arena) Find(key uint64) (Slot, bool) {
 
 // Request books a read of the unit in slot (from [Arena.Find]) and reports whether it is
 // resident, and not stale.
-func (a *Arena) Request(slot Slot, r Request) bool {
+func (a *Arena) Request(slot Slot, r *Request) bool {
 	if a.config.Rule != "" {
 		return a.live.request(slot, r) == 0
 	}
@@ -171,7 +171,7 @@ func (a *Arena) Request(slot Slot, r Request) bool {
 func (a *Arena) sampled(feed uint64) bool { return spread(feed^a.config.Seed)>>8%a.rate == 0 }
 
 // judge tells the arbiter which shadows missed a request and follows its choice.
-func (a *Arena) judge(missed uint32, r Request) {
+func (a *Arena) judge(missed uint32, r *Request) {
 	a.Shadowed++
 	a.Own += int64(missed & 1)
 	missed >>= 1
@@ -204,7 +204,7 @@ func (a *Arena) Lap() float64 {
 
 // Fill offers a loaded unit of some size (key and value; >= 1). It returns the unit's slot, or
 // NoSlot if it is not even remembered, and whether a new copy is stored.
-func (a *Arena) Fill(slot Slot, r Request, size uint32) (_ Slot, stored bool) {
+func (a *Arena) Fill(slot Slot, r *Request, size uint32) (_ Slot, stored bool) {
 	size = max(1, size) + a.config.Geometry.Header
 	before := a.live.worlds[0].Admitted
 	slot = a.live.fill(slot, r, size)

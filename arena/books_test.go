@@ -95,13 +95,13 @@ func (c *client) read(r Request, size uint32) bool {
 	slot, _ := c.arena.Find(r.Key)
 	v, loaded := c.filled[r.Key]
 	r.Stale, r.Version = loaded && v != c.version[r.Key], uint32(c.version[r.Key])
-	if c.arena.Request(slot, r) {
+	if c.arena.Request(slot, &r) {
 		c.hits++
 		return true
 	}
 	slot, _ = c.arena.Find(r.Key)
 	c.filled[r.Key] = c.version[r.Key]
-	c.arena.Fill(slot, r, size)
+	c.arena.Fill(slot, &r, size)
 	return false
 }
 

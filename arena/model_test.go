@@ -70,7 +70,7 @@ func step(a *Arena, r *rand.Rand, size func(*rand.Rand) uint32) {
 	if r.IntN(10) > 0 {
 		q.Stale = r.IntN(8) == 0
 		q.Version = r.Uint32N(2)
-		hit := a.Request(slot, q)
+		hit := a.Request(slot, &q)
 		if hit != (resident && !q.Stale) {
 			panic(fmt.Sprintf("resident %t, stale %t, hit %t", resident, q.Stale, hit))
 		}
@@ -78,7 +78,7 @@ func step(a *Arena, r *rand.Rand, size func(*rand.Rand) uint32) {
 	}
 	q.Stale = q.Stale || r.IntN(20) == 0
 	if !resident && r.IntN(20) > 0 || r.IntN(20) == 0 {
-		a.Fill(slot, q, size(r))
+		a.Fill(slot, &q, size(r))
 	}
 }
 

@@ -17,7 +17,7 @@ type unit struct {
 	first  state
 }
 
-func class(r Request) uint8 { return r.Depth<<4 | r.Hazard }
+func class(r *Request) uint8 { return r.Depth<<4 | r.Hazard }
 
 func (u *unit) depth() uint8  { return u.class >> 4 }
 func (u *unit) hazard() uint8 { return u.class & 15 }
@@ -57,7 +57,7 @@ func newPlane(g Geometry, entries int, rules []strategy.Strategy) *plane {
 
 // request books a request in every world and returns the set of worlds that miss, bit i for
 // world i.
-func (p *plane) request(slot Slot, r Request) (missed uint32) {
+func (p *plane) request(slot Slot, r *Request) (missed uint32) {
 	p.asked[r.Depth]++
 	freq := p.sketch.add(r.Key)
 	if slot != NoSlot {
@@ -83,7 +83,7 @@ func (p *plane) outdate(slot Slot) {
 }
 
 // fill offers a unit to every world that does not hold it.
-func (p *plane) fill(slot Slot, r Request, size uint32) Slot {
+func (p *plane) fill(slot Slot, r *Request, size uint32) Slot {
 	if slot == NoSlot {
 		slot = p.create(r.Key)
 	}
@@ -107,7 +107,7 @@ func (p *plane) fill(slot Slot, r Request, size uint32) Slot {
 }
 
 // outdated reports whether a unit's copies are not what a request is for.
-func (p *plane) outdated(slot Slot, r Request) bool {
+func (p *plane) outdated(slot Slot, r *Request) bool {
 	return r.Stale || p.versions != nil && *p.versions.At(slot) != r.Version
 }
 

@@ -247,7 +247,7 @@ func TestKeysOfOneHashAreToldApart(t *testing.T) {
 			t.Fatalf("key %x has the hash %d", k, hash(k))
 		}
 		keys = append(keys, k)
-		a.Fill(NoSlot, Request{Key: k, Feed: k}, 1)
+		a.Fill(NoSlot, &Request{Key: k, Feed: k}, 1)
 	}
 	for _, k := range keys {
 		if slot, _ := a.Find(k); slot == NoSlot || a.live.unit(slot).key != k {

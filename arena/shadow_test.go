@@ -82,8 +82,8 @@ func TestSampledShadowsSeeWholeFeedsOnly(t *testing.T) {
 		for page := range 3 {
 			q.Key = key(int(feed)*3 + page)
 			slot, _ := a.Find(q.Key)
-			a.Request(slot, q)
-			a.Fill(slot, q, 1)
+			a.Request(slot, &q)
+			a.Fill(slot, &q, 1)
 		}
 		switch a.Shadowed - before {
 		case 3:

@@ -9,10 +9,10 @@ import (
 type cache interface {
 	// lookup answers a read: core.Serve, core.Wait or core.Load. A load is followed by one
 	// complete with the same read and the flight returned.
-	lookup(r read) (core.Action, core.Flight)
+	lookup(r *read) (core.Action, core.Flight)
 	// complete hands over a load's result and reports whether it was published: not if a
 	// write overtook it.
-	complete(r read, f core.Flight) bool
+	complete(r *read, f core.Flight) bool
 	invalidate(feed uint32)
 	bytes() int64 // held now, and of ours the books; objects where those are counted
 	fill(row *Row)
@@ -69,7 +69,7 @@ func newRival(p baseline.Policy, j Job) *rival {
 	return r
 }
 
-func (v *rival) lookup(r read) (core.Action, core.Flight) {
+func (v *rival) lookup(r *read) (core.Action, core.Flight) {
 	hit, version := v.policy.Get(r.unit), v.version(r.feed)
 	if hit && v.outdated(r.unit, version, r.now) {
 		hit = false
@@ -115,7 +115,7 @@ func (v *rival) version(feed uint32) uint32 {
 	return v.current[feed]
 }
 
-func (v *rival) complete(r read, _ core.Flight) bool {
+func (v *rival) complete(r *read, _ core.Flight) bool {
 	now := v.version(r.feed)
 	v.landed(r.unit, r.version)
 	for _, u := range r.ahead {

@@ -14,6 +14,7 @@ type ours struct {
 	core    *core.Core
 	salt    uint64
 	objects bool // are counted, not bytes
+	unit    [1]core.Loaded
 }
 
 func newOurs(j Job, capacity int64) (*ours, error) {
@@ -62,18 +63,22 @@ func (o *ours) hash(id uint32) uint64 {
 	return x ^ x>>31
 }
 
-func (o *ours) query(r read) core.Query {
-	return core.Query{Key: o.hash(r.unit), Feed: core.Tag(o.hash(r.feed)), Depth: r.depth, Cost: float32(r.load) / 1000,
-		Now: r.now}
+// query describes a read to the core; in a place of its own, as no two are under way at a time.
+func (o *ours) query(r *read) *core.Query {
+	q := &o.unit[0].Query
+	q.Key, q.Feed, q.Depth, q.Cost, q.Now = o.hash(r.unit), core.Tag(o.hash(r.feed)), r.depth, float32(r.load)/1000, r.now
+	return q
 }
 
-func (o *ours) lookup(r read) (core.Action, core.Flight) {
+func (o *ours) lookup(r *read) (core.Action, core.Flight) {
 	a := o.core.Lookup(o.query(r))
 	return a.Action, a.Flight
 }
 
-func (o *ours) complete(r read, f core.Flight) bool {
-	return o.core.Complete(f, core.Loaded{Query: o.query(r), Size: r.size})
+func (o *ours) complete(r *read, f core.Flight) bool {
+	o.query(r)
+	o.unit[0].Size = r.size
+	return o.core.Complete(f, o.unit[:]...)
 }
 
 func (o *ours) invalidate(feed uint32) {

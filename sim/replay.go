@@ -16,6 +16,7 @@ type replay struct {
 	cache   cache
 	checker checker
 	pending pending
+	read    read  // the one being answered
 	at      int   // requests replayed
 	wide    *wide // nil: a load brings the page asked for
 	warmup  int   // requests that do not count
@@ -107,7 +108,8 @@ func (p *replay) step(i int) {
 		p.checker.wrote(id)
 		return
 	}
-	r := read{unit: id, feed: t.feed(id), depth: t.depth(id), size: 1, now: now}
+	p.read = read{unit: id, feed: t.feed(id), depth: t.depth(id), size: 1, now: now}
+	r := &p.read
 	if p.bytes {
 		r.size = max(1, t.sizes[i])
 	}
@@ -116,19 +118,18 @@ func (p *replay) step(i int) {
 	}
 	r.version = p.checker.version(r.feed)
 	if p.wide != nil {
-		p.widen(i, &r)
+		p.widen(i, r)
 	}
 	action, flight := p.cache.lookup(r)
 	p.count(i, r, action)
 	if action == core.Load {
-		l := landing{at: now + int64(r.load), read: r, flight: flight}
 		if t.rows != nil {
 			p.row.OriginRows += int64(t.rows[i]) * int64(1+len(r.ahead))
 		}
 		if t.Timed() {
-			p.pending.push(l)
+			p.pending.push(landing{at: now + int64(r.load), read: *r, flight: flight})
 		} else {
-			p.complete(l)
+			p.complete(r, flight)
 		}
 	}
 }
@@ -146,21 +147,22 @@ func (p *replay) widen(i int, r *read) {
 // land completes the loads that are over by now.
 func (p *replay) land(now int64) {
 	for len(p.pending.heap) > 0 && p.pending.heap[0].at <= now {
-		p.complete(heap.Pop(&p.pending).(landing))
+		l := heap.Pop(&p.pending).(landing)
+		p.complete(&l.read, l.flight)
 	}
 }
 
-func (p *replay) complete(l landing) {
-	if p.cache.complete(l.read, l.flight) {
-		p.checker.published(l.read.unit, l.read.version, l.read.now)
-		for _, u := range l.read.ahead {
-			p.checker.published(u, l.read.version, l.read.now)
+func (p *replay) complete(r *read, f core.Flight) {
+	if p.cache.complete(r, f) {
+		p.checker.published(r.unit, r.version, r.now)
+		for _, u := range r.ahead {
+			p.checker.published(u, r.version, r.now)
 		}
 	}
 }
 
 // count books the answer to a read.
-func (p *replay) count(i int, r read, a core.Action) {
+func (p *replay) count(i int, r *read, a core.Action) {
 	row := &p.row
 	miss := a != core.Serve
 	if !miss {
@@ -232,7 +234,7 @@ func (p *pending) push(l landing) {
 }
 
 // rest returns how long a read that joined a load still waits, in µs.
-func (p *pending) rest(r read) int64 {
+func (p *pending) rest(r *read) int64 {
 	for _, l := range p.heap {
 		if l.read.version == r.version && (l.read.unit == r.unit || slices.Contains(l.read.ahead, r.unit)) {
 			return l.at - r.now

@@ -269,14 +269,14 @@ type liar struct {
 	keepsAll    bool // keeps fills that a write overtook, and says so
 }
 
-func (l *liar) lookup(r read) (core.Action, core.Flight) {
+func (l *liar) lookup(r *read) (core.Action, core.Flight) {
 	if v, ok := l.held[r.unit]; ok && (l.neverChecks || l.keepsAll || v == l.now[r.feed]) {
 		return core.Serve, core.Flight{}
 	}
 	return core.Load, core.Flight{}
 }
 
-func (l *liar) complete(r read, _ core.Flight) bool {
+func (l *liar) complete(r *read, _ core.Flight) bool {
 	if !l.keepsAll && r.version != l.now[r.feed] {
 		return false
 	}

@@ -98,17 +98,21 @@ func New(a *arena.Arena, config Config) *Core {
 func (c *Core) Arena() *arena.Arena { return c.arena }
 
 // Lookup books a read and says what to do.
-func (c *Core) Lookup(q Query) Answer {
+func (c *Core) Lookup(q *Query) Answer {
 	slot, _ := c.arena.Find(q.Key)
 	feed := c.tags[q.Feed]
 	feed.read()
-	if c.arena.Request(slot, c.request(slot, q, feed)) {
+	r := c.request(slot, q, feed, q.Now)
+	if c.arena.Request(slot, &r) {
 		return Answer{Action: Serve}
 	}
-	if at, ok := c.flying[q.Key]; ok && c.current(&c.loads[at]) {
-		return Answer{Action: Wait, Flight: c.flight(at)}
+	if at, ok := c.flying[q.Key]; ok {
+		if c.current(&c.loads[at]) {
+			return Answer{Action: Wait, Flight: c.flight(at)}
+		}
+		c.loads[at].latest = false
 	}
-	return Answer{Action: Load, Flight: c.start(loading{key: q.Key, tag: q.Feed, feed: feed.at(c.config.Epoch), born: q.Now, stamps: c.capture(q)})}
+	return Answer{Action: Load, Flight: c.start(q, feed.at(c.config.Epoch))}
 }
 
 // Complete takes a flight's result and reports whether it may be published: not if a tag of
@@ -116,31 +120,36 @@ func (c *Core) Lookup(q Query) Answer {
 // flight's own readers may have the value: they asked before the bump. The arena may still
 // decline single units.
 func (c *Core) Complete(f Flight, units ...Loaded) bool {
-	l, ok := c.land(f)
-	if !ok {
+	l := c.underWay(f)
+	if l == nil {
 		return false
 	}
-	if !c.current(&l) {
+	current := c.current(l)
+	if !current {
 		c.Revoked++
-		return false
+		units = nil
 	}
-	for _, u := range units {
-		c.keep(&l, u)
+	for i := range units {
+		c.keep(l, &units[i])
 	}
-	return true
+	c.land(f.at)
+	return current
 }
 
 // Fail ends a flight whose load brought nothing. It does nothing if the flight is over.
-func (c *Core) Fail(f Flight) { c.land(f) }
+func (c *Core) Fail(f Flight) {
+	if c.underWay(f) != nil {
+		c.land(f.at)
+	}
+}
 
 // keep offers one unit of a flight that is still current to the arena. A valid copy stays, and
 // keeps its age.
-func (c *Core) keep(l *loading, u Loaded) {
-	l.covers(u.Query)
-	u.Now = max(u.Now, l.born)
+func (c *Core) keep(l *loading, u *Loaded) {
+	l.covers(&u.Query)
 	slot, resident := c.arena.Find(u.Key)
-	r := c.request(slot, u.Query, c.tags[u.Feed])
-	slot, stored := c.arena.Fill(slot, r, u.Size)
+	r := c.request(slot, &u.Query, c.tags[u.Feed], max(u.Now, l.born))
+	slot, stored := c.arena.Fill(slot, &r, u.Size)
 	if slot == arena.NoSlot || resident && !r.Stale && !stored {
 		return
 	}
@@ -160,14 +169,14 @@ func (c *Core) keep(l *loading, u Loaded) {
 // request describes a read or a load to the arena. Copies are stale if they are of an older
 // version or too old: the composite's, and those that only shadows still hold, be it that the
 // unit was brought along by another's load and not read since the write.
-func (c *Core) request(slot arena.Slot, q Query, feed *tag) arena.Request {
+func (c *Core) request(slot arena.Slot, q *Query, feed *tag, now int64) arena.Request {
 	return arena.Request{Key: q.Key, Feed: uint64(q.Feed), Depth: q.Depth, Hazard: feed.threat(), Cost: q.Cost,
-		Stale: slot != arena.NoSlot && !c.valid(slot, feed, q.Now), Version: c.version(q, feed)}
+		Stale: slot != arena.NoSlot && !c.valid(slot, feed, now), Version: c.version(q, feed)}
 }
 
 // version returns a number that every bump of what a query depends on changes: what sampled
 // shadows, which hold what the composite has forgotten, tell versions by.
-func (c *Core) version(q Query, feed *tag) uint32 {
+func (c *Core) version(q *Query, feed *tag) uint32 {
 	n := feed.at(c.config.Epoch).N
 	for _, t := range q.Tags {
 		n += c.stamp(t).N

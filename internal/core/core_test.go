@@ -35,7 +35,7 @@ func load(t *testing.T, c *Core, q Query) {
 // want reads and fails the test on another action.
 func want(t *testing.T, c *Core, q Query, action Action) Answer {
 	t.Helper()
-	a := c.Lookup(q)
+	a := c.Lookup(&q)
 	if diff := cmp.Diff(action, a.Action); diff != "" {
 		t.Fatalf("key %d of feed %d: %s", q.Key, q.Feed, diff)
 	}
@@ -258,7 +258,8 @@ func TestHazardTellsHowOftenAFeedIsWritten(t *testing.T) {
 	invalidate(t, c, 10)
 	for range 10 {
 		for range 50 {
-			c.Lookup(q(1, 10))
+			u := q(1, 10)
+			c.Lookup(&u)
 		}
 		invalidate(t, c, 10)
 	}
@@ -290,8 +291,9 @@ func TestDependentsAreOutdatedToo(t *testing.T) {
 // refill reads the feeds of the chain and loads and returns those that are not served.
 func refill(c *Core) (loaded []Tag) {
 	for _, f := range []Tag{10, 20, 30} {
-		if a := c.Lookup(q(uint64(f), f)); a.Action == Load {
-			c.Complete(a.Flight, Loaded{Query: q(uint64(f), f), Size: 1})
+		u := q(uint64(f), f)
+		if a := c.Lookup(&u); a.Action == Load {
+			c.Complete(a.Flight, Loaded{Query: u, Size: 1})
 			loaded = append(loaded, f)
 		}
 	}
@@ -409,7 +411,7 @@ func TestAMissInASteadyStateAllocatesNothing(t *testing.T) {
 	miss := func() {
 		key++
 		p := Query{Key: key % 5000, Feed: Tag(key % 5000)}
-		c.Complete(c.Lookup(p).Flight, Loaded{Query: p, Size: 1})
+		c.Complete(c.Lookup(&p).Flight, Loaded{Query: p, Size: 1})
 	}
 	for range 20_000 {
 		miss()

@@ -14,6 +14,7 @@ type Flight struct{ at, turn uint32 }
 // loading is what the core knows of a flight.
 type loading struct {
 	turn   uint32 // odd while it is under way; of the flight's name
+	latest bool   // of its key
 	key    uint64
 	tag    Tag       // the feed
 	feed   Stamp     // its stamp before the load began
@@ -24,35 +25,41 @@ type loading struct {
 func (c *Core) flight(at uint32) Flight { return Flight{at, c.loads[at].turn} }
 
 // start books a load as the latest one of its key.
-func (c *Core) start(l loading) Flight {
+func (c *Core) start(q *Query, feed Stamp) Flight {
 	at := uint32(len(c.loads))
 	if n := len(c.landed); n > 0 {
 		at, c.landed = c.landed[n-1], c.landed[:n-1]
 	} else {
 		c.loads = append(c.loads, loading{})
 	}
-	l.turn = c.loads[at].turn + 1
-	c.loads[at] = l
+	l := &c.loads[at]
+	l.turn++
+	l.latest, l.key, l.tag, l.feed, l.born, l.stamps = true, q.Key, q.Feed, feed, q.Now, c.capture(q)
 	c.flying[l.key] = at
-	return c.flight(at)
+	return Flight{at, l.turn}
 }
 
-// land ends a flight and returns what was known of it, unless it is over.
-func (c *Core) land(f Flight) (loading, bool) {
+// underWay returns what is known of a flight, nil if it is over.
+func (c *Core) underWay(f Flight) *loading {
 	if int(f.at) >= len(c.loads) || c.loads[f.at].turn != f.turn || f.turn%2 == 0 {
-		return loading{}, false
+		return nil
 	}
-	l := c.loads[f.at]
-	c.loads[f.at] = loading{turn: f.turn + 1}
-	c.landed = append(c.landed, f.at)
-	if at, ok := c.flying[l.key]; ok && at == f.at {
+	return &c.loads[f.at]
+}
+
+// land ends the flight at a place in loads.
+func (c *Core) land(at uint32) {
+	l := &c.loads[at]
+	l.turn++
+	l.stamps = nil
+	c.landed = append(c.landed, at)
+	if l.latest {
 		delete(c.flying, l.key)
 	}
-	return l, true
 }
 
 // covers panics if a unit depends on what the load's query does not.
-func (l *loading) covers(u Query) {
+func (l *loading) covers(u *Query) {
 	if u.Feed != l.tag {
 		panic(fmt.Sprintf("core: unit of feed %d in a flight of feed %d", u.Feed, l.tag))
 	}
@@ -68,7 +75,7 @@ func (c *Core) current(l *loading) bool {
 	return c.stamp(l.tag) == l.feed && c.unchanged(l.stamps)
 }
 
-func (c *Core) capture(q Query) []stamped {
+func (c *Core) capture(q *Query) []stamped {
 	if len(q.Tags) == 0 {
 		return nil
 	}

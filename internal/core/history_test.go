@@ -111,7 +111,7 @@ func act(t *testing.T, r *rand.Rand, c *Core, h *history) (served int) {
 		switch x := r.IntN(100); {
 		case x < 70:
 			p := page(n)
-			switch a := c.Lookup(p); a.Action {
+			switch a := c.Lookup(&p); a.Action {
 			case Serve:
 				served++
 				if now := h.version(p); !slices.Equal(now, h.stored[p.Key]) {
@@ -184,7 +184,7 @@ func TestShadowsServeNothingOutdated(t *testing.T) {
 		for _, c := range cores {
 			if write {
 				invalidate(t, c, p.Feed)
-			} else if a := c.Lookup(p); a.Action == Load {
+			} else if a := c.Lookup(&p); a.Action == Load {
 				c.Complete(a.Flight, Loaded{Query: p, Size: 1})
 			}
 		}
