@@ -57,8 +57,8 @@ type Competition struct {
 type Request struct {
 	Key     uint64  // hash of the unit's key
 	Feed    uint64  // hash of its feed: the unit of sampling
-	Depth   uint8   // depth bucket, see strategy.Evidence
-	Hazard  uint8   // write hazard of the feed, see strategy.Evidence
+	Depth   uint8   // depth bucket, see strategy.ClassOf
+	Hazard  uint8   // write hazard of the feed, see strategy.ClassOf
 	Stale   bool    // a copy from before this request is of an older version
 	Version uint32  // of the unit's data; for sampled shadows, which Stale does not speak of
 	Cost    float32 // what a load is expected to cost, in ms; 0 = unknown, every load costs the same
@@ -218,7 +218,7 @@ func (a *Arena) Fill(slot Slot, r *Request, size uint32) (_ Slot, stored bool) {
 }
 
 // Slots returns an upper bound of the slots in use: slots are 0..Slots-1.
-func (a *Arena) Slots() int { return a.live.units.Len() }
+func (a *Arena) Slots() int { return int(a.live.records.len) }
 
 // Names returns the competing strategies in the order of Competition's slices.
 func (a *Arena) Names() []string { return a.names }

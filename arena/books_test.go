@@ -54,7 +54,7 @@ type open struct {
 
 func (w *world) openByStates() (cells map[strategy.Cell]open, all open) {
 	cells = map[strategy.Cell]open{}
-	for slot := range w.plane.units.Len() {
+	for slot := range w.plane.records.len {
 		s := w.view(Slot(slot))
 		for _, c := range s.cells {
 			if c == strategy.NoCell {
@@ -119,7 +119,7 @@ func TestCheckSeesABrokenChainOfFreeSlots(t *testing.T) {
 		t.Fatalf("no free slots, or %v", err)
 	}
 	first, next := p.unit(p.free), p.unit(p.free).next()
-	for _, wrong := range []Slot{p.free, Slot(p.units.Len())} {
+	for _, wrong := range []Slot{p.free, p.records.len} {
 		first.chain(wrong)
 		if c.arena.Check() == nil {
 			t.Errorf("a chain that leads to %d passes", wrong)

@@ -29,11 +29,11 @@ func (f *faults) want(ok bool, format string, args ...any) {
 func (p *plane) check() error {
 	var f faults
 	free := p.checkTable(&f)
-	known := make([]uint8, p.units.Len())
+	known := make([]uint8, int(p.records.len))
 	for _, w := range p.worlds {
 		w.check(&f, known)
 	}
-	for slot := range p.units.Len() {
+	for slot := range int(p.records.len) {
 		u := p.unit(Slot(slot))
 		if free[Slot(slot)] {
 			f.want(known[slot] == 0, "slot %d is free, but %d worlds know it", slot, known[slot])
@@ -49,7 +49,7 @@ func (p *plane) check() error {
 func (p *plane) checkTable(f *faults) map[Slot]bool {
 	free := map[Slot]bool{}
 	s := p.free
-	for ; s < Slot(p.units.Len()) && !free[s]; s = p.unit(s).next() {
+	for ; s < Slot(int(p.records.len)) && !free[s]; s = p.unit(s).next() {
 		free[s] = true
 	}
 	f.want(s == NoSlot, "the chain of free slots ends at %d", s)
@@ -60,11 +60,10 @@ func (p *plane) checkTable(f *faults) map[Slot]bool {
 			f.want(!free[s], "slot %d is free and indexed", s)
 		}
 	}
-	f.want(indexed == p.table.used && indexed == p.units.Len()-len(free),
-		"%d units indexed, the table says %d, %d units are not free", indexed, p.table.used, p.units.Len()-len(free))
+	f.want(indexed == p.table.used && indexed == int(p.records.len)-len(free),
+		"%d units indexed, the table says %d, %d units are not free", indexed, p.table.used, int(p.records.len)-len(free))
 	f.want(indexed*4 <= len(p.table.places)*3, "%d units in a table of %d", indexed, len(p.table.places))
-	f.want(p.others.Len() == p.units.Len()*(len(p.worlds)-1), "%d further states for %d units in %d worlds", p.others.Len(), p.units.Len(), len(p.worlds))
-	for slot := range p.units.Len() {
+	for slot := range int(p.records.len) {
 		if u := p.unit(Slot(slot)); !free[Slot(slot)] {
 			f.want(p.table.find(u.key) == Slot(slot), "slot %d of key %x is found at %d", slot, u.key, p.table.find(u.key))
 		}
@@ -76,7 +75,7 @@ func (p *plane) checkTable(f *faults) map[Slot]bool {
 func (w *world) check(f *faults, known []uint8) {
 	var entries, bytes int64
 	ghosts, remembered := uint64(0), uint32(0)
-	for slot := range w.plane.units.Len() {
+	for slot := range w.plane.records.len {
 		v := w.view(Slot(slot))
 		switch v.place {
 		case nowhere:

@@ -265,7 +265,7 @@ func TestAWorldKeepsWhatTheNaiveModelKeeps(t *testing.T) {
 func agree(t *testing.T, a *Arena, m *naive, step int) {
 	t.Helper()
 	w := a.live.worlds[0]
-	for slot := range a.live.units.Len() {
+	for slot := range a.live.records.len {
 		u := a.live.unit(Slot(slot))
 		s := w.view(Slot(slot)).state
 		if u.known == 0 {

@@ -5,34 +5,13 @@ import (
 	"github.com/foliocache/folio/strategy"
 )
 
-// unit is what all worlds of a plane share of one unit, and the first world's state: 32 bytes,
-// so that a cache without shadows looks at one cache line a unit.
-type unit struct {
-	key    uint64
-	size   uint32
-	class  uint8 // depth and hazard, see strategy.Evidence
-	known  uint8 // worlds that hold or remember it
-	freq   uint8 // the sketch's count at the last request
-	halved uint8 // the sketch's halvings then; wraps
-	first  state
-}
-
-func class(r *Request) uint8 { return r.Depth<<4 | r.Hazard }
-
-func (u *unit) depth() uint8  { return u.class >> 4 }
-func (u *unit) hazard() uint8 { return u.class & 15 }
-
-// next returns the free slot after this one, and chain sets it: a free slot has no key.
-func (u *unit) next() Slot   { return Slot(u.key) }
-func (u *unit) chain(s Slot) { u.key = uint64(s) }
+func class(r *Request) strategy.Class { return strategy.ClassOf(r.Depth, r.Hazard) }
 
 // plane is a set of worlds over the same requests: one index, one frequency sketch, and for
 // each unit one state a world, side by side in memory.
 type plane struct {
 	worlds   []*world
-	units    chunked.Slice[unit]
-	others   chunked.Slice[state]                 // of the other worlds: unit 0, unit 1, …
-	stride   uint32                               // other worlds
+	records  records
 	told     chunked.Slice[[2]strategy.Statement] // what the first world stated of each unit; empty if nobody is told
 	versions *chunked.Slice[uint32]               // of each unit's data when it was last filled; nil: callers tell what is stale
 	free     Slot                                 // the first of a chain, see unit.next; NoSlot: none
@@ -41,12 +20,12 @@ type plane struct {
 	asked    [strategy.Depths]int64 // requests by depth bucket
 }
 
-func (p *plane) unit(s Slot) *unit { return p.units.At(s) }
+func (p *plane) unit(s Slot) *unit { return p.records.unit(s) }
 
 // newPlane makes a plane with a world for each rule. All worlds have the same geometry.
 func newPlane(g Geometry, entries int, rules []strategy.Strategy) *plane {
-	p := &plane{sketch: newSketch(entries), free: NoSlot, stride: uint32(len(rules) - 1)}
-	p.table = newTable(&p.units)
+	p := &plane{sketch: newSketch(entries), free: NoSlot, records: records{stride: uint32(1 + len(rules))}}
+	p.table = newTable(&p.records)
 	for i, r := range rules {
 		w := &world{plane: p, number: uint32(i), rule: r, probation: g.probation(), main: g.main(),
 			ghosts: g.ghosts()}
@@ -60,15 +39,19 @@ func newPlane(g Geometry, entries int, rules []strategy.Strategy) *plane {
 func (p *plane) request(slot Slot, r *Request) (missed uint32) {
 	p.asked[r.Depth]++
 	freq := p.sketch.add(r.Key)
-	if slot != NoSlot {
-		u := p.unit(slot)
-		u.class, u.freq, u.halved = class(r), freq, p.sketch.halved
-		if p.outdated(slot, r) {
-			p.outdate(slot)
-		}
+	for _, w := range p.worlds {
+		w.Requests++
+	}
+	if slot == NoSlot {
+		return 1<<len(p.worlds) - 1
+	}
+	u := p.unit(slot)
+	u.class, u.freq, u.halved = class(r), freq, p.sketch.halved
+	if p.outdated(slot, r) {
+		p.outdate(slot)
 	}
 	for i, w := range p.worlds {
-		if !w.touch(slot, r.cost()) {
+		if !w.touch(w.view(slot), r.cost()) {
 			missed |= 1 << i
 		}
 	}
@@ -85,7 +68,7 @@ func (p *plane) outdate(slot Slot) {
 // fill offers a unit to every world that does not hold it.
 func (p *plane) fill(slot Slot, r *Request, size uint32) Slot {
 	if slot == NoSlot {
-		slot = p.create(r.Key)
+		slot = p.create(r.Key, size)
 	}
 	u := p.unit(slot)
 	u.known++ // not to be forgotten meanwhile
@@ -131,17 +114,13 @@ func (p *plane) resize(slot Slot, size uint32) {
 	u.size = size
 }
 
-func (p *plane) create(key uint64) Slot {
+func (p *plane) create(key uint64, size uint32) Slot {
 	s := p.free
 	if s != NoSlot {
 		p.free = p.unit(s).next()
 	} else {
-		s = Slot(p.units.Len())
+		s = p.records.add()
 		n := int(s) + 1
-		p.units.Grow(n)
-		for range p.stride {
-			p.others.Append(noState)
-		}
 		if p.worlds[0].calibrator != nil {
 			p.told.Grow(n)
 		}
@@ -149,7 +128,8 @@ func (p *plane) create(key uint64) Slot {
 			p.versions.Grow(n)
 		}
 	}
-	*p.unit(s) = unit{key: key, freq: p.sketch.count(key), halved: p.sketch.halved, first: noState}
+	u := p.unit(s)
+	u.key, u.size, u.class, u.known, u.freq, u.halved = key, size, 0, 0, p.sketch.count(key), p.sketch.halved
 	p.table.insert(key, s)
 	return s
 }
@@ -167,7 +147,7 @@ func (p *plane) forget(slot Slot) {
 
 // metadata returns the bytes of heap that the plane takes.
 func (p *plane) metadata() int64 {
-	n := p.units.Bytes() + p.others.Bytes() + p.told.Bytes() + int64(len(p.table.places))*8 + int64(len(p.sketch.words))*8
+	n := p.records.metadata() + p.told.Bytes() + int64(len(p.table.places))*8 + int64(len(p.sketch.blocks))*64
 	if p.versions != nil {
 		n += p.versions.Bytes()
 	}

@@ -13,6 +13,7 @@ type ring struct {
 	capacity uint64 // of one bucket, in units of size
 	granule  uint   // entries begin at multiples of 1 << granule; 0 but for buckets of 2 GiB and more
 	chunk    uint64 // an entry never crosses a multiple of chunk; 0 = no such rule
+	dense    bool   // neither granules nor chunks: entries touch
 	most     uint32 // entries of one bucket
 	written  uint64 // so far, with what chunks waste
 	entries  uint64 // written so far
@@ -38,6 +39,7 @@ func newRing(buckets int, capacity, chunk uint64) ring {
 	for capacity>>r.granule >= 1<<31 {
 		r.granule++
 	}
+	r.dense = r.granule == 0 && chunk == 0
 	for i := range r.buckets { // far apart, so that slot and index name one entry of all buckets
 		b := &r.buckets[i]
 		b.head = uint32(uint64(i) << 32 / uint64(buckets))
@@ -74,36 +76,44 @@ func (r *ring) place(b *bucket, size uint64) uint64 {
 // overwritten pops the oldest entry if a write of this size would take its bytes, or be an
 // entry too many.
 func (r *ring) overwritten(b *bucket, size uint64) (slot Slot, index uint32, ok bool) {
-	if b.head == b.tail {
+	n := b.tail - b.head
+	if n == 0 {
 		return 0, 0, false
 	}
-	e := b.at(b.head)
-	if end := r.place(b, size) + r.round(size); end-r.begin(b, e) <= r.capacity && b.tail-b.head < r.most {
+	e := &b.entries[b.first]
+	if b.offset+r.need(b, size)-r.begin(b, e) <= r.capacity && n < r.most {
 		return 0, 0, false
 	}
-	slot = e.slot
+	slot, index = e.slot, b.head
 	b.pop()
-	return slot, b.head - 1, true
+	return slot, index, true
+}
+
+// need returns how far a write of this size moves the bucket's offset.
+func (r *ring) need(b *bucket, size uint64) uint64 {
+	if r.dense {
+		return size
+	}
+	return r.place(b, size) + r.round(size) - b.offset
 }
 
 // write appends an entry and returns its running index.
 func (r *ring) write(b *bucket, slot Slot, size uint64) (index uint32) {
-	at := r.place(b, size)
-	end := at + r.round(size)
-	r.written += end - b.offset
+	need := r.need(b, size)
+	r.written += need
 	r.entries++
-	b.offset = end
-	return b.push(entry{slot, uint32(at >> r.granule)})
+	b.offset += need
+	return b.push(entry{slot, uint32((b.offset - r.round(size)) >> (r.granule & 63))})
 }
 
 // begin returns the virtual offset of an entry that is not overwritten yet.
 func (r *ring) begin(b *bucket, e *entry) uint64 {
-	return b.offset - uint64(uint32(b.offset>>r.granule)-e.offset)<<r.granule
+	return b.offset - uint64(uint32(b.offset>>(r.granule&63))-e.offset)<<(r.granule&63)
 }
 
 // round returns how many bytes an entry takes.
 func (r *ring) round(size uint64) uint64 {
-	return (size + 1<<r.granule - 1) >> r.granule << r.granule
+	return (size + 1<<(r.granule&63) - 1) >> (r.granule & 63) << (r.granule & 63)
 }
 
 // laps returns how often the ring was written round, in 1/parts of a lap: in bytes or in
@@ -146,7 +156,8 @@ func (b *bucket) push(e entry) uint32 {
 	if b.tail-b.head == uint32(len(b.entries)) {
 		b.grow()
 	}
-	*b.at(b.tail) = e
+	at := b.at(b.tail)
+	at.slot, at.offset = e.slot, e.offset
 	b.tail++
 	return b.tail - 1
 }

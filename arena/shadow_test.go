@@ -195,9 +195,7 @@ func TestANewRulerBringsWhatItHasLearned(t *testing.T) {
 		tells := func(w *world) (all []float64) {
 			for freq := range uint8(8) {
 				for hits := range uint8(3) {
-					e := strategy.Evidence{Moment: strategy.LeaveProbation, Freq: freq, Hits: hits}
-					_, hope, _ := w.estimator.Estimate(e, w.clock)
-					all = append(all, hope)
+					all = append(all, w.estimator.Confidence(strategy.ClassOf(0, 0).LeaveProbation(freq, hits, 0)))
 				}
 			}
 			return all
@@ -241,7 +239,7 @@ func TestEveryFillHasAConfidence(t *testing.T) {
 		c := newClient(t, Config{Geometry: Plain(100), Rule: rule})
 		read := func(n int) { c.read(Request{Key: key(n), Feed: key(n)}, 1) }
 		w := c.arena.live.worlds[0]
-		want := new(strategy.Calibrator).State(strategy.Evidence{Moment: strategy.Fresh}, 0, 0, false)
+		want := new(strategy.Calibrator).State(strategy.Fresh, strategy.ClassOf(0, 0), 0, 0, 0, 0, false)
 		for i := range 5 {
 			read(i)
 		}
@@ -258,17 +256,21 @@ func TestEveryFillHasAConfidence(t *testing.T) {
 	}
 }
 
-// TestEvidenceTellsTheCreditAtTheTails: two hits in probation.
-func TestEvidenceTellsTheCreditAtTheTails(t *testing.T) {
+// TestStatementsTellTheCreditAtTheTails: two hits in probation.
+func TestStatementsTellTheCreditAtTheTails(t *testing.T) {
 	c := newClient(t, Config{Geometry: Plain(100), Rule: "balanced"})
 	for range 3 {
 		c.read(Request{Key: key(1), Feed: key(1)}, 1)
 	}
 	slot, _ := c.arena.Find(key(1))
 	w := c.arena.live.worlds[0]
-	for m, want := range map[strategy.Moment]uint8{strategy.Fill: 0, strategy.LeaveProbation: 2, strategy.MainTail: 2} {
-		if got := w.evidence(w.view(slot), m).Credit; got != want {
-			t.Errorf("moment %d: credit %d, want %d", m, got, want)
+	v := w.view(slot)
+	cell := v.class.LeaveProbation(1, v.hits, 0)
+	for m, credit := range map[strategy.Moment]uint8{strategy.Fill: 0, strategy.LeaveProbation: 2, strategy.MainTail: 2} {
+		w.state(v, stay, cell, m, 1)
+		want := w.calibrator.State(m, v.class, 1, credit, w.estimator.Sober(cell, w.clock), w.clock, false)
+		if got := w.told(v)[stay]; got != want {
+			t.Errorf("moment %d: stated %b, with credit %d it would be %b", m, got, credit, want)
 		}
 	}
 }

@@ -5,7 +5,7 @@ package arena
 // Differs from the paper: the four counters of a key lie in one 8-byte word's neighbourhood,
 // so that a request touches one cache line.
 type sketch struct {
-	words  []uint64 // 16 counters each; blocks of 8 words
+	blocks []block // a power of two
 	added  uint64
 	reset  uint64 // requests between two halvings
 	halved uint8  // halvings so far; wraps
@@ -19,18 +19,25 @@ const memory = 20
 // newSketch makes a sketch for some number of units: 32 to 64 bytes a unit. Measured: with a
 // quarter of that, collisions move the hit ratio of P3 by a point from one hash seed to the next.
 func newSketch(units int) sketch {
-	n := 8
-	for n < 4*units {
+	n := 1
+	for n*2 < units {
 		n *= 2
 	}
-	return sketch{words: make([]uint64, n), reset: memory * uint64(max(units, 8))}
+	return sketch{blocks: make([]block, n), reset: memory * uint64(max(units, 8))}
 }
 
-// counter returns the word and bit of the i-th counter of a spread key.
-func (s *sketch) counter(h uint64, i uint) (word uint64, shift uint64) {
-	block := h & uint64(len(s.words)/8-1) * 8
-	pick := h >> (32 + 8*i)
-	return block + uint64(i)*2 + pick&1, pick >> 1 & 15 * 4
+// block returns the counters of a spread key's block, and what picks four of them.
+func (s *sketch) block(h uint64) (*block, uint64) {
+	return &s.blocks[h&uint64(len(s.blocks)-1)], h >> 32
+}
+
+// block is a cache line of counters, 16 a word.
+type block [8]uint64
+
+// counter returns the word and bit of the i-th of four counters.
+func counter(pick uint64, i uint) (word, shift uint64) {
+	pick >>= 8 * i
+	return uint64(i)*2 + pick&1, pick >> 1 & 15 * 4
 }
 
 func spread(key uint64) uint64 {
@@ -42,13 +49,13 @@ func spread(key uint64) uint64 {
 
 // add counts one request and returns the estimate after it, 0..15.
 func (s *sketch) add(key uint64) uint8 {
-	h := spread(key)
-	least := s.estimate(h)
+	block, h := s.block(spread(key))
+	least := block.estimate(h)
 	if least < 15 {
 		for i := range uint(4) {
-			w, shift := s.counter(h, i)
-			if s.words[w]>>shift&15 == least { // conservative update: only the counters that say least
-				s.words[w] += 1 << shift
+			w, shift := counter(h, i)
+			if block[w]>>shift&15 == least { // conservative update: only the counters that say least
+				block[w] += 1 << shift
 			}
 		}
 		least++
@@ -60,13 +67,16 @@ func (s *sketch) add(key uint64) uint8 {
 	return uint8(least)
 }
 
-func (s *sketch) count(key uint64) uint8 { return uint8(s.estimate(spread(key))) }
+func (s *sketch) count(key uint64) uint8 {
+	block, h := s.block(spread(key))
+	return uint8(block.estimate(h))
+}
 
-func (s *sketch) estimate(h uint64) uint64 {
+func (b *block) estimate(pick uint64) uint64 {
 	least := uint64(15)
 	for i := range uint(4) {
-		w, shift := s.counter(h, i)
-		least = min(least, s.words[w]>>shift&15)
+		w, shift := counter(pick, i)
+		least = min(least, b[w&7]>>shift&15)
 	}
 	return least
 }
@@ -74,7 +84,9 @@ func (s *sketch) estimate(h uint64) uint64 {
 func (s *sketch) halve() {
 	s.added = 0
 	s.halved++
-	for i := range s.words {
-		s.words[i] = s.words[i] >> 1 & 0x7777777777777777
+	for i := range s.blocks {
+		for j, w := range s.blocks[i] {
+			s.blocks[i][j] = w >> 1 & 0x7777777777777777
+		}
 	}
 }

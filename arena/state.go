@@ -59,52 +59,57 @@ var noState = state{cells: [2]strategy.Cell{strategy.NoCell, strategy.NoCell}}
 // since returns the ticks of main's clock since the state took its place.
 func (w *world) since(s *state) uint32 { return w.clock - s.at }
 
-// evidence gathers what is known of a unit at a moment.
-func (w *world) evidence(v view, m strategy.Moment) strategy.Evidence {
-	e := strategy.Evidence{Moment: m, Depth: v.depth(), Hazard: v.hazard(), Freq: w.plane.freq(v.unit), Hits: v.hits}
-	switch m {
-	case strategy.Fill, strategy.Fresh:
-		e.Age = uint8(min(3, w.since(v.state)/(strategy.TicksPerLap/4)))
-		e.Earlier = v.has(fromMain)
-		if e.Freq > 0 {
-			e.Freq-- // the request that caused this fill is counted already
-		}
-	default:
-		e.Earlier, e.Credit = v.has(hitEarlier), v.credit()
-		e.Age = 4
-		if v.hits > 0 {
-			e.Age = min(3, (w.hand(v.place)-v.hitAt)/16)
-		}
+// before returns a unit's frequency without the request that caused the fill under way.
+func (w *world) before(v view) uint8 {
+	freq := w.plane.freq(v.unit)
+	if freq > 0 {
+		freq--
 	}
-	return e
+	return freq
+}
+
+// age returns the quarters of a lap since a resident unit's last hit, 4 without one.
+func (w *world) age(v view) uint8 {
+	if v.hits == 0 {
+		return 4
+	}
+	return min(3, (w.hand(v.place)-v.hitAt)/16)
 }
 
 // ask estimates how likely a unit comes back and lets the rule decide on it.
-func (w *world) ask(v view, m strategy.Moment) (ok bool, p float64) {
-	e := w.evidence(v, m)
-	p, hope, cell := w.estimator.Estimate(e, w.clock)
-	kind := stay
-	if m == strategy.Fill {
-		kind = fill
-	}
-	w.await(v, kind, cell, e, p)
+func (w *world) ask(v view, kind int, cell strategy.Cell, m strategy.Moment, freq uint8) bool {
+	w.await(v, kind, cell, m, freq)
+	p := w.estimator.Confidence(cell)
 	w.Decisions++
 	w.Confidence += p
-	c := strategy.Candidate{Moment: m, Confidence: p, Hope: hope, Price: w.price.K(), Hits: v.hits, Credit: v.credit()}
-	return w.rule.Decide(c) == strategy.Admit, p
+	return w.rule.Decide(strategy.Candidate{Moment: m, Confidence: p, Price: w.price.K(), Hits: v.hits, Credit: v.credit()}) == strategy.Admit
 }
 
 // await has the outcome of an estimate awaited, and states the confidence. The watch opens with the
 // move that follows.
-func (w *world) await(v view, kind int, cell strategy.Cell, e strategy.Evidence, p float64) {
-	if v.cells[kind] != strategy.NoCell {
-		w.drop(v, kind) // another replaces it: a neighbour's load brought the unit back without a request
+func (w *world) await(v view, kind int, cell strategy.Cell, m strategy.Moment, freq uint8) {
+	if w.calibrator != nil {
+		w.state(v, kind, cell, m, freq)
+	} else if v.cells[kind] != strategy.NoCell {
+		w.drop(v, kind)
 	}
 	v.cells[kind] = cell
-	if w.calibrator != nil {
-		w.told(v)[kind] = w.calibrator.State(e, p, w.clock, w.main.wrapped())
+	v.flags |= unwatched << kind
+}
+
+// state tells the confidence of an estimate.
+func (w *world) state(v view, kind int, cell strategy.Cell, m strategy.Moment, freq uint8) {
+	p, credit := 0.0, uint8(0)
+	if cell != strategy.Unestimated {
+		p = w.estimator.Sober(cell, w.clock)
 	}
-	v.set(unwatched<<kind, true)
+	if m != strategy.Fill && m != strategy.Fresh {
+		credit = v.credit()
+	}
+	if v.cells[kind] != strategy.NoCell {
+		w.drop(v, kind)
+	}
+	w.told(v)[kind] = w.calibrator.State(m, v.class, freq, credit, p, w.clock, w.main.wrapped())
 }
 
 // told returns what was stated of a unit.
@@ -112,18 +117,23 @@ func (w *world) told(v view) *[2]strategy.Statement { return w.plane.told.At(v.s
 
 // settle closes the unit's open watches with their outcome.
 func (w *world) settle(v view, asked bool) {
-	for kind, cell := range v.cells {
-		if cell == strategy.NoCell {
-			continue
-		}
-		if cell != strategy.Unestimated {
-			w.estimator.Settle(cell, v.at, asked)
-		}
-		if w.calibrator != nil {
-			w.calibrator.Settle(w.told(v)[kind], v.at, w.clock, asked)
-		}
-		v.cells[kind] = strategy.NoCell
+	if v.cells[stay] != strategy.NoCell {
+		w.close(v, stay, asked)
 	}
+	if v.cells[fill] != strategy.NoCell {
+		w.close(v, fill, asked)
+	}
+}
+
+// close closes one open watch.
+func (w *world) close(v view, kind int, asked bool) {
+	if cell := v.cells[kind]; cell != strategy.Unestimated {
+		w.estimator.Settle(cell, v.at, asked)
+	}
+	if w.calibrator != nil {
+		w.calibrator.Settle(w.told(v)[kind], v.at, w.clock, asked)
+	}
+	v.cells[kind] = strategy.NoCell
 }
 
 func (w *world) drop(v view, kind int) {
@@ -135,22 +145,27 @@ func (w *world) drop(v view, kind int) {
 	}
 }
 
+// watch opens a watch, or opens it anew.
+func (w *world) watch(v view, kind int) {
+	if !v.has(unwatched << kind) {
+		w.drop(v, kind)
+	}
+	if cell := v.cells[kind]; cell != strategy.Unestimated {
+		w.estimator.Watch(cell, w.clock)
+	}
+	if w.calibrator != nil {
+		w.calibrator.Watch(w.told(v)[kind], w.clock)
+	}
+}
+
 // moved starts the state's clock anew: new estimates are watched from here on, and that of
 // an earlier fill goes on from here.
 func (w *world) moved(v view) {
-	for kind, cell := range v.cells {
-		if cell == strategy.NoCell {
-			continue
-		}
-		if !v.has(unwatched << kind) {
-			w.drop(v, kind)
-		}
-		if cell != strategy.Unestimated {
-			w.estimator.Watch(cell, w.clock)
-		}
-		if w.calibrator != nil {
-			w.calibrator.Watch(w.told(v)[kind], w.clock)
-		}
+	if v.cells[stay] != strategy.NoCell {
+		w.watch(v, stay)
+	}
+	if v.cells[fill] != strategy.NoCell {
+		w.watch(v, fill)
 	}
 	v.flags &^= unwatched<<stay | unwatched<<fill
 	v.at = w.clock

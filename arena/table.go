@@ -1,7 +1,5 @@
 package arena
 
-import "github.com/foliocache/folio/internal/chunked"
-
 // Slot names a unit that a plane knows, resident or remembered. A slot is given to another
 // unit once nothing remembers the first.
 type Slot = uint32
@@ -15,7 +13,7 @@ const NoSlot = ^Slot(0)
 type table struct {
 	places []pair
 	shift  uint // 32 less the binary logarithm of the places
-	units  *chunked.Slice[unit]
+	units  *records
 	used   int
 }
 
@@ -24,7 +22,7 @@ type pair struct {
 	slot Slot // NoSlot = empty
 }
 
-func newTable(units *chunked.Slice[unit]) table {
+func newTable(units *records) table {
 	t := table{units: units}
 	t.reset(6)
 	return t
@@ -48,7 +46,7 @@ func (t *table) find(key uint64) Slot {
 	h := hash(key)
 	for i := t.home(h); ; i = (i + 1) & t.mask() {
 		p := t.places[i]
-		if p.slot == NoSlot || p.hash == h && t.units.At(p.slot).key == key {
+		if p.slot == NoSlot || p.hash == h && t.units.unit(p.slot).key == key {
 			return p.slot
 		}
 	}
@@ -82,7 +80,7 @@ func (t *table) grow() {
 
 // remove forgets a slot that is in the table.
 func (t *table) remove(s Slot) {
-	i := t.home(hash(t.units.At(s).key))
+	i := t.home(hash(t.units.unit(s).key))
 	for t.places[i].slot != s {
 		i = (i + 1) & t.mask()
 	}

@@ -50,50 +50,37 @@ type Counters struct {
 // preview reads the states of the units next in a queue, some at a time: so their cache lines
 // come together instead of one by one, each as it is needed.
 func (w *world) preview(b *bucket) {
-	if b.head%previewed != 0 {
+	if b.head%previewed != 0 || w.plane.records.len < manyRecords {
 		return
 	}
+	w.lookAhead(b)
+}
+
+func (w *world) lookAhead(b *bucket) {
 	sum := uint8(0)
 	for i := range min(previewed, b.tail-b.head) {
 		v := w.view(b.at(b.head + i).slot)
-		sum += v.class + v.flags
+		sum += uint8(v.class) + v.flags
 	}
 	w.sink = sum
 }
 
-const previewed = 8
+const (
+	previewed   = 8
+	manyRecords = 1 << 14 // less are at hand anyway
+)
 
 // maxMoves bounds the units that one fill may write again: each is a copy of bytes in the
 // store. Measured: 2 costs 1.5 % more misses, 8 costs 0.3 %, beyond 20 nothing changes.
 const maxMoves = 20
 
-// view is a unit as one world sees it.
-type view struct {
-	slot Slot
-	*unit
-	*state
-}
-
-func (w *world) view(slot Slot) view {
-	p := w.plane
-	u := p.units.At(slot)
-	s := &u.first
-	if w.number > 0 {
-		s = p.others.At(slot*p.stride + w.number - 1)
-	}
-	return view{slot, u, s}
-}
+func (w *world) view(slot Slot) view { return w.plane.records.view(slot, w.number) }
 
 // hand returns the hand of a place's ring in 1/64 laps; it wraps.
 func (w *world) hand(p place) uint8 { return w.hands[p-inProbation] }
 
-// touch books a request and reports whether the unit is resident.
-func (w *world) touch(slot Slot, cost float64) bool {
-	w.Requests++
-	if slot == NoSlot {
-		return false
-	}
-	v := w.view(slot)
+// touch books a request for a unit that its plane knows and reports whether it is resident.
+func (w *world) touch(v view, cost float64) bool {
 	if v.place == nowhere {
 		return false
 	}
@@ -105,7 +92,7 @@ func (w *world) touch(slot Slot, cost float64) bool {
 		w.price.Hit(float64(w.since(v.state))/strategy.TicksPerLap, cost/float64(v.size))
 	}
 	w.Hits++
-	w.ClassHits[v.depth()]++
+	w.ClassHits[v.class.Depth()]++
 	v.hits = min(v.hits+1, 15)
 	v.earn()
 	v.hitAt = w.hand(v.place)
@@ -137,11 +124,10 @@ func (w *world) fill(slot Slot) {
 	}
 	to := inProbation
 	switch {
-	case v.place == inGhost || v.hazard() > 0:
+	case v.place == inGhost || v.class.Hazard() > 0:
 		to = w.destination(v)
 	case w.calibrator != nil:
-		e := w.evidence(v, strategy.Fresh)
-		w.await(v, fill, e.Cell(), e, 0)
+		w.await(v, fill, strategy.Unestimated, strategy.Fresh, w.before(v))
 	}
 	switch size := uint64(v.size); {
 	case to == nowhere:
@@ -171,11 +157,13 @@ func (w *world) fits(size uint32) bool {
 
 // destination asks the rule about a fill that has a history or is threatened by writes.
 func (w *world) destination(v view) place {
-	ok, p := w.ask(v, strategy.Fill)
+	freq := w.before(v)
+	cell := v.class.Fill(freq, uint8(min(3, w.since(v.state)/(strategy.TicksPerLap/4))), v.hits, v.has(fromMain))
+	ok := w.ask(v, fill, cell, strategy.Fill, freq)
 	switch {
 	case ok:
 		return inMain
-	case v.hazard() > 0 && p < strategy.Hopeless:
+	case v.class.Hazard() > 0 && w.estimator.Sober(cell, w.clock) < strategy.Hopeless:
 		return nowhere
 	}
 	return inProbation
@@ -205,7 +193,8 @@ func (w *world) leaveProbation(v view, index uint32) {
 	if v.place != inProbation || v.index != index {
 		return // a dead copy
 	}
-	ok, _ := w.ask(v, strategy.LeaveProbation)
+	freq := w.plane.freq(v.unit)
+	ok := w.ask(v, stay, v.class.LeaveProbation(freq, v.hits, w.age(v)), strategy.LeaveProbation, freq)
 	ok = ok || !w.main.wrapped() // an empty place costs nobody his
 	if !ok || !w.main.fits(uint64(v.size)) {
 		w.Evicted++
@@ -220,9 +209,8 @@ func (w *world) leaveProbation(v view, index uint32) {
 
 // toMain writes a unit to the large ring, and after it whatever main's tail gives another lap.
 func (w *world) toMain(v view) {
-	todo := append(w.todo[:0], v)
-	for i := 0; i < len(todo); i++ {
-		v := todo[i]
+	todo := w.todo[:0]
+	for i := 0; ; i++ {
 		b := w.main.bucket(v.key)
 		for {
 			old, index, ok := w.main.overwritten(b, uint64(v.size))
@@ -230,11 +218,15 @@ func (w *world) toMain(v view) {
 				break
 			}
 			w.preview(b)
-			if v := w.view(old); w.leaveMain(v, index, len(todo) <= maxMoves) {
+			if v := w.view(old); w.leaveMain(v, index, len(todo) < maxMoves) {
 				todo = append(todo, v)
 			}
 		}
 		w.writeMain(v, b)
+		if i == len(todo) {
+			break
+		}
+		v = todo[i]
 	}
 	w.todo = todo
 }
@@ -247,7 +239,8 @@ func (w *world) leaveMain(v view, index uint32, may bool) bool {
 	if v.hits == 0 {
 		w.settle(v, false)
 	}
-	ok, _ := w.ask(v, strategy.MainTail)
+	freq := w.plane.freq(v.unit)
+	ok := w.ask(v, stay, v.class.MainTail(freq, v.credit(), w.age(v), v.has(hitEarlier)), strategy.MainTail, freq)
 	if !ok || !may {
 		w.Evicted++
 		w.toGhost(v)

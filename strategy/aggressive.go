@@ -13,5 +13,5 @@ type aggressive struct{}
 const weed = 0.075
 
 func (aggressive) Decide(c Candidate) Verdict {
-	return admitIf(c.Moment != MainTail || c.Hope > weed)
+	return admitIf(c.Moment != MainTail || c.Confidence > weed)
 }

@@ -8,4 +8,4 @@ func init() {
 // stays if it is likely to be asked for, and a unit with one goes if it is not.
 type balanced struct{}
 
-func (balanced) Decide(c Candidate) Verdict { return admitIf(c.Hope > 0.40*c.Price) }
+func (balanced) Decide(c Candidate) Verdict { return admitIf(c.Confidence > 0.40*c.Price) }

@@ -49,7 +49,7 @@ func TestBaseRatesAreOfDepthAndFrequencyAlone(t *testing.T) {
 	group, kinds := map[kind]int{}, map[int]kind{}
 	for ev := range evidences {
 		for _, ev.Moment = range []Moment{ev.Moment, Fresh} {
-			k, g := kind{ev.Depth, min(ev.Freq, 3)}, c.State(ev, .5, 0, true).group()
+			k, g := kind{ev.Depth, min(ev.Freq, 3)}, stateOn(&c, ev, .5, 0, true).group()
 			if was, ok := group[k]; ok && was != g {
 				t.Fatalf("%+v is in group %d, another one of %+v in %d", ev, g, k, was)
 			}

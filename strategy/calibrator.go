@@ -54,19 +54,20 @@ const (
 	binWeight = 3000       // observations that an estimate is worth to its bin
 )
 
-// State calibrates an estimate p made on some evidence at clock now in ticks; of a fresh fill, p is
-// of no account. What comes of it is learned from in any case, but counts in the score only if it is
+// State calibrates an estimate p made at a moment of a unit of some class, frequency and credit (0..3;
+// 0 but at the tails), at clock now in ticks; of a fresh fill, p is of no account. What comes of it is learned from in any case, but counts in the score only if it is
 // to be scored: while a cache has room for all, nothing hangs on a confidence.
-func (c *Calibrator) State(ev Evidence, p float64, now uint32, scored bool) Statement {
-	freq := min(ev.Freq, 3)
+func (c *Calibrator) State(m Moment, class Class, freq, credit uint8, p float64, now uint32, scored bool) Statement {
+	depth := class.Depth()
+	freq = min(freq, 3)
 	bin := min(bins-1, int(p*bins))
-	if ev.Moment == Fresh {
-		bin = bins + int(ev.Depth)*4 + int(freq)
+	if m == Fresh {
+		bin = bins + int(depth)*4 + int(freq)
 	}
-	s := pack(bin, ev.Depth, freq, min(ev.Credit, 3), ev.Moment)
+	s := pack(bin, depth, freq, min(credit, 3), m)
 	ofBin, ofEarned := c.opinions(s, now)
-	share := .5 + c.mixes[ev.Moment].tilt
-	base := c.groups[s.group()].at(now, depthPrior[ev.Depth], priorWeight)
+	share := .5 + c.mixes[m].tilt
+	base := c.groups[s.group()].at(now, depthPrior[depth], priorWeight)
 	return s.with(share*ofBin+(1-share)*ofEarned, base, scored)
 }
 

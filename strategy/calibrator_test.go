@@ -26,9 +26,9 @@ func TestStatementKeepsAllItSays(t *testing.T) {
 }
 
 // settle states an estimate so many times and tells the outcome at once.
-func settle(c *Calibrator, ev Evidence, p float64, n int, asked func() bool) {
+func settle(c *Calibrator, ev evidence, p float64, n int, asked func() bool) {
 	for range n {
-		s := c.State(ev, p, 0, true)
+		s := stateOn(c, ev, p, 0, true)
 		c.Watch(s, 0)
 		c.Settle(s, 0, 0, asked())
 	}
@@ -41,15 +41,15 @@ func always() bool { return true }
 // is never worth it.
 func TestBinsCorrectWhatTheCellsOverstate(t *testing.T) {
 	var c Calibrator
-	first := c.State(Evidence{}, .5, 0, true)
+	first := stateOn(&c, evidence{}, .5, 0, true)
 	if !near(first.P(), .5, 1./127) {
 		t.Fatalf("starts at %v", first.P())
 	}
-	settle(&c, Evidence{}, .5, 20_000, never)
-	if s := c.State(Evidence{}, .5, 0, true); s.P() > .5*binWeight/(binWeight+20_000)+.01 || s.bin() != first.bin() || s.Base() > .04 {
+	settle(&c, evidence{}, .5, 20_000, never)
+	if s := stateOn(&c, evidence{}, .5, 0, true); s.P() > .5*binWeight/(binWeight+20_000)+.01 || s.bin() != first.bin() || s.Base() > .04 {
 		t.Errorf("still states %v, from bin %d, against %v", s.P(), s.bin(), s.Base())
 	}
-	if s := c.State(Evidence{Depth: 1}, .95, 0, true); !near(s.P(), .95, 1./127) || !near(s.Base(), .95, 1./127) {
+	if s := stateOn(&c, evidence{Depth: 1}, .95, 0, true); !near(s.P(), .95, 1./127) || !near(s.Base(), .95, 1./127) {
 		t.Errorf("another bin or depth moved as well: %v, %v", s.P(), s.Base())
 	}
 }
@@ -66,20 +66,20 @@ func TestMixFollowsTheBetterOpinion(t *testing.T) {
 			knows, earned = .9, 3
 		}
 		outcome := func() bool { return asked }
-		settle(&c, Evidence{Moment: MainTail, Credit: uint8(r.IntN(4))}, knows, 1, outcome)
-		settle(&c, Evidence{Moment: LeaveProbation, Credit: earned}, .1+.8*r.Float64(), 1, outcome)
+		settle(&c, evidence{Moment: MainTail, Credit: uint8(r.IntN(4))}, knows, 1, outcome)
+		settle(&c, evidence{Moment: LeaveProbation, Credit: earned}, .1+.8*r.Float64(), 1, outcome)
 	}
 	for _, x := range []struct {
-		ev        Evidence
+		ev        evidence
 		p         float64
 		low, high float64
 	}{
-		{Evidence{Moment: MainTail, Credit: 1}, .9, .9, 1},
-		{Evidence{Moment: MainTail, Credit: 1}, .1, 0, .1},
-		{Evidence{Moment: LeaveProbation, Credit: 3}, .5, .9, 1},
-		{Evidence{Moment: LeaveProbation}, .5, 0, .1},
+		{evidence{Moment: MainTail, Credit: 1}, .9, .9, 1},
+		{evidence{Moment: MainTail, Credit: 1}, .1, 0, .1},
+		{evidence{Moment: LeaveProbation, Credit: 3}, .5, .9, 1},
+		{evidence{Moment: LeaveProbation}, .5, 0, .1},
 	} {
-		if got := c.State(x.ev, x.p, 0, true).P(); got < x.low || got > x.high {
+		if got := stateOn(&c, x.ev, x.p, 0, true).P(); got < x.low || got > x.high {
 			t.Errorf("%+v, estimate %v: stated %v, want %v to %v", x.ev, x.p, got, x.low, x.high)
 		}
 	}
@@ -89,16 +89,16 @@ func TestMixFollowsTheBetterOpinion(t *testing.T) {
 // no bin of estimates learns from them.
 func TestFreshFillsAreWorthWhatTheirLikesWere(t *testing.T) {
 	var c Calibrator
-	if got := c.State(Evidence{Moment: Fresh, Depth: 1}, 0, 0, true).P(); !near(got, .95, 1./127) {
+	if got := stateOn(&c, evidence{Moment: Fresh, Depth: 1}, 0, 0, true).P(); !near(got, .95, 1./127) {
 		t.Errorf("page 1 starts at %v", got)
 	}
-	settle(&c, Evidence{Moment: Fresh}, 0, 1000, never)
-	settle(&c, Evidence{Moment: Fresh, Freq: 2}, 0, 1000, always)
+	settle(&c, evidence{Moment: Fresh}, 0, 1000, never)
+	settle(&c, evidence{Moment: Fresh, Freq: 2}, 0, 1000, always)
 	for _, x := range []struct {
 		freq, depth uint8
 		want        float64
 	}{{0, 0, 0}, {1, 0, .5}, {2, 0, 1}, {3, 0, .5}, {0, 2, .85}} {
-		if got := c.State(Evidence{Moment: Fresh, Freq: x.freq, Depth: x.depth}, 0, 0, true).P(); !near(got, x.want, .01) {
+		if got := stateOn(&c, evidence{Moment: Fresh, Freq: x.freq, Depth: x.depth}, 0, 0, true).P(); !near(got, x.want, .01) {
 			t.Errorf("frequency %d, depth %d: %v, want %v", x.freq, x.depth, got, x.want)
 		}
 	}
@@ -125,9 +125,9 @@ func TestMixForgetsOldErrors(t *testing.T) {
 		} else {
 			knows = .1 + .8*r.Float64()
 		}
-		settle(&c, Evidence{Moment: MainTail, Credit: earned}, knows, 1, func() bool { return asked })
+		settle(&c, evidence{Moment: MainTail, Credit: earned}, knows, 1, func() bool { return asked })
 	}
-	if yes, no := c.State(Evidence{Moment: MainTail, Credit: 3}, .5, 0, true).P(), c.State(Evidence{Moment: MainTail}, .5, 0, true).P(); yes-no < .5 {
+	if yes, no := stateOn(&c, evidence{Moment: MainTail, Credit: 3}, .5, 0, true).P(), stateOn(&c, evidence{Moment: MainTail}, .5, 0, true).P(); yes-no < .5 {
 		t.Errorf("a unit with credit: %v, one without: %v", yes, no)
 	}
 }
@@ -136,7 +136,7 @@ func TestMixForgetsOldErrors(t *testing.T) {
 // dropped.
 func TestCalibratorCountsWhatIsOpen(t *testing.T) {
 	var c Calibrator
-	s := c.State(Evidence{}, .51, 0, true)
+	s := stateOn(&c, evidence{}, .51, 0, true)
 	for range 3000 {
 		c.Watch(s, 0)
 	}
@@ -146,13 +146,13 @@ func TestCalibratorCountsWhatIsOpen(t *testing.T) {
 	if ofBin, ofEarned := c.opinions(s, TicksPerLap); !near(ofBin, .258, .001) || !near(ofEarned, 2./3004, 1e-9) {
 		t.Errorf("3000 halves and 3000 noes make %v, four halves and 3000 noes %v", ofBin, ofEarned)
 	}
-	if got := c.State(Evidence{}, .51, TicksPerLap, true).Base(); got != 0 {
+	if got := stateOn(&c, evidence{}, .51, TicksPerLap, true).Base(); got != 0 {
 		t.Errorf("a base rate of %v against 3000 noes", got)
 	}
 	for range 3000 {
 		c.Drop(s, 0)
 	}
-	if got := c.State(Evidence{}, .51, TicksPerLap, true); got != s || c.N() != 0 {
+	if got := stateOn(&c, evidence{}, .51, TicksPerLap, true); got != s || c.N() != 0 {
 		t.Errorf("drops left a trace: %v", got.P())
 	}
 }
@@ -162,11 +162,11 @@ func TestWhatIsNotScoredIsLearnedFrom(t *testing.T) {
 	for _, scored := range []bool{false, true} {
 		var c Calibrator
 		for range 200 {
-			s := c.State(Evidence{}, .5, 0, scored)
+			s := stateOn(&c, evidence{}, .5, 0, scored)
 			c.Watch(s, 0)
 			c.Settle(s, 0, 0, true)
 		}
-		if s := c.State(Evidence{}, .5, 0, true); s.P() <= .6 || s.Base() < .9 {
+		if s := stateOn(&c, evidence{}, .5, 0, true); s.P() <= .6 || s.Base() < .9 {
 			t.Errorf("scored %t: %v and a base rate of %v", scored, s.P(), s.Base())
 		}
 		if want := map[bool]int64{true: 200}[scored]; c.N() != want {

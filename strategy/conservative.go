@@ -13,5 +13,5 @@ func (conservative) Decide(c Candidate) Verdict {
 	if c.Moment == MainTail {
 		return admitIf(c.Credit > 0)
 	}
-	return admitIf(c.Hope > 0.70*c.Price)
+	return admitIf(c.Confidence > 0.70*c.Price)
 }

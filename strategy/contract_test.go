@@ -24,7 +24,7 @@ func candidates(confidence float64, yield func(Candidate)) {
 		for _, k := range []float64{MinPrice, .5, .6, .7, MaxPrice, 1} {
 			for _, hits := range []uint8{0, 1, 2, 3, 15} {
 				for credit := range uint8(4) {
-					yield(Candidate{Moment: m, Confidence: confidence, Hope: confidence, Price: k, Hits: hits, Credit: credit})
+					yield(Candidate{Moment: m, Confidence: confidence, Price: k, Hits: hits, Credit: credit})
 				}
 			}
 		}
@@ -94,7 +94,7 @@ func TestMoreConfidenceNeverTurnsAdmitIntoReject(t *testing.T) {
 		for c := 1. / 64; c <= 1; c += 1. / 64 {
 			candidates(c, func(x Candidate) {
 				less := x
-				less.Confidence, less.Hope = less.Confidence-1./64, less.Hope-1./64
+				less.Confidence -= 1. / 64
 				if s.Decide(less) > s.Decide(x) {
 					t.Fatalf("%s admits at %v and rejects %+v", n, less.Confidence, x)
 				}
@@ -108,14 +108,14 @@ func TestExploratoryPrefersTheNovelBeforeMainsTail(t *testing.T) {
 	for c := 1. / 64; c <= 1; c += 1. / 64 {
 		candidates(c, func(x Candidate) {
 			less := x
-			less.Confidence, less.Hope = less.Confidence-1./64, less.Hope-1./64
+			less.Confidence -= 1. / 64
 			if x.Moment != MainTail && s.Decide(less) < s.Decide(x) {
 				t.Fatalf("rejects at %v and admits %+v", less.Confidence, x)
 			}
 		})
 	}
 	for _, m := range []Moment{Fill, LeaveProbation} {
-		novel, sure := Candidate{Moment: m, Price: MaxPrice}, Candidate{Moment: m, Confidence: 1, Hope: 1, Price: MinPrice}
+		novel, sure := Candidate{Moment: m, Price: MaxPrice}, Candidate{Moment: m, Confidence: 1, Price: MinPrice}
 		if s.Decide(novel) != Admit || s.Decide(sure) != Reject {
 			t.Errorf("moment %d: novel %v, sure %v", m, s.Decide(novel), s.Decide(sure))
 		}
@@ -163,7 +163,7 @@ func TestAggressiveAdmitsAllBeforeMainsTail(t *testing.T) {
 			}
 		})
 	}
-	if s.Decide(Candidate{Moment: MainTail, Price: 1}) != Reject || s.Decide(Candidate{Moment: MainTail, Confidence: 1, Hope: 1, Price: 1}) != Admit {
+	if s.Decide(Candidate{Moment: MainTail, Price: 1}) != Reject || s.Decide(Candidate{Moment: MainTail, Confidence: 1, Price: 1}) != Admit {
 		t.Error("main's tail does not weed")
 	}
 }
@@ -173,7 +173,7 @@ func TestThresholdsScaleWithThePrice(t *testing.T) {
 		s := named(t, n)
 		least := func(price float64) float64 {
 			for c := 0.0; c <= 1; c += 1. / 1024 {
-				if s.Decide(Candidate{Moment: LeaveProbation, Confidence: c, Hope: c, Price: price}) == Admit {
+				if s.Decide(Candidate{Moment: LeaveProbation, Confidence: c, Price: price}) == Admit {
 					return c
 				}
 			}

@@ -2,24 +2,24 @@ package strategy
 
 import "unsafe"
 
-// Evidence is what is known of a unit at a moment of decision. All fields are small levels;
-// two units with equal evidence share a cell and therefore a confidence.
-type Evidence struct {
-	Moment Moment
-	Depth  uint8 // depth bucket: 0 no page (key traces), 1 page 1, 2 page 2, 3 pages 3–5, 4 pages 6–10, 5 deeper
-	Hazard uint8 // write hazard of the feed: 0 never written, 1 rarely, 2 often
+// Class is what is known of a unit at every moment: its depth and its feed's write hazard.
+type Class uint8
 
-	Freq    uint8 // 0..15, from the frequency sketch
-	Hits    uint8 // in this stay; at Fill: in the stay before
-	Credit  uint8 // 0..3 at the tails: hits not yet spent, see [Candidate]
-	Earlier bool  // at MainTail: hit in the stay or lap before as well; at Fill: it was main that dropped it
-	Age     uint8 // quarters of a lap, 0..3, since the last hit (tails) or since it was dropped (Fill); 4 = not hit
-}
+// ClassOf returns the class of a depth bucket (0 no page (key traces), 1 page 1, 2 page 2, 3 pages
+// 3–5, 4 pages 6–10, 5 deeper) and a write hazard (0 never written, 1 rarely, 2 often).
+func ClassOf(depth, hazard uint8) Class { return Class(depth*hazards + hazard) }
 
-// Depths is the number of depth buckets, see [Evidence].
+// Depth returns the depth bucket.
+func (c Class) Depth() uint8 { return uint8(c) / hazards }
+
+// Hazard returns the write hazard.
+func (c Class) Hazard() uint8 { return uint8(c) % hazards }
+
+// Depths is the number of depth buckets, see [ClassOf].
 const Depths = 6
 
-// Cell names the row of an [Estimator] that some evidence falls into: 0..Cells-1.
+// Cell names the row of an [Estimator] that some evidence falls into: 0..Cells-1. Two units whose
+// evidence is the same share a cell and therefore a confidence.
 type Cell uint16
 
 // NoCell is the cell of no evidence.
@@ -33,47 +33,42 @@ const Cells = features * classes
 
 const (
 	features = 512 // cells of one class: moment, frequency, hits or credit, age, hit earlier
+	leaving  = 128 // the first cell of LeaveProbation
+	tail     = 256 // the first cell of MainTail
 	classes  = Depths * hazards
 	hazards  = 3
 )
 
-// Cell returns the evidence's cell; Unestimated of a fresh fill.
-func (e Evidence) Cell() Cell {
-	class := int(e.Depth)*hazards + int(e.Hazard)
-	f := int(e.freqLevel())
-	row := 0
-	switch e.Moment {
-	case Fresh:
-		return Unestimated
-	case Fill:
-		row = (f*4+int(min(e.Age, 3)))*8 + int(min(e.Hits, 3))*2 + flag(e.Earlier) // 0..127
-	case LeaveProbation:
-		row = 128 + (f*8+int(min(e.Hits, 7)))*4 + int(min(e.Age, 3)) // 128..255
-	case MainTail:
-		row = 256 + (f*5+int(min(e.Age, 4)))*8 + int(min(e.Credit, 3))*2 + flag(e.Earlier) // 256..415
-	}
-	return Cell(class*features + row)
+// Fill returns the cell of a fill: frequency 0..15 from the sketch, age in quarters of a lap, 0..3,
+// since the unit was dropped, hits in the stay before, and whether it was main that dropped it.
+func (c Class) Fill(freq, age, hits uint8, fromMain bool) Cell {
+	f := int(freqLevels[Fill][freq&15])
+	return c.cell((f*4+int(min(age, 3)))*8 + int(min(hits, 3))*2 + flag(fromMain)) // 0..127
 }
 
-// freqLevel cuts the sketch's count where it tells most: fills and probation see mostly rare
+// LeaveProbation returns the cell of a unit on its way out of probation: frequency, hits in this
+// stay, and age in quarters of a lap of probation since the last one.
+func (c Class) LeaveProbation(freq, hits, age uint8) Cell {
+	f := int(freqLevels[LeaveProbation][freq&15])
+	return c.cell(leaving + (f*8+int(min(hits, 7)))*4 + int(min(age, 3))) // 128..255
+}
+
+// MainTail returns the cell of a unit at main's tail: frequency, credit (0..3, see [Candidate]),
+// age in quarters of a lap since the last hit, 4 = none in this lap, and whether it was hit in
+// the stay or lap before as well.
+func (c Class) MainTail(freq, credit, age uint8, earlier bool) Cell {
+	f := int(freqLevels[MainTail][freq&15])
+	return c.cell(tail + (f*5+int(min(age, 4)))*8 + int(min(credit, 3))*2 + flag(earlier)) // 256..415
+}
+
+func (c Class) cell(row int) Cell { return Cell(int(c)*features + row) }
+
+// freqLevels cut the sketch's count where it tells most: fills and probation see mostly rare
 // units, main's tail mostly frequent ones.
-func (e Evidence) freqLevel() uint8 {
-	if e.Moment == MainTail {
-		return level(e.Freq, 4, 6, 10)
-	}
-	return level(e.Freq, 2, 3, 5)
-}
-
-func level(x, a, b, c uint8) uint8 {
-	switch {
-	case x < a:
-		return 0
-	case x < b:
-		return 1
-	case x < c:
-		return 2
-	}
-	return 3
+var freqLevels = [moments][16]uint8{
+	Fill:           {0, 0, 1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3},
+	LeaveProbation: {0, 0, 1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3},
+	MainTail:       {0, 0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3},
 }
 
 func flag(b bool) int {
@@ -87,20 +82,28 @@ func flag(b bool) int {
 // starting values for pages, one half for what is not a page.
 var depthPrior = [Depths]float64{.50, .95, .85, .70, .50, .30}
 
-// prior refines the depth's starting value by the hits of this stay: a unit hit twice in
-// probation is a keeper, and one that nobody asked for in its stay probably is none.
-func (e Evidence) prior() float64 {
-	p := depthPrior[e.Depth]
-	switch {
-	case e.Moment == Fill:
+// prior returns a cell's starting value: the depth's, refined by the hits of this stay. A unit hit
+// twice in probation is a keeper, and one that nobody asked for in its stay probably is none.
+func (id Cell) prior() float64 {
+	p := depthPrior[id/(features*hazards)]
+	switch row := id % features; {
+	case row < leaving:
 		return p
-	case e.Moment == MainTail && e.Age >= 4, e.Moment == LeaveProbation && e.Hits == 0:
+	case row < tail && (row-leaving)/4%8 == 0, row >= tail && (row-tail)/8%5 == 4:
 		return p * .4
-	case e.Moment == LeaveProbation && e.Hits >= 2:
+	case row < tail && (row-leaving)/4%8 >= 2:
 		return max(p, .75)
 	}
 	return p
 }
+
+// priors are those of all cells.
+var priors = func() (all [Cells]float64) {
+	for id := range all {
+		all[id] = Cell(id).prior()
+	}
+	return all
+}()
 
 // TicksPerLap is the resolution of main's clock: the clock advances by so many ticks while
 // main's capacity in bytes is written.
@@ -121,15 +124,16 @@ const (
 	decay       = .9995 // an outcome's weight after one more (the design had .999)
 )
 
-// Estimate says how likely the evidence is followed by another request, at clock now in ticks.
-// hope is the same without exposure, which errs on the bright side while little is known.
-// Watch the cell to learn the outcome.
-func (e *Estimator) Estimate(ev Evidence, now uint32) (p, hope float64, id Cell) {
-	id = ev.Cell()
-	c, prior := e.cell(id), ev.prior()
+// Confidence says how likely the evidence of a cell is followed by another request, as far as outcomes
+// are known: it errs on the bright side while little is known, as yes comes sooner than no. Watch the
+// cell to learn the outcome.
+func (e *Estimator) Confidence(id Cell) float64 { return e.cell(id).estimate(priors[id], 0) }
+
+// Sober says the same at clock now in ticks, with what is still open taken into account.
+func (e *Estimator) Sober(id Cell, now uint32) float64 {
+	c, prior := e.cell(id), priors[id]
 	exposure := c.exposure(now)
-	p = (c.estimate(prior, exposure) + c.always(prior, priorWeight, exposure)) / 2
-	return p, c.estimate(prior, 0), id
+	return (c.estimate(prior, exposure) + c.always(prior, priorWeight, exposure)) / 2
 }
 
 // Watch opens a watch on an estimate of a cell at a tick.

@@ -13,21 +13,48 @@ type watch struct {
 	start uint32
 }
 
+// evidence is what is known of a unit at a moment.
+type evidence struct {
+	Moment        Moment
+	Depth, Hazard uint8
+	Freq          uint8
+	Hits          uint8
+	Credit        uint8
+	Earlier       bool
+	Age           uint8
+}
+
+func (e evidence) cell() Cell {
+	switch c := ClassOf(e.Depth, e.Hazard); e.Moment {
+	case Fill:
+		return c.Fill(e.Freq, e.Age, e.Hits, e.Earlier)
+	case LeaveProbation:
+		return c.LeaveProbation(e.Freq, e.Hits, e.Age)
+	case MainTail:
+		return c.MainTail(e.Freq, e.Credit, e.Age, e.Earlier)
+	}
+	return Unestimated
+}
+
+// stateOn states an estimate made on some evidence.
+func stateOn(c *Calibrator, e evidence, p float64, now uint32, scored bool) Statement {
+	return c.State(e.Moment, ClassOf(e.Depth, e.Hazard), e.Freq, e.Credit, p, now, scored)
+}
+
 // estimate asks an estimator and returns the probability and the watch to open.
-func estimate(e *Estimator, ev Evidence, now uint32) (p float64, w watch) {
-	p, _, id := e.Estimate(ev, now)
-	return p, watch{id, now}
+func estimate(e *Estimator, ev evidence, now uint32) (p float64, w watch) {
+	return e.Sober(ev.cell(), now), watch{ev.cell(), now}
 }
 
 // evidences are cells of all moments.
-func evidences(yield func(Evidence) bool) {
+func evidences(yield func(evidence) bool) {
 	for m := range moments {
 		for depth := range uint8(Depths) {
 			for hazard := range uint8(hazards) {
 				for freq := range uint8(16) {
 					for rest := range 16 * 4 * 5 * 2 {
 						hits, credit, age, earlier := uint8(rest&15), uint8(rest>>4&3), uint8(rest>>6%5), rest>>6/5 > 0
-						if !yield(Evidence{m, depth, hazard, freq, hits, credit, earlier, age}) {
+						if !yield(evidence{m, depth, hazard, freq, hits, credit, earlier, age}) {
 							return
 						}
 					}
@@ -45,7 +72,7 @@ func TestCellsOfDifferentMomentsAndClassesNeverMeet(t *testing.T) {
 	owner := map[Cell]kind{}
 	for e := range evidences {
 		k := kind{e.Moment, e.Depth, e.Hazard}
-		c := e.Cell()
+		c := e.cell()
 		if c >= Cells {
 			t.Fatalf("%+v: cell %d", e, c)
 		}
@@ -56,15 +83,28 @@ func TestCellsOfDifferentMomentsAndClassesNeverMeet(t *testing.T) {
 	}
 }
 
-func TestMainsTailTellsCreditNotHits(t *testing.T) {
-	at := Evidence{Moment: MainTail, Hits: 1, Credit: 1, Age: 2}
-	hit, earned := at, at
-	hit.Hits, earned.Credit = 9, 3
-	if at.Cell() != hit.Cell() || at.Cell() == earned.Cell() {
-		t.Errorf("cells %d, with more hits %d, with more credit %d", at.Cell(), hit.Cell(), earned.Cell())
+// TestEveryEvidenceTells: each level of each has cells of its own.
+func TestEveryEvidenceTells(t *testing.T) {
+	cells := map[Moment]map[Cell]bool{Fill: {}, LeaveProbation: {}, MainTail: {}}
+	for e := range evidences {
+		if e.Depth == 3 && e.Hazard == 1 {
+			cells[e.Moment][e.cell()] = true
+		}
 	}
-	if got := (Evidence{Moment: Fresh, Depth: 2, Freq: 3}).Cell(); got != Unestimated {
-		t.Errorf("a fresh fill has cell %d", got)
+	for m, want := range map[Moment]int{Fill: 4 * 4 * 4 * 2, LeaveProbation: 4 * 8 * 4, MainTail: 4 * 4 * 5 * 2} {
+		if len(cells[m]) != want {
+			t.Errorf("moment %d: %d cells, want %d", m, len(cells[m]), want)
+		}
+	}
+}
+
+func TestClassIsDepthAndHazard(t *testing.T) {
+	for depth := range uint8(Depths) {
+		for hazard := range uint8(hazards) {
+			if c := ClassOf(depth, hazard); c.Depth() != depth || c.Hazard() != hazard {
+				t.Errorf("depth %d, hazard %d: class %d is of %d and %d", depth, hazard, c, c.Depth(), c.Hazard())
+			}
+		}
 	}
 }
 
@@ -72,8 +112,8 @@ func TestEstimatorIsTotal(t *testing.T) {
 	var e Estimator
 	for ev := range evidences {
 		p, w := estimate(&e, ev, 7)
-		if p < 0 || p > 1 || w.id != ev.Cell() {
-			t.Fatalf("%+v: %v, %+v", ev, p, w)
+		if bright := e.Confidence(w.id); p < 0 || p > 1 || bright < p {
+			t.Fatalf("%+v: %v, %v on the bright side", ev, p, bright)
 		}
 	}
 }
@@ -84,9 +124,9 @@ func TestEstimatorLearnsABernoulliPerCell(t *testing.T) {
 	var e Estimator
 	var c Calibrator
 	for i := range 40_000 {
-		ev := Evidence{Moment: Fill, Age: uint8(i % 4)}
+		ev := evidence{Moment: Fill, Age: uint8(i % 4)}
 		p, w := estimate(&e, ev, 0)
-		stated := c.State(ev, p, 0, true)
+		stated := stateOn(&c, ev, p, 0, true)
 		e.Watch(w.id, w.start)
 		c.Watch(stated, 0)
 		asked := r.Float64() < truth[ev.Age]
@@ -95,14 +135,14 @@ func TestEstimatorLearnsABernoulliPerCell(t *testing.T) {
 	}
 	for age, p := range truth {
 		// Decay .9995 leaves some 1,000 to 2,000 outcomes: a deviation of at most .016.
-		if got, _ := estimate(&e, Evidence{Moment: Fill, Age: age}, 0); !near(got, p, .07) {
+		if got, _ := estimate(&e, evidence{Moment: Fill, Age: age}, 0); !near(got, p, .07) {
 			t.Errorf("age %d: %v, want %v", age, got, p)
 		}
 	}
 	if c.ECE() > .03 || c.Skill() < .2 {
 		t.Errorf("ECE %v, skill %v", c.ECE(), c.Skill())
 	}
-	if got, _ := estimate(&e, Evidence{Moment: LeaveProbation, Hits: 1}, 0); !near(got, .5, .1) {
+	if got, _ := estimate(&e, evidence{Moment: LeaveProbation, Hits: 1}, 0); !near(got, .5, .1) {
 		t.Errorf("a cell without outcomes moved to %v", got)
 	}
 }
@@ -112,14 +152,14 @@ func TestCellFollowsAChange(t *testing.T) {
 	var e Estimator
 	learn := func(p float64) {
 		for range 10_000 {
-			_, w := estimate(&e, Evidence{}, 0)
+			_, w := estimate(&e, evidence{}, 0)
 			e.Watch(w.id, w.start)
 			e.Settle(w.id, w.start, r.Float64() < p)
 		}
 	}
 	learn(.9)
 	learn(.1)
-	if got, _ := estimate(&e, Evidence{}, 0); got > .4 {
+	if got, _ := estimate(&e, evidence{}, 0); got > .4 {
 		t.Errorf("still states %v", got)
 	}
 }
@@ -146,21 +186,24 @@ func TestTalliesNeverOverflow(t *testing.T) {
 
 func TestPriorsFollowTheDesign(t *testing.T) {
 	for _, x := range []struct {
-		ev   Evidence
+		ev   evidence
 		want float64
 	}{
-		{Evidence{Moment: Fill}, .5},
-		{Evidence{Moment: Fill, Depth: 4}, .50},
-		{Evidence{Moment: Fill, Depth: 5}, .30},
-		{Evidence{Moment: LeaveProbation, Depth: 5, Hits: 2}, .75},
-		{Evidence{Moment: LeaveProbation, Depth: 1, Hits: 2}, .95},
+		{evidence{Moment: Fill}, .5},
+		{evidence{Moment: Fill, Depth: 4}, .50},
+		{evidence{Moment: Fill, Depth: 5}, .30},
+		{evidence{Moment: LeaveProbation, Depth: 5, Hits: 2}, .75},
+		{evidence{Moment: LeaveProbation, Depth: 1, Hits: 2}, .95},
+		{evidence{Moment: LeaveProbation, Depth: 1, Age: 4}, .95 * .4},
+		{evidence{Moment: MainTail, Depth: 3, Age: 3}, .70},
+		{evidence{Moment: MainTail, Depth: 3, Age: 4}, .70 * .4},
 	} {
-		if got := x.ev.prior(); got != x.want {
+		if got := x.ev.cell().prior(); !near(got, x.want, 1e-9) {
 			t.Errorf("%+v: %v, want %v", x.ev, got, x.want)
 		}
 	}
-	kept, dropped := Evidence{Moment: LeaveProbation, Hits: 1}, Evidence{Moment: LeaveProbation}
-	if dropped.prior() >= kept.prior() {
+	kept, dropped := evidence{Moment: LeaveProbation, Hits: 1}, evidence{Moment: LeaveProbation}
+	if dropped.cell().prior() >= kept.cell().prior() {
 		t.Error("a stay without a hit is no worse than one with")
 	}
 }
@@ -174,7 +217,7 @@ func TestEarlyYesesDoNotDeceive(t *testing.T) {
 			n := 2000
 			for i := range n { // statements spread evenly over a lap, of which half is over
 				start := uint32(i) * TicksPerLap / 2 / uint32(n)
-				_, w := estimate(&e, Evidence{}, start)
+				_, w := estimate(&e, evidence{}, start)
 				e.Watch(w.id, w.start)
 				if float64(i%100) < p*100 {
 					e.Settle(w.id, w.start, true)
@@ -209,7 +252,7 @@ func TestDelayedNoesAreCountedInTime(t *testing.T) {
 			e.Settle(w.id, w.start, w.start+TicksPerLap != now)
 		}
 		for range perTick {
-			stated, w := estimate(&e, Evidence{}, now)
+			stated, w := estimate(&e, evidence{}, now)
 			switch {
 			case now == TicksPerLap/2 && !near(stated, p, .17), now > 3*TicksPerLap/2 && now%64 == 0 && !near(stated, p, .12):
 				t.Fatalf("tick %d: states %v, the truth is %v", now, stated, p)
@@ -229,7 +272,7 @@ func TestDropLeavesNoTrace(t *testing.T) {
 	var e, clean Estimator
 	for i := range 3000 {
 		now := uint32(i)
-		ev := Evidence{Moment: Moment(r.IntN(3)), Freq: uint8(r.IntN(16)), Hits: uint8(r.IntN(4))}
+		ev := evidence{Moment: Moment(r.IntN(3)), Freq: uint8(r.IntN(16)), Hits: uint8(r.IntN(4))}
 		p, w := estimate(&e, ev, now)
 		e.Watch(w.id, w.start)
 		if i%3 != 0 {
@@ -248,16 +291,16 @@ func TestDropLeavesNoTrace(t *testing.T) {
 
 func TestExposureGrowsOnlyWhileAWatchIsOpen(t *testing.T) {
 	var e Estimator
-	before, w := estimate(&e, Evidence{}, 100)
+	before, w := estimate(&e, evidence{}, 100)
 	e.Watch(w.id, w.start)
-	if p, _ := estimate(&e, Evidence{}, 100); p != before {
+	if p, _ := estimate(&e, evidence{}, 100); p != before {
 		t.Errorf("from %v to %v in no time", before, p)
 	}
-	if p, _ := estimate(&e, Evidence{}, 100+TicksPerLap); p >= before {
+	if p, _ := estimate(&e, evidence{}, 100+TicksPerLap); p >= before {
 		t.Errorf("a lap without a request counts for nothing: %v", p)
 	}
 	e.Drop(w.id, w.start)
-	if p, _ := estimate(&e, Evidence{}, 100+TicksPerLap); p != before {
+	if p, _ := estimate(&e, evidence{}, 100+TicksPerLap); p != before {
 		t.Errorf("after the drop %v, want %v", p, before)
 	}
 }
@@ -265,7 +308,7 @@ func TestExposureGrowsOnlyWhileAWatchIsOpen(t *testing.T) {
 // TestAdoptTakesOutcomesAndLeavesWatches: what was learned changes hands, what is open does not.
 func TestAdoptTakesOutcomesAndLeavesWatches(t *testing.T) {
 	var from, to Estimator
-	yes, other := Evidence{Moment: Fill}, Evidence{Moment: Fill, Depth: 3}
+	yes, other := evidence{Moment: Fill}, evidence{Moment: Fill, Depth: 3}
 	for range 100 {
 		_, w := estimate(&from, yes, 0)
 		from.Watch(w.id, 0)
@@ -274,17 +317,17 @@ func TestAdoptTakesOutcomesAndLeavesWatches(t *testing.T) {
 		to.Watch(w.id, 0)
 		to.Settle(w.id, 0, false)
 	}
-	from.Watch(yes.Cell(), 5)
-	to.Watch(yes.Cell(), 7)
-	to.Watch(other.Cell(), 9)
+	from.Watch(yes.cell(), 5)
+	to.Watch(yes.cell(), 7)
+	to.Watch(other.cell(), 9)
 	to.Adopt(&from)
-	for _, ev := range []Evidence{yes, other} {
-		_, want, _ := from.Estimate(ev, 0)
-		if _, got, _ := to.Estimate(ev, 0); got != want {
+	for _, ev := range []evidence{yes, other} {
+		want := from.Confidence(ev.cell())
+		if got := to.Confidence(ev.cell()); got != want {
 			t.Errorf("%+v: %v, want %v", ev, got, want)
 		}
 	}
-	for id, start := range map[Cell]float64{yes.Cell(): 7, other.Cell(): 9} {
+	for id, start := range map[Cell]float64{yes.cell(): 7, other.cell(): 9} {
 		if n, starts := to.Open(id); n != 1 || starts != start {
 			t.Errorf("cell %d: %d open from %v, want 1 from %v", id, n, starts, start)
 		}

@@ -14,5 +14,5 @@ func (exploratory) Decide(c Candidate) Verdict {
 	if c.Moment == MainTail {
 		return admitIf(c.Hits > 0)
 	}
-	return admitIf(1-c.Hope > 0.40*c.Price)
+	return admitIf(1-c.Confidence > 0.40*c.Price)
 }

@@ -11,6 +11,7 @@ package strategy
 // price of main's bytes.
 type Price struct {
 	quarters [4]float64
+	k        float64 // 0: no hit yet
 }
 
 // The clip of the price. Differs from the design's first sketch, .25 to 1.25: measured, see
@@ -22,12 +23,22 @@ const (
 
 // Hit books a unit's first hit since it was written to main, age laps (>= 0) after it, worth
 // value (load cost per byte; > 0).
-func (p *Price) Hit(age, value float64) { p.quarters[min(3, int(age*4))] += value }
+func (p *Price) Hit(age, value float64) {
+	p.quarters[min(3, int(age*4))] += value
+	p.update()
+}
 
 // Decay ages the books; the arena calls it a fixed number of times a lap.
 func (p *Price) Decay() {
 	for i := range p.quarters {
 		p.quarters[i] *= priceDecay
+	}
+	p.update()
+}
+
+func (p *Price) update() {
+	if all := p.quarters[0] + p.quarters[1] + p.quarters[2] + p.quarters[3]; all > 0 {
+		p.k = min(MaxPrice, max(MinPrice, 4*p.quarters[3]/all))
 	}
 }
 
@@ -35,9 +46,8 @@ const priceDecay = 0.9
 
 // K returns the price, MinPrice..MaxPrice.
 func (p *Price) K() float64 {
-	all := p.quarters[0] + p.quarters[1] + p.quarters[2] + p.quarters[3]
-	if all == 0 {
+	if p.k == 0 {
 		return MinPrice
 	}
-	return min(MaxPrice, max(MinPrice, 4*p.quarters[3]/all))
+	return p.k
 }

@@ -39,8 +39,7 @@ const (
 // Candidate is what a strategy may know of a unit (a page, or whatever is cached as one).
 type Candidate struct {
 	Moment     Moment
-	Confidence float64 // estimated probability, 0..1, of being asked for again within a lap of main and before a write
-	Hope       float64 // the same on the bright side: what confidence would be if nothing were pending; strategies act on it
+	Confidence float64 // estimated probability, 0..1, of being asked for again within a lap of main and before a write, see [Estimator.Confidence]
 	Price      float64 // k: how dear main's bytes are now, see [Price]; scales thresholds
 	Hits       uint8   // in this stay: since the fill, or since the last time round main
 	Credit     uint8   // 0..3: hits since the fill not yet spent, one is spent each time round main
