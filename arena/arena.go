@@ -48,9 +48,6 @@ type Arena struct {
 type Competition struct {
 	Switches int64   // changes of the ruling strategy
 	Ruled    []int64 // requests that each strategy ruled, in the order of Names
-	Missed   []int64 // requests that each strategy's shadow missed
-	Shadowed int64   // requests the shadows saw
-	Own      int64   // of these, requests that the composite's own shadow missed
 }
 
 // Request is one read of a unit.
@@ -109,7 +106,7 @@ func New(c Config) (*Arena, error) {
 		return nil, err
 	}
 	a.ruling = a.arbiter.Leader()
-	a.Ruled, a.Missed = make([]int64, len(a.rules)), make([]int64, len(a.rules))
+	a.Ruled = make([]int64, len(a.rules))
 	a.build()
 	if c.Rule == "" {
 		a.follow(a.ruling)
@@ -170,15 +167,9 @@ func (a *Arena) Request(slot Slot, r *Request) bool {
 // sampled reports whether a feed is one of those the shadows see.
 func (a *Arena) sampled(feed uint64) bool { return spread(feed^a.config.Seed)>>8%a.rate == 0 }
 
-// judge tells the arbiter which shadows missed a request and follows its choice.
+// judge tells the arbiter which worlds missed a request, its own the first, and follows its choice.
 func (a *Arena) judge(missed uint32, r *Request) {
-	a.Shadowed++
-	a.Own += int64(missed & 1)
-	missed >>= 1
-	for i := range a.Missed {
-		a.Missed[i] += int64(missed >> i & 1)
-	}
-	a.arbiter.Observe(Outcome{Missed: missed, Cost: r.cost(), Lap: a.Lap()})
+	a.arbiter.Observe(Outcome{Missed: missed >> 1, Cost: r.cost(), Lap: a.Lap()})
 	if l := a.arbiter.Leader(); l != a.ruling {
 		a.Switches++
 		a.follow(l)
@@ -253,6 +244,15 @@ func (a *Arena) Standings() []Standing {
 		all = append(all, Standing{n, a.Ruled[i], p.worlds[1+i].Counters, p.asked})
 	}
 	return all
+}
+
+// Own returns how the composite fares on the requests that the shadows see; nothing where one
+// strategy rules alone.
+func (a *Arena) Own() Counters {
+	if a.config.Rule != "" {
+		return Counters{}
+	}
+	return a.shadows().worlds[0].Counters
 }
 
 // shadows returns the plane of the shadows: world 0 is the composite or its shadow, the others

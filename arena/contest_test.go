@@ -19,8 +19,8 @@ func contest(t *testing.T, entries int64, keys []int) (composite float64, arms m
 		t.Error(err)
 	}
 	arms = map[string]float64{}
-	for i, n := range c.arena.Names() {
-		arms[n] = 1 - float64(c.arena.Missed[i])/float64(len(keys))
+	for _, s := range c.arena.Standings() {
+		arms[s.Name] = float64(s.Hits) / float64(len(keys))
 	}
 	return float64(c.hits) / float64(len(keys)), arms, c.arena
 }
@@ -205,8 +205,8 @@ func TestWriteStormStarvesNobody(t *testing.T) {
 		t.Error(err)
 	}
 	got := float64(c.hits) / n
-	for i, name := range c.arena.Names() {
-		arm := 1 - float64(c.arena.Missed[i])/n
+	for _, s := range c.arena.Standings() {
+		name, arm := s.Name, float64(s.Hits)/n
 		t.Logf("%s %.4f, composite %.4f", name, arm, got)
 		if name == "aggressive" && got < arm-.01 || got < arm-.02 {
 			t.Errorf("hits %.3f, %s %.3f", got, name, arm)
@@ -326,7 +326,7 @@ func TestPhaseChangeComesBack(t *testing.T) {
 	c := newClient(t, Config{Geometry: Plain(entries)})
 	var best, got [3]float64
 	for p := range 3 {
-		hits, missed := c.hits, slices.Clone(c.arena.Missed)
+		hits, before := c.hits, c.arena.Standings()
 		for i := range phase {
 			n := i % (entries * 12 / 10)
 			if p == 1 {
@@ -335,8 +335,8 @@ func TestPhaseChangeComesBack(t *testing.T) {
 			c.read(Request{Key: key(n), Feed: key(n)}, 1)
 		}
 		got[p] = float64(c.hits-hits) / phase
-		for i, m := range c.arena.Missed {
-			best[p] = max(best[p], 1-float64(m-missed[i])/phase)
+		for i, s := range c.arena.Standings() {
+			best[p] = max(best[p], float64(s.Hits-before[i].Hits)/phase)
 		}
 		if got[p] < best[p]-.08 {
 			t.Errorf("phase %d: hits %.3f, the best arm %.3f", p, got[p], best[p])
@@ -356,13 +356,13 @@ func TestTheCompositeLearnsInItsOwnContents(t *testing.T) {
 	for range phase {
 		read(crowd + int(r.ExpFloat64()*entries))
 	}
-	hits, missed := c.hits, slices.Clone(c.arena.Missed)
+	hits, before := c.hits, c.arena.Standings()
 	for i := range phase {
 		read(i % (entries + 3))
 	}
 	got, best := float64(c.hits-hits)/phase, 0.0
-	for i, m := range c.arena.Missed {
-		best = max(best, 1-float64(m-missed[i])/phase)
+	for i, s := range c.arena.Standings() {
+		best = max(best, float64(s.Hits-before[i].Hits)/phase)
 	}
 	t.Logf("got %.3f, best %.3f, %d switches", got, best, c.arena.Switches)
 	if got < best-.3 {

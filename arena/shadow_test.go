@@ -44,8 +44,8 @@ func TestExactShadowIsTheRunOfItsStrategyAlone(t *testing.T) {
 					if diff := cmp.Diff(alone[i].arena.Composite(), all.arena.live.worlds[1+i].Counters); diff != "" {
 						t.Errorf("%s alone and its shadow (-alone +shadow):\n%s", n, diff)
 					}
-					if missed := int64(12_000 - alone[i].hits); missed != all.arena.Missed[i] {
-						t.Errorf("%s missed %d alone and %d as a shadow", n, missed, all.arena.Missed[i])
+					if s := all.arena.Standings()[i]; s.Hits != int64(alone[i].hits) {
+						t.Errorf("%s hit %d alone and %d as a shadow", n, alone[i].hits, s.Hits)
 					}
 				}
 			})
@@ -65,7 +65,7 @@ func TestTheCompositeFollowsARulerThatStays(t *testing.T) {
 	if diff := cmp.Diff(a.live.worlds[1+a.ruling].Counters, a.Composite()); diff != "" {
 		t.Errorf("the ruler's shadow and the composite:\n%s", diff)
 	}
-	if a.Switches != 0 || a.Ruled[a.ruling] != 20_000 || a.Own != int64(20_000-c.hits) || a.Shadowed != 20_000 {
+	if a.Switches != 0 || a.Ruled[a.ruling] != 20_000 || a.Own().Hits != int64(c.hits) || a.Own().Requests != 20_000 {
 		t.Errorf("%+v", a.Competition)
 	}
 }
@@ -78,14 +78,14 @@ func TestSampledShadowsSeeWholeFeedsOnly(t *testing.T) {
 	seen := 0
 	for feed := range uint64(4000) {
 		q := Request{Key: key(int(feed)), Feed: spread(feed)}
-		before := a.Shadowed
+		before := a.Own().Requests
 		for page := range 3 {
 			q.Key = key(int(feed)*3 + page)
 			slot, _ := a.Find(q.Key)
 			a.Request(slot, &q)
 			a.Fill(slot, &q, 1)
 		}
-		switch a.Shadowed - before {
+		switch a.Own().Requests - before {
 		case 3:
 			seen++
 		case 0:
@@ -110,12 +110,41 @@ func TestSampledShadowsTellTheHitRatio(t *testing.T) {
 		c.read(Request{Key: k, Feed: k}, 1)
 	}
 	a := c.arena
-	own, physical := 1-float64(a.Own)/float64(a.Shadowed), float64(c.hits)/n
+	own, physical := float64(a.Own().Hits)/float64(a.Own().Requests), float64(c.hits)/n
 	if d := own - physical; d < -.03 || d > .03 {
 		t.Errorf("the composite's shadow hits %.3f, the composite %.3f", own, physical)
 	}
 	if err := a.Check(); err != nil {
 		t.Error(err)
+	}
+}
+
+// spy is an arbiter that counts what it is told.
+type spy struct{ missed []int64 }
+
+func (s *spy) Observe(o Outcome) {
+	for i := range s.missed {
+		s.missed[i] += int64(o.Missed >> i & 1)
+	}
+}
+
+func (s *spy) Leader() int { return 0 }
+
+func TestTheArbiterIsToldWhatEachShadowMissed(t *testing.T) {
+	for name, exact := range map[string]int{"exact": 0, "sampled": 50} {
+		r := seed.Random(t)
+		c := newClient(t, Config{Geometry: Plain(200), Exact: exact})
+		s := &spy{make([]int64, len(c.arena.Names()))}
+		c.arena.arbiter = s
+		for range 20_000 {
+			k := key(int(r.ExpFloat64() * 300))
+			c.read(Request{Key: k, Feed: k}, 1)
+		}
+		for i, x := range c.arena.Standings() {
+			if x.Requests-x.Hits != s.missed[i] || x.Hits == 0 {
+				t.Errorf("%s: %s hit %d of %d, the arbiter was told of %d misses", name, x.Name, x.Hits, x.Requests, s.missed[i])
+			}
+		}
 	}
 }
 
@@ -128,8 +157,8 @@ func TestIdenticalArmsNeverSwitch(t *testing.T) {
 			k := key(int(r.ExpFloat64()*120) + i/5000*50)
 			c.read(Request{Key: k, Feed: k, Cost: float32(r.IntN(50))}, 1)
 		}
-		if a := c.arena; a.Switches != 0 || a.Missed[0] != a.Missed[1] || a.Missed[0] != a.Missed[2] {
-			t.Errorf("%s three times: %d switches, missed %v", n, a.Switches, a.Missed)
+		if s := c.arena.Standings(); c.arena.Switches != 0 || s[0].Hits != s[1].Hits || s[0].Hits != s[2].Hits {
+			t.Errorf("%s three times: %d switches, hits %d, %d, %d", n, c.arena.Switches, s[0].Hits, s[1].Hits, s[2].Hits)
 		}
 	}
 }
@@ -166,8 +195,8 @@ func TestStandingsTellHowEachStrategyFares(t *testing.T) {
 			if mean := s.Confidence / float64(s.Decisions); mean <= 0 || mean >= 1 {
 				t.Errorf("%s: %s has a mean confidence of %v", name, s.Name, mean)
 			}
-			if c.Rule == "" && (s.Requests != a.Shadowed || s.Requests-s.Hits != a.Missed[i]) {
-				t.Errorf("%s: %s: %d hits of %d, the contest says %d misses of %d", name, s.Name, s.Hits, s.Requests, a.Missed[i], a.Shadowed)
+			if c.Rule == "" && s.Requests != a.Own().Requests {
+				t.Errorf("%s: %s saw %d requests, the composite's shadow %d", name, s.Name, s.Requests, a.Own().Requests)
 			}
 		}
 		if ruled != a.Composite().Requests {

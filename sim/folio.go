@@ -121,15 +121,13 @@ func standing(s arena.Standing) StrategyRow {
 
 // contest reports how the strategies fared.
 func contest(a *arena.Arena) *Folio {
-	cal := a.Calibration()
-	f := &Folio{Strategies: map[string]StrategyRow{}, Ruling: a.Ruling(), Switches: a.Switches, Shadowed: a.Shadowed,
+	cal, own := a.Calibration(), a.Own()
+	f := &Folio{Strategies: map[string]StrategyRow{}, Ruling: a.Ruling(), Switches: a.Switches, Shadowed: own.Requests,
 		Brier: cal.Brier(), BrierSkill: cal.Skill(), ECE: cal.ECE(), Arbiter: a.Arbiter()}
 	for _, s := range a.Standings() {
 		f.Strategies[s.Name] = standing(s)
 	}
-	if a.Shadowed > 0 {
-		f.ShadowHitRatio = 1 - float64(a.Own)/float64(a.Shadowed)
-	}
+	f.ShadowHitRatio = ratio(own.Hits, own.Requests)
 	for _, b := range cal.Bins {
 		bin := CalibrationBin{N: b.N, Reused: b.Reused}
 		if b.N > 0 {

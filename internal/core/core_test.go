@@ -360,9 +360,9 @@ func TestSampledShadowsHoldNothingOutdated(t *testing.T) {
 		c := newCore(t, arena.Config{Geometry: arena.Plain(40), Exact: 20, Strategies: []string{"aggressive"}})
 		feeds := map[bool]Tag{} // by whether the shadow sees them
 		for f := Tag(1000); len(feeds) < 2; f++ {
-			before := c.Arena().Shadowed
+			before := c.Arena().Own().Requests
 			load(t, c, q(uint64(f), f, tags...))
-			feeds[c.Arena().Shadowed > before] = f
+			feeds[c.Arena().Own().Requests > before] = f
 		}
 		seen, unseen := q(1, feeds[true], tags...), feeds[false]
 		load(t, c, seen)
@@ -372,7 +372,7 @@ func TestSampledShadowsHoldNothingOutdated(t *testing.T) {
 		if slot, _ := c.Arena().Find(1); slot != arena.NoSlot {
 			t.Fatal("the composite remembers")
 		}
-		hits := func() int64 { return c.Arena().Shadowed - c.Arena().Missed[0] }
+		hits := func() int64 { return c.Arena().Standings()[0].Hits }
 		before := hits()
 		load(t, c, seen)
 		if hits() != before+1 {

@@ -191,8 +191,8 @@ func TestShadowsServeNothingOutdated(t *testing.T) {
 	}
 	for i, name := range names {
 		a := cores[1+i].Arena().Composite()
-		if missed := a.Requests - a.Hits; missed != all.Arena().Missed[i] {
-			t.Errorf("%s missed %d alone and %d as a shadow", name, missed, all.Arena().Missed[i])
+		if s := all.Arena().Standings()[i]; s.Hits != a.Hits || s.Requests != a.Requests {
+			t.Errorf("%s hit %d of %d alone and %d of %d as a shadow", name, a.Hits, a.Requests, s.Hits, s.Requests)
 		}
 	}
 }
