@@ -73,20 +73,11 @@ func (r *ring) place(b *bucket, size uint64) uint64 {
 	return b.offset
 }
 
-// overwritten pops the oldest entry if a write of this size would take its bytes, or be an
+// full reports whether a write that needs so much would take the oldest entry's bytes, or be an
 // entry too many.
-func (r *ring) overwritten(b *bucket, size uint64) (slot Slot, index uint32, ok bool) {
+func (r *ring) full(b *bucket, need uint64) bool {
 	n := b.tail - b.head
-	if n == 0 {
-		return 0, 0, false
-	}
-	e := &b.entries[b.first]
-	if b.offset+r.need(b, size)-r.begin(b, e) <= r.capacity && n < r.most {
-		return 0, 0, false
-	}
-	slot, index = e.slot, b.head
-	b.pop()
-	return slot, index, true
+	return n > 0 && (b.offset+need-r.begin(b, &b.entries[b.first]) > r.capacity || n >= r.most)
 }
 
 // need returns how far a write of this size moves the bucket's offset.
@@ -143,12 +134,14 @@ func (b *bucket) at(index uint32) *entry {
 	return &b.entries[i]
 }
 
-// pop removes the oldest entry.
-func (b *bucket) pop() {
+// pop removes the oldest entry and returns its slot and running index.
+func (b *bucket) pop() (Slot, uint32) {
+	slot := b.entries[b.first].slot
 	b.head++
 	if b.first++; b.first == uint32(len(b.entries)) {
 		b.first = 0
 	}
+	return slot, b.head - 1
 }
 
 // push appends an entry and returns its running index.

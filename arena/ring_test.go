@@ -24,6 +24,15 @@ func keyIn(r *rand.Rand, bucket uint64) []byte {
 	}
 }
 
+// overwrite pops the oldest entry if a write of this size would take its place.
+func overwrite(r *ring, b *bucket, size uint64) (Slot, bool) {
+	if !r.full(b, r.need(b, size)) {
+		return 0, false
+	}
+	slot, _ := b.pop()
+	return slot, true
+}
+
 // TestRingReplicatesFastcache writes entries of random and of awkward sizes through one bucket
 // of the real thing and asks it after every write which of the last ones can still be read.
 func TestRingReplicatesFastcache(t *testing.T) {
@@ -42,7 +51,7 @@ func TestRingReplicatesFastcache(t *testing.T) {
 			keys = append(keys, k)
 			real.Set(k, make([]byte, size-fastcacheHeader))
 			if ours.fits(size) {
-				for old, _, ok := ours.overwritten(b, size); ok; old, _, ok = ours.overwritten(b, size) {
+				for old, ok := overwrite(&ours, b, size); ok; old, ok = overwrite(&ours, b, size) {
 					overwritten[old] = true
 				}
 				ours.write(b, Slot(i), size)
@@ -138,13 +147,13 @@ func TestRingForgetsInTime(t *testing.T) {
 			size := 1 + r.Uint64N(x.most)
 			rounded := (size + x.granule - 1) / x.granule * x.granule
 			for ; sum+rounded > x.capacity; first++ {
-				if old, _, ok := ours.overwritten(b, size); !ok || old != first {
+				if old, ok := overwrite(&ours, b, size); !ok || old != first {
 					t.Fatalf("capacity %d, write %d: %d is overwritten (%t), want %d", x.capacity, i, old, ok, first)
 				}
 				sum -= held[0]
 				held = held[1:]
 			}
-			if old, _, ok := ours.overwritten(b, size); ok {
+			if old, ok := overwrite(&ours, b, size); ok {
 				t.Fatalf("capacity %d, write %d: %d is overwritten too early", x.capacity, i, old)
 			}
 			ours.write(b, Slot(i), size)

@@ -172,11 +172,8 @@ func (w *world) destination(v view) place {
 // toProbation writes a unit to the small ring; what it overwrites goes on to main or ghost.
 func (w *world) toProbation(v view) {
 	b := w.probation.bucket(v.key)
-	for {
-		old, index, ok := w.probation.overwritten(b, uint64(v.size))
-		if !ok {
-			break
-		}
+	for need := w.probation.need(b, uint64(v.size)); w.probation.full(b, need); {
+		old, index := b.pop()
 		w.preview(b)
 		w.leaveProbation(w.view(old), index)
 	}
@@ -212,11 +209,8 @@ func (w *world) toMain(v view) {
 	todo := w.todo[:0]
 	for i := 0; ; i++ {
 		b := w.main.bucket(v.key)
-		for {
-			old, index, ok := w.main.overwritten(b, uint64(v.size))
-			if !ok {
-				break
-			}
+		for need := w.main.need(b, uint64(v.size)); w.main.full(b, need); {
+			old, index := b.pop()
 			w.preview(b)
 			if v := w.view(old); w.leaveMain(v, index, len(todo) < maxMoves) {
 				todo = append(todo, v)
