@@ -66,7 +66,10 @@ func (o *ours) hash(id uint32) uint64 {
 // query describes a read to the core; in a place of its own, as no two are under way at a time.
 func (o *ours) query(r *read) *core.Query {
 	q := &o.unit[0].Query
-	q.Key, q.Feed, q.Depth, q.Cost, q.Now = o.hash(r.unit), core.Tag(o.hash(r.feed)), r.depth, float32(r.load)/1000, r.now
+	q.Key, q.Depth, q.Cost, q.Now = o.hash(r.unit), r.depth, float32(r.load)/1000, r.now
+	if q.Feed = core.Tag(q.Key); r.feed != r.unit {
+		q.Feed = core.Tag(o.hash(r.feed))
+	}
 	return q
 }
 

@@ -65,22 +65,40 @@ func (c *Calibrator) State(m Moment, class Class, freq, credit uint8, p float64,
 		bin = bins + int(depth)*4 + int(freq)
 	}
 	s := pack(bin, depth, freq, min(credit, 3), m)
-	ofBin, ofEarned := c.opinions(s, now)
+	learners := c.learners(s)
+	ofBin, ofEarned := learners.opinions(s, now)
 	share := .5 + c.mixes[m].tilt
-	base := c.groups[s.group()].at(now, depthPrior[depth], priorWeight)
+	base := learners.group.at(now, depthPrior[depth], priorWeight)
 	return s.with(share*ofBin+(1-share)*ofEarned, base, scored)
 }
 
+// learners are the tallies that a statement's outcome counts in.
+type learners struct{ bin, earned, group *tally }
+
+func (c *Calibrator) learners(s Statement) learners {
+	return learners{&c.bins[s.bin()], &c.earned[s.earned()], &c.groups[s.group()]}
+}
+
 // opinions returns what bin and credit of a statement are worth by now.
-func (c *Calibrator) opinions(s Statement, now uint32) (ofBin, ofEarned float64) {
-	bin, earned, _ := c.learners(s)
+func (l learners) opinions(s Statement, now uint32) (ofBin, ofEarned float64) {
 	prior := depthPrior[s.depth()]
+	ofEarned = l.earned.at(now, prior, priorWeight)
 	if s.bin() < bins {
-		ofBin = bin.at(now, (float64(s.bin())+.5)/bins, binWeight)
-	} else {
-		ofBin = bin.at(now, prior, priorWeight)
+		return l.bin.at(now, (float64(s.bin())+.5)/bins, binWeight), ofEarned
 	}
-	return ofBin, earned.at(now, prior, priorWeight)
+	return l.bin.at(now, prior, priorWeight), ofEarned
+}
+
+func (l learners) open(start uint32) {
+	l.bin.open(start)
+	l.earned.open(start)
+	l.group.open(start)
+}
+
+func (l learners) drop(start uint32) {
+	l.bin.drop(start)
+	l.earned.drop(start)
+	l.group.drop(start)
 }
 
 // mix weighs the two opinions at a moment: whose errors were smaller counts for more (exponential
@@ -107,21 +125,18 @@ func (m *mix) learn(ofBin, ofEarned, outcome float64) {
 
 // Watch opens a watch on a statement at a tick.
 func (c *Calibrator) Watch(s Statement, start uint32) {
-	bin, earned, group := c.learners(s)
-	bin.open(start)
-	earned.open(start)
-	group.open(start)
+	c.learners(s).open(start)
 }
 
 // Settle closes a watch with its outcome at clock now and books it.
 func (c *Calibrator) Settle(s Statement, start, now uint32, asked bool) {
-	c.Drop(s, start)
-	ofBin, ofEarned := c.opinions(s, now)
+	l := c.learners(s)
+	l.drop(start)
+	ofBin, ofEarned := l.opinions(s, now)
 	c.mixes[s.moment()].learn(ofBin, ofEarned, float64(flag(asked)))
-	bin, earned, group := c.learners(s)
-	bin.settle(asked)
-	earned.settle(asked)
-	group.settle(asked)
+	l.bin.settle(asked)
+	l.earned.settle(asked)
+	l.group.settle(asked)
 	if s.Scored() {
 		c.Add(s, asked)
 	}
@@ -129,15 +144,7 @@ func (c *Calibrator) Settle(s Statement, start, now uint32, asked bool) {
 
 // Drop closes a watch whose outcome will never be known.
 func (c *Calibrator) Drop(s Statement, start uint32) {
-	bin, earned, group := c.learners(s)
-	bin.drop(start)
-	earned.drop(start)
-	group.drop(start)
-}
-
-// learners returns the tallies that a statement's outcome counts in.
-func (c *Calibrator) learners(s Statement) (bin, earned, group *tally) {
-	return &c.bins[s.bin()], &c.earned[s.earned()], &c.groups[s.group()]
+	c.learners(s).drop(start)
 }
 
 // Open returns how many watches are open in all, and the sum of their starts.

@@ -103,7 +103,7 @@ func TestFreshFillsAreWorthWhatTheirLikesWere(t *testing.T) {
 		}
 	}
 	for bin := range bins {
-		if got, _ := c.opinions(pack(bin, 0, 0, 0, MainTail), 0); !near(got, (float64(bin)+.5)/bins, 1e-9) {
+		if got, _ := c.learners(pack(bin, 0, 0, 0, MainTail)).opinions(pack(bin, 0, 0, 0, MainTail), 0); !near(got, (float64(bin)+.5)/bins, 1e-9) {
 			t.Errorf("bin %d learned of them: %v", bin, got)
 		}
 	}
@@ -143,7 +143,7 @@ func TestCalibratorCountsWhatIsOpen(t *testing.T) {
 	if n, starts := c.Open(); n != 3000 || starts != 0 {
 		t.Errorf("%d open from %v", n, starts)
 	}
-	if ofBin, ofEarned := c.opinions(s, TicksPerLap); !near(ofBin, .258, .001) || !near(ofEarned, 2./3004, 1e-9) {
+	if ofBin, ofEarned := c.learners(s).opinions(s, TicksPerLap); !near(ofBin, .258, .001) || !near(ofEarned, 2./3004, 1e-9) {
 		t.Errorf("3000 halves and 3000 noes make %v, four halves and 3000 noes %v", ofBin, ofEarned)
 	}
 	if got := stateOn(&c, evidence{}, .51, TicksPerLap, true).Base(); got != 0 {

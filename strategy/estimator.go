@@ -196,17 +196,28 @@ type tally struct {
 	openStarts float64 // the sum of their start ticks
 }
 
+// atMost1 is min(1, p) for a p that is a number.
+func atMost1(p float64) float64 {
+	if p > 1 {
+		return 1
+	}
+	return p
+}
+
 const mostOutcomes = 1 << 24
 
 // exposure returns how much of a no the open watches have survived; none for the lap in which the
 // clock has wrapped and they have not.
 func (t *tally) exposure(now uint32) float64 {
-	return max(0, (float64(t.watches)*float64(now)-t.openStarts)/TicksPerLap)
+	if ticks := float64(t.watches)*float64(now) - t.openStarts; ticks > 0 {
+		return ticks / TicksPerLap
+	}
+	return 0
 }
 
 // always estimates from all outcomes ever.
 func (t *tally) always(prior, weight, exposure float64) float64 {
-	return min(1, (float64(t.allYes)+weight*prior)/(float64(t.all)+exposure+weight))
+	return atMost1((float64(t.allYes) + weight*prior) / (float64(t.all) + exposure + weight))
 }
 
 // at estimates from all outcomes ever and what is open at a clock.
@@ -244,7 +255,7 @@ func (c *cell) estimate(prior, exposure float64) float64 {
 	if exposure != 0 && c.all > 0 {
 		exposure *= n / float64(c.all)
 	}
-	return min(1, (float64(c.yes)+priorWeight*prior)/(n+exposure+priorWeight))
+	return atMost1((float64(c.yes) + priorWeight*prior) / (n + exposure + priorWeight))
 }
 
 func (c *cell) settle(asked bool) {
