@@ -124,16 +124,15 @@ func (c *Core) Complete(f Flight, units ...Loaded) bool {
 	if l == nil {
 		return false
 	}
-	current := c.current(l)
-	if !current {
+	c.land(f.at)
+	if !c.current(l) {
 		c.Revoked++
-		units = nil
+		return false
 	}
 	for i := range units {
 		c.keep(l, &units[i])
 	}
-	c.land(f.at)
-	return current
+	return true
 }
 
 // Fail ends a flight whose load brought nothing. It does nothing if the flight is over.

@@ -47,11 +47,10 @@ func (c *Core) underWay(f Flight) *loading {
 	return &c.loads[f.at]
 }
 
-// land ends the flight at a place in loads.
+// land ends the flight at a place in loads; what is known of it stays until the next one starts there.
 func (c *Core) land(at uint32) {
 	l := &c.loads[at]
 	l.turn++
-	l.stamps = nil
 	c.landed = append(c.landed, at)
 	if l.latest {
 		delete(c.flying, l.key)
