@@ -295,11 +295,61 @@ func TestStatementsTellTheCreditAtTheTails(t *testing.T) {
 	w := c.arena.live.worlds[0]
 	v := w.view(slot)
 	cell := v.class.LeaveProbation(1, v.hits, 0)
+	w.clock = 2 * strategy.TicksPerLap
+	for range 100 { // open for a lap: what is sober to state is not what a rule acts on
+		w.estimator.Watch(cell, w.clock-strategy.TicksPerLap)
+	}
 	for m, credit := range map[strategy.Moment]uint8{strategy.Fill: 0, strategy.LeaveProbation: 2, strategy.MainTail: 2} {
 		w.state(v, stay, cell, m, 1)
 		want := w.calibrator.State(m, v.class, 1, credit, w.estimator.Sober(cell, w.clock), w.clock, false)
 		if got := w.told(v)[stay]; got != want {
 			t.Errorf("moment %d: stated %b, with credit %d it would be %b", m, got, credit, want)
+		}
+	}
+}
+
+// TestOneFillWritesFewUnitsAgain: main full of units that all were hit.
+func TestOneFillWritesFewUnitsAgain(t *testing.T) {
+	c := newClient(t, Config{Geometry: Plain(300), Rule: "aggressive"})
+	read := func(n int) { c.read(Request{Key: key(n), Feed: key(n)}, 1) }
+	for range 3 {
+		for n := range 300 {
+			read(n)
+		}
+	}
+	most := int64(0)
+	for n := range 100 {
+		before := c.arena.Composite().Moved
+		read(1000 + n)
+		most = max(most, c.arena.Composite().Moved-before)
+	}
+	if most < maxMoves || most > maxMoves+1 {
+		t.Errorf("one fill wrote %d units again, want %d and what left probation", most, maxMoves)
+	}
+}
+
+// TestOnlyTheHopelessAreStoredNowhere: what is hopeless is judged soberly, with what is open taken
+// for the noes that it is likely to be.
+func TestOnlyTheHopelessAreStoredNowhere(t *testing.T) {
+	for open, want := range map[int]place{0: inProbation, 1000: nowhere} {
+		c := newClient(t, Config{Geometry: Plain(100), Rule: "conservative"})
+		r := Request{Key: key(1), Feed: key(1), Hazard: 2}
+		c.read(r, 1)
+		slot, _ := c.arena.Find(r.Key)
+		w := c.arena.live.worlds[0]
+		w.clock = 2 * strategy.TicksPerLap
+		v := w.view(slot)
+		v.hits, v.at = 0, w.clock
+		cell := v.class.Fill(w.before(v), 0, 0, v.has(fromMain))
+		for range 6 { // from one half to one fifth
+			w.estimator.Watch(cell, w.clock)
+			w.estimator.Settle(cell, w.clock, false)
+		}
+		for range open {
+			w.estimator.Watch(cell, w.clock-strategy.TicksPerLap)
+		}
+		if got := w.destination(v); got != want {
+			t.Errorf("%d open: to place %d, want %d", open, got, want)
 		}
 	}
 }

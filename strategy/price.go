@@ -25,20 +25,15 @@ const (
 // value (load cost per byte; > 0).
 func (p *Price) Hit(age, value float64) {
 	p.quarters[min(3, int(age*4))] += value
-	p.update()
+	all := p.quarters[0] + p.quarters[1] + p.quarters[2] + p.quarters[3]
+	p.k = min(MaxPrice, max(MinPrice, 4*p.quarters[3]/all))
 }
 
-// Decay ages the books; the arena calls it a fixed number of times a lap.
+// Decay ages the books; the arena calls it a fixed number of times a lap. It leaves the price alone:
+// all quarters age alike.
 func (p *Price) Decay() {
 	for i := range p.quarters {
 		p.quarters[i] *= priceDecay
-	}
-	p.update()
-}
-
-func (p *Price) update() {
-	if all := p.quarters[0] + p.quarters[1] + p.quarters[2] + p.quarters[3]; all > 0 {
-		p.k = min(MaxPrice, max(MinPrice, 4*p.quarters[3]/all))
 	}
 }
 
