@@ -85,29 +85,26 @@ func (w *world) ask(v view, kind int, cell strategy.Cell, m strategy.Moment, fre
 	return w.rule.Decide(strategy.Candidate{Moment: m, Confidence: p, Price: w.price.K(), Hits: v.hits, Credit: v.credit()}) == strategy.Admit
 }
 
-// await has the outcome of an estimate awaited, and states the confidence. The watch opens with the
-// move that follows.
+// await has the outcome of an estimate awaited. The watch opens with the move that follows.
 func (w *world) await(v view, kind int, cell strategy.Cell, m strategy.Moment, freq uint8) {
-	if w.calibrator != nil {
-		w.state(v, kind, cell, m, freq)
-	} else if v.cells[kind] != strategy.NoCell {
-		w.drop(v, kind)
+	if v.cells[kind] != strategy.NoCell {
+		w.drop(v, kind) // another replaces it: a neighbour's load brought the unit back without a request
 	}
 	v.cells[kind] = cell
 	v.flags |= unwatched << kind
+	if w.calibrator != nil {
+		w.tell(v, kind, cell, m, freq)
+	}
 }
 
-// state tells the confidence of an estimate.
-func (w *world) state(v view, kind int, cell strategy.Cell, m strategy.Moment, freq uint8) {
+// tell states the confidence of an estimate.
+func (w *world) tell(v view, kind int, cell strategy.Cell, m strategy.Moment, freq uint8) {
 	p, credit := 0.0, uint8(0)
 	if cell != strategy.Unestimated {
 		p = w.estimator.Sober(cell, w.clock)
 	}
 	if m != strategy.Fill && m != strategy.Fresh {
 		credit = v.credit()
-	}
-	if v.cells[kind] != strategy.NoCell {
-		w.drop(v, kind)
 	}
 	w.told(v)[kind] = w.calibrator.State(m, v.class, freq, credit, p, w.clock, w.main.wrapped())
 }
