@@ -54,8 +54,8 @@ type Competition struct {
 type Request struct {
 	Key     uint64  // hash of the unit's key
 	Feed    uint64  // hash of its feed: the unit of sampling
-	Depth   uint8   // depth bucket, see strategy.ClassOf
-	Hazard  uint8   // write hazard of the feed, see strategy.ClassOf
+	Depth   uint8   // depth bucket, 0..5, see strategy.ClassOf
+	Hazard  uint8   // write hazard of the feed, 0..2, see strategy.ClassOf
 	Stale   bool    // a copy from before this request is of an older version
 	Version uint32  // of the unit's data; for sampled shadows, which Stale does not speak of
 	Cost    float32 // what a load is expected to cost, in ms; 0 = unknown, every load costs the same
@@ -141,7 +141,7 @@ func (a *Arena) Find(key uint64) (Slot, bool) {
 }
 
 // Request books a read of the unit in slot (from [Arena.Find]) and reports whether it is
-// resident, and not stale.
+// resident, and not stale. r is not kept.
 func (a *Arena) Request(slot Slot, r *Request) bool {
 	if a.config.Rule != "" {
 		return a.live.request(slot, r) == 0
@@ -167,7 +167,8 @@ func (a *Arena) Request(slot Slot, r *Request) bool {
 // sampled reports whether a feed is one of those the shadows see.
 func (a *Arena) sampled(feed uint64) bool { return spread(feed^a.config.Seed)>>8%a.rate == 0 }
 
-// judge tells the arbiter which worlds missed a request, its own the first, and follows its choice.
+// judge tells the arbiter which strategies' shadows missed a request and follows its choice. Bit 0 of
+// missed is the composite's and no concern of the arbiter.
 func (a *Arena) judge(missed uint32, r *Request) {
 	a.arbiter.Observe(Outcome{Missed: missed >> 1, Cost: r.cost(), Lap: a.Lap()})
 	if l := a.arbiter.Leader(); l != a.ruling {
@@ -194,7 +195,7 @@ func (a *Arena) Lap() float64 {
 }
 
 // Fill offers a loaded unit of some size (key and value; >= 1). It returns the unit's slot, or
-// NoSlot if it is not even remembered, and whether a new copy is stored.
+// NoSlot if it is not even remembered, and whether a new copy is stored. r is not kept.
 func (a *Arena) Fill(slot Slot, r *Request, size uint32) (_ Slot, stored bool) {
 	size = max(1, size) + a.config.Geometry.Header
 	before := a.live.worlds[0].Admitted

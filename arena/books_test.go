@@ -55,7 +55,7 @@ type open struct {
 func (w *world) openByStates() (cells map[strategy.Cell]open, all open) {
 	cells = map[strategy.Cell]open{}
 	for slot := range w.plane.records.len {
-		s := w.view(Slot(slot))
+		s := w.view(slot)
 		for _, c := range s.cells {
 			if c == strategy.NoCell {
 				continue

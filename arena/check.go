@@ -29,13 +29,13 @@ func (f *faults) want(ok bool, format string, args ...any) {
 func (p *plane) check() error {
 	var f faults
 	free := p.checkTable(&f)
-	known := make([]uint8, int(p.records.len))
+	known := make([]uint8, p.records.len)
 	for _, w := range p.worlds {
 		w.check(&f, known)
 	}
-	for slot := range int(p.records.len) {
-		u := p.unit(Slot(slot))
-		if free[Slot(slot)] {
+	for slot := range p.records.len {
+		u := p.unit(slot)
+		if free[slot] {
 			f.want(known[slot] == 0, "slot %d is free, but %d worlds know it", slot, known[slot])
 			continue
 		}
@@ -49,7 +49,7 @@ func (p *plane) check() error {
 func (p *plane) checkTable(f *faults) map[Slot]bool {
 	free := map[Slot]bool{}
 	s := p.free
-	for ; s < Slot(int(p.records.len)) && !free[s]; s = p.unit(s).next() {
+	for ; s < p.records.len && !free[s]; s = p.unit(s).next() {
 		free[s] = true
 	}
 	f.want(s == NoSlot, "the chain of free slots ends at %d", s)
@@ -60,12 +60,12 @@ func (p *plane) checkTable(f *faults) map[Slot]bool {
 			f.want(!free[s], "slot %d is free and indexed", s)
 		}
 	}
-	f.want(indexed == p.table.used && indexed == int(p.records.len)-len(free),
-		"%d units indexed, the table says %d, %d units are not free", indexed, p.table.used, int(p.records.len)-len(free))
+	used := int(p.records.len) - len(free)
+	f.want(indexed == p.table.used && indexed == used, "%d units indexed, the table says %d, %d units are not free", indexed, p.table.used, used)
 	f.want(indexed*4 <= len(p.table.places)*3, "%d units in a table of %d", indexed, len(p.table.places))
-	for slot := range int(p.records.len) {
-		if u := p.unit(Slot(slot)); !free[Slot(slot)] {
-			f.want(p.table.find(u.key) == Slot(slot), "slot %d of key %x is found at %d", slot, u.key, p.table.find(u.key))
+	for slot := range p.records.len {
+		if u := p.unit(slot); !free[slot] {
+			f.want(p.table.find(u.key) == slot, "slot %d of key %x is found at %d", slot, u.key, p.table.find(u.key))
 		}
 	}
 	return free
@@ -76,7 +76,7 @@ func (w *world) check(f *faults, known []uint8) {
 	var entries, bytes int64
 	ghosts, remembered := uint64(0), uint32(0)
 	for slot := range w.plane.records.len {
-		v := w.view(Slot(slot))
+		v := w.view(slot)
 		switch v.place {
 		case nowhere:
 			f.want(*v.state == noState, "world %d: slot %d is nowhere, yet has %+v", w.number, slot, *v.state)

@@ -266,8 +266,8 @@ func agree(t *testing.T, a *Arena, m *naive, step int) {
 	t.Helper()
 	w := a.live.worlds[0]
 	for slot := range a.live.records.len {
-		u := a.live.unit(Slot(slot))
-		s := w.view(Slot(slot)).state
+		u := a.live.unit(slot)
+		s := w.view(slot).state
 		if u.known == 0 {
 			continue
 		}

@@ -11,7 +11,7 @@ import (
 type ring struct {
 	buckets  []bucket
 	capacity uint64 // of one bucket, in units of size
-	granule  uint   // entries begin at multiples of 1 << granule; 0 but for buckets of 2 GiB and more
+	granule  uint   // entries begin at multiples of 1 << granule; 0 but for buckets of 2 GiB and more. & 63 spares a shift its check
 	chunk    uint64 // an entry never crosses a multiple of chunk; 0 = no such rule
 	dense    bool   // neither granules nor chunks: entries touch
 	most     uint32 // entries of one bucket
@@ -149,8 +149,7 @@ func (b *bucket) push(e entry) uint32 {
 	if b.tail-b.head == uint32(len(b.entries)) {
 		b.grow()
 	}
-	at := b.at(b.tail)
-	at.slot, at.offset = e.slot, e.offset
+	*b.at(b.tail) = e
 	b.tail++
 	return b.tail - 1
 }

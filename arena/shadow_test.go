@@ -195,6 +195,9 @@ func TestStandingsTellHowEachStrategyFares(t *testing.T) {
 			if mean := s.Confidence / float64(s.Decisions); mean <= 0 || mean >= 1 {
 				t.Errorf("%s: %s has a mean confidence of %v", name, s.Name, mean)
 			}
+			if c.Rule != "" && a.Own() != (Counters{}) {
+				t.Errorf("%s: it rules alone, and a shadow of the composite has %+v", name, a.Own())
+			}
 			if c.Rule == "" && s.Requests != a.Own().Requests {
 				t.Errorf("%s: %s saw %d requests, the composite's shadow %d", name, s.Name, s.Requests, a.Own().Requests)
 			}
@@ -350,6 +353,62 @@ func TestOnlyTheHopelessAreStoredNowhere(t *testing.T) {
 		}
 		if got := w.destination(v); got != want {
 			t.Errorf("%d open: to place %d, want %d", open, got, want)
+		}
+	}
+}
+
+// eavesdropper is a rule that notes the cells that it is asked about.
+type eavesdropper struct {
+	*state
+	asked [3]strategy.Cell // by moment
+}
+
+func (e *eavesdropper) Decide(c strategy.Candidate) strategy.Verdict {
+	kind := stay
+	if c.Moment == strategy.Fill {
+		kind = fill
+	}
+	e.asked[c.Moment] = e.cells[kind]
+	return strategy.Reject
+}
+
+// TestAUnitIsJudgedByItsOwnEvidence: each piece of it another number, with and without a hit.
+func TestAUnitIsJudgedByItsOwnEvidence(t *testing.T) {
+	c := newClient(t, Config{Geometry: Plain(100), Rule: "balanced"})
+	c.read(Request{Key: key(1), Feed: key(1), Depth: 3, Hazard: 1}, 1)
+	slot, _ := c.arena.Find(key(1))
+	w := c.arena.live.worlds[0]
+	w.clock, w.hands = 4*strategy.TicksPerLap, [2]uint8{100, 200}
+	v := w.view(slot)
+	rule := &eavesdropper{state: v.state}
+	w.rule = rule
+	class := strategy.ClassOf(3, 1)
+	for _, hits := range []uint8{0, 3} {
+		age := uint8(4)
+		if hits > 0 {
+			age = 2
+		}
+		for _, flag := range []uint8{hitEarlier, fromMain} {
+			know := func(p place) {
+				v.freq, v.hits, v.hitAt, v.flags, v.at = 6, hits, w.hands[0]-2*16, flag|1, w.clock-strategy.TicksPerLap/4
+				if v.place = p; p == inMain {
+					v.hitAt = w.hands[1] - 2*16
+				}
+			}
+			know(inProbation)
+			w.leaveProbation(v, v.index)
+			know(inGhost)
+			w.destination(v)
+			know(inMain)
+			w.leaveMain(v, v.index, true)
+			want := [3]strategy.Cell{
+				strategy.Fill:           class.Fill(5, hits, 1, flag == fromMain),
+				strategy.LeaveProbation: class.LeaveProbation(6, hits, age),
+				strategy.MainTail:       class.MainTail(6, 1, age, flag == hitEarlier),
+			}
+			if rule.asked != want {
+				t.Errorf("%d hits, flag %d: cells %d, want %d", hits, flag, rule.asked, want)
+			}
 		}
 	}
 }

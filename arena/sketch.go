@@ -76,7 +76,7 @@ func (b *block) estimate(pick uint64) uint64 {
 	least := uint64(15)
 	for i := range uint(4) {
 		w, shift := counter(pick, i)
-		least = min(least, b[w&7]>>shift&15)
+		least = min(least, b[w]>>shift&15)
 	}
 	return least
 }

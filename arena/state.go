@@ -2,7 +2,7 @@ package arena
 
 import "github.com/foliocache/folio/strategy"
 
-// state is what one world knows of one unit: 16 bytes, so that four shadows fill a cache line.
+// state is what one world knows of one unit: 16 bytes, as many as a unit has, see records.
 type state struct {
 	index uint32           // running index of its entry in its bucket, or in the ghost queue
 	at    uint32           // main's clock, in ticks, when it took its place

@@ -11,10 +11,10 @@ const NoSlot = ^Slot(0)
 // deletion by shifting back (Knuth, TAOCP 3, section 6.4, algorithm R). Beside a slot stand 32
 // bits of its key's hash, so that a look at another unit's key is rare.
 type table struct {
-	places []pair
-	shift  uint // 32 less the binary logarithm of the places
-	units  *records
-	used   int
+	places  []pair
+	shift   uint // 32 less the binary logarithm of the places
+	records *records
+	used    int
 }
 
 type pair struct {
@@ -22,8 +22,8 @@ type pair struct {
 	slot Slot // NoSlot = empty
 }
 
-func newTable(units *records) table {
-	t := table{units: units}
+func newTable(r *records) table {
+	t := table{records: r}
 	t.reset(6)
 	return t
 }
@@ -46,7 +46,7 @@ func (t *table) find(key uint64) Slot {
 	h := hash(key)
 	for i := t.home(h); ; i = (i + 1) & t.mask() {
 		p := t.places[i]
-		if p.slot == NoSlot || p.hash == h && t.units.unit(p.slot).key == key {
+		if p.slot == NoSlot || p.hash == h && t.records.unit(p.slot).key == key {
 			return p.slot
 		}
 	}
@@ -80,7 +80,7 @@ func (t *table) grow() {
 
 // remove forgets a slot that is in the table.
 func (t *table) remove(s Slot) {
-	i := t.home(hash(t.units.unit(s).key))
+	i := t.home(hash(t.records.unit(s).key))
 	for t.places[i].slot != s {
 		i = (i + 1) & t.mask()
 	}

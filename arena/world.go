@@ -158,7 +158,8 @@ func (w *world) fits(size uint32) bool {
 // destination asks the rule about a fill that has a history or is threatened by writes.
 func (w *world) destination(v view) place {
 	freq := w.before(v)
-	cell := v.class.Fill(freq, uint8(min(3, w.since(v.state)/(strategy.TicksPerLap/4))), v.hits, v.has(fromMain))
+	age := uint8(min(3, w.since(v.state)/(strategy.TicksPerLap/4)))
+	cell := v.class.Fill(freq, v.hits, age, v.has(fromMain))
 	ok := w.ask(v, fill, cell, strategy.Fill, freq)
 	switch {
 	case ok:

@@ -63,7 +63,7 @@ func (o *ours) hash(id uint32) uint64 {
 	return x ^ x>>31
 }
 
-// query describes a read to the core; in a place of its own, as no two are under way at a time.
+// query describes a read to the core, always in the same place: the core does not keep it.
 func (o *ours) query(r *read) *core.Query {
 	q := &o.unit[0].Query
 	q.Key, q.Depth, q.Cost, q.Now = o.hash(r.unit), r.depth, float32(r.load)/1000, r.now

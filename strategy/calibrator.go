@@ -54,9 +54,10 @@ const (
 	binWeight = 3000       // observations that an estimate is worth to its bin
 )
 
-// State calibrates an estimate p made at a moment of a unit of some class, frequency and credit (0..3;
-// 0 but at the tails), at clock now in ticks; of a fresh fill, p is of no account. What comes of it is learned from in any case, but counts in the score only if it is
-// to be scored: while a cache has room for all, nothing hangs on a confidence.
+// State calibrates an estimate p, 0..1, made at a moment of a unit of some class, frequency (0..15) and
+// credit (0..3; 0 but at the tails), at clock now in ticks; of a fresh fill, p is of no account. What
+// comes of it is learned from in any case, but counts in the score only if it is to be scored: while a
+// cache has room for all, nothing hangs on a confidence.
 func (c *Calibrator) State(m Moment, class Class, freq, credit uint8, p float64, now uint32, scored bool) Statement {
 	depth := class.Depth()
 	freq = min(freq, 3)

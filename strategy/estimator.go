@@ -6,7 +6,8 @@ import "unsafe"
 type Class uint8
 
 // ClassOf returns the class of a depth bucket (0 no page (key traces), 1 page 1, 2 page 2, 3 pages
-// 3–5, 4 pages 6–10, 5 deeper) and a write hazard (0 never written, 1 rarely, 2 often).
+// 3–5, 4 pages 6–10, 5 deeper) and a write hazard (0 never written, 1 rarely, 2 often); other values
+// name another class or none.
 func ClassOf(depth, hazard uint8) Class { return Class(depth*hazards + hazard) }
 
 // Depth returns the depth bucket.
@@ -39,9 +40,9 @@ const (
 	hazards  = 3
 )
 
-// Fill returns the cell of a fill: frequency 0..15 from the sketch, age in quarters of a lap, 0..3,
-// since the unit was dropped, hits in the stay before, and whether it was main that dropped it.
-func (c Class) Fill(freq, age, hits uint8, fromMain bool) Cell {
+// Fill returns the cell of a fill: frequency 0..15 from the sketch, hits in the stay before, age in
+// quarters of a lap, 0..3, since the unit was dropped, and whether it was main that dropped it.
+func (c Class) Fill(freq, hits, age uint8, fromMain bool) Cell {
 	f := int(freqLevels[Fill][freq&15])
 	return c.cell((f*4+int(min(age, 3)))*8 + int(min(hits, 3))*2 + flag(fromMain)) // 0..127
 }
@@ -124,12 +125,12 @@ const (
 	decay       = .9995 // an outcome's weight after one more (the design had .999)
 )
 
-// Confidence says how likely the evidence of a cell is followed by another request, as far as outcomes
-// are known: it errs on the bright side while little is known, as yes comes sooner than no. Watch the
-// cell to learn the outcome.
+// Confidence says how likely, 0..1, the evidence of a cell (less than Cells, or it panics) is followed
+// by another request, as far as outcomes are known: it errs on the bright side while little is known,
+// as yes comes sooner than no. Watch the cell to learn the outcome.
 func (e *Estimator) Confidence(id Cell) float64 { return e.cell(id).estimate(priors[id], 0) }
 
-// Sober says the same at clock now in ticks, with what is still open taken into account.
+// Sober says the same, 0..1, at clock now in ticks, with what is still open taken into account.
 func (e *Estimator) Sober(id Cell, now uint32) float64 {
 	c, prior := e.cell(id), priors[id]
 	exposure := c.exposure(now)

@@ -2,6 +2,7 @@ package strategy
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/foliocache/folio/internal/seed"
@@ -27,7 +28,7 @@ type evidence struct {
 func (e evidence) cell() Cell {
 	switch c := ClassOf(e.Depth, e.Hazard); e.Moment {
 	case Fill:
-		return c.Fill(e.Freq, e.Age, e.Hits, e.Earlier)
+		return c.Fill(e.Freq, e.Hits, e.Age, e.Earlier)
 	case LeaveProbation:
 		return c.LeaveProbation(e.Freq, e.Hits, e.Age)
 	case MainTail:
@@ -94,6 +95,18 @@ func TestEveryEvidenceTells(t *testing.T) {
 	for m, want := range map[Moment]int{Fill: 4 * 4 * 4 * 2, LeaveProbation: 4 * 8 * 4, MainTail: 4 * 4 * 5 * 2} {
 		if len(cells[m]) != want {
 			t.Errorf("moment %d: %d cells, want %d", m, len(cells[m]), want)
+		}
+	}
+}
+
+// TestFrequenciesAreCutWhereTheyTellMost: where a level of each moment ends and the next begins.
+func TestFrequenciesAreCutWhereTheyTellMost(t *testing.T) {
+	for m, cuts := range map[Moment][]uint8{Fill: {2, 3, 5}, LeaveProbation: {2, 3, 5}, MainTail: {4, 6, 10}} {
+		for freq := uint8(1); freq < 16; freq++ {
+			differ := evidence{Moment: m, Freq: freq}.cell() != evidence{Moment: m, Freq: freq - 1}.cell()
+			if differ != slices.Contains(cuts, freq) {
+				t.Errorf("moment %d: frequencies %d and %d have different cells: %t", m, freq-1, freq, differ)
+			}
 		}
 	}
 }

@@ -12,28 +12,17 @@ const (
 // Slice is a slice in chunks of 512 elements. The zero value is empty. Not for concurrent use.
 type Slice[T any] struct {
 	chunks []*[size]T
-	len    int
 }
 
-// Len returns the number of elements.
-func (s *Slice[T]) Len() int { return s.len }
-
-// At returns element i, which stays where it is for good. Beyond Len it panics or
+// At returns element i, which stays where it is for good. Beyond what it was grown to it panics or
 // returns a zero element that is not there yet.
 func (s *Slice[T]) At(i uint32) *T { return &s.chunks[i>>bits][i&(size-1)] }
 
-// Grow lengthens the slice to n elements, new ones zero; it never shortens it.
+// Grow lengthens the slice to n elements or more, new ones zero; it never shortens it.
 func (s *Slice[T]) Grow(n int) {
 	for len(s.chunks)*size < n {
 		s.chunks = append(s.chunks, new([size]T))
 	}
-	s.len = max(s.len, n)
-}
-
-// Append adds an element.
-func (s *Slice[T]) Append(v T) {
-	s.Grow(s.len + 1)
-	*s.At(uint32(s.len - 1)) = v
 }
 
 // Bytes returns the bytes of heap that the slice takes.

@@ -97,7 +97,7 @@ func New(a *arena.Arena, config Config) *Core {
 // Arena returns the arena, to read its counters.
 func (c *Core) Arena() *arena.Arena { return c.arena }
 
-// Lookup books a read and says what to do.
+// Lookup books a read and says what to do. It keeps nothing of q but copies.
 func (c *Core) Lookup(q *Query) Answer {
 	slot, _ := c.arena.Find(q.Key)
 	feed := c.tags[q.Feed]
