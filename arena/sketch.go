@@ -26,8 +26,9 @@ func newSketch(units int) sketch {
 	return sketch{blocks: make([]block, n), reset: memory * uint64(max(units, 8))}
 }
 
-// block returns the counters of a spread key's block, and what picks four of them.
-func (s *sketch) block(h uint64) (*block, uint64) {
+// find returns the block of a key and what picks four of its counters.
+func (s *sketch) find(key uint64) (b *block, pick uint64) {
+	h := spread(key)
 	return &s.blocks[h&uint64(len(s.blocks)-1)], h >> 32
 }
 
@@ -49,13 +50,13 @@ func spread(key uint64) uint64 {
 
 // add counts one request and returns the estimate after it, 0..15.
 func (s *sketch) add(key uint64) uint8 {
-	block, h := s.block(spread(key))
-	least := block.estimate(h)
+	b, pick := s.find(key)
+	least := b.estimate(pick)
 	if least < 15 {
 		for i := range uint(4) {
-			w, shift := counter(h, i)
-			if block[w]>>shift&15 == least { // conservative update: only the counters that say least
-				block[w] += 1 << shift
+			w, shift := counter(pick, i)
+			if b[w]>>shift&15 == least { // conservative update: only the counters that say least
+				b[w] += 1 << shift
 			}
 		}
 		least++
@@ -68,8 +69,8 @@ func (s *sketch) add(key uint64) uint8 {
 }
 
 func (s *sketch) count(key uint64) uint8 {
-	block, h := s.block(spread(key))
-	return uint8(block.estimate(h))
+	b, pick := s.find(key)
+	return uint8(b.estimate(pick))
 }
 
 func (b *block) estimate(pick uint64) uint64 {
