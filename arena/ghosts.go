@@ -63,7 +63,7 @@ func (w *world) leaveGhost(v view) {
 func (w *world) forgetOld() {
 	q := &w.ghosts.queue
 	for q.head != q.tail {
-		e := &q.entries[q.first]
+		e := q.oldest()
 		if v := w.view(e.slot); v.place == inGhost && v.index == q.head {
 			if w.ghosts.bytes <= w.ghosts.limit && w.ghosts.units <= w.ghosts.most && w.since(v.state) < strategy.TicksPerLap {
 				return

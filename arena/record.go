@@ -38,10 +38,10 @@ type records struct {
 const (
 	recordBits  = 9
 	recordChunk = 1 << recordBits // records a chunk
-	cell        = unsafe.Sizeof(state{})
+	stateSize   = unsafe.Sizeof(state{})
 )
 
-var _ [cell]byte = [unsafe.Sizeof(unit{})]byte{} // they are of one size
+var _ [stateSize]byte = [unsafe.Sizeof(unit{})]byte{} // they are of one size
 
 func (r *records) unit(s Slot) *unit {
 	return (*unit)(unsafe.Pointer(&r.chunks[s>>recordBits][s%recordChunk*r.stride]))
@@ -50,7 +50,7 @@ func (r *records) unit(s Slot) *unit {
 // view returns a unit as the world of a number sees it.
 func (r *records) view(s Slot, number uint32) view {
 	u := r.unit(s)
-	return view{s, u, (*state)(unsafe.Add(unsafe.Pointer(u), uintptr(1+number)*cell))}
+	return view{s, u, (*state)(unsafe.Add(unsafe.Pointer(u), uintptr(1+number)*stateSize))}
 }
 
 // add lengthens it by a record, of which no world knows anything.
@@ -68,5 +68,5 @@ func (r *records) add() Slot {
 
 // metadata returns the bytes of heap that it takes.
 func (r *records) metadata() int64 {
-	return int64(len(r.chunks))*int64(recordChunk*r.stride)*int64(cell) + int64(cap(r.chunks))*int64(unsafe.Sizeof(r.chunks[0]))
+	return int64(len(r.chunks))*int64(recordChunk*r.stride)*int64(stateSize) + int64(cap(r.chunks))*int64(unsafe.Sizeof(r.chunks[0]))
 }

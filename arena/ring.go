@@ -77,7 +77,7 @@ func (r *ring) place(b *bucket, size uint64) uint64 {
 // entry too many.
 func (r *ring) full(b *bucket, need uint64) bool {
 	n := b.tail - b.head
-	return n > 0 && (b.offset+need-r.begin(b, &b.entries[b.first]) > r.capacity || n >= r.most)
+	return n > 0 && (b.offset+need-r.begin(b, b.oldest()) > r.capacity || n >= r.most)
 }
 
 // need returns how far a write of this size moves the bucket's offset.
@@ -134,9 +134,12 @@ func (b *bucket) at(index uint32) *entry {
 	return &b.entries[i]
 }
 
+// oldest returns the oldest entry; there must be one.
+func (b *bucket) oldest() *entry { return &b.entries[b.first] }
+
 // pop removes the oldest entry and returns its slot and running index.
 func (b *bucket) pop() (Slot, uint32) {
-	slot := b.entries[b.first].slot
+	slot := b.oldest().slot
 	b.head++
 	if b.first++; b.first == uint32(len(b.entries)) {
 		b.first = 0

@@ -303,9 +303,9 @@ func TestStatementsTellTheCreditAtTheTails(t *testing.T) {
 		w.estimator.Watch(cell, w.clock-strategy.TicksPerLap)
 	}
 	for m, credit := range map[strategy.Moment]uint8{strategy.Fill: 0, strategy.LeaveProbation: 2, strategy.MainTail: 2} {
-		w.tell(v, stay, cell, m, 1)
+		w.tell(v, cell, m, 1)
 		want := w.calibrator.State(m, v.class, 1, credit, w.estimator.Sober(cell, w.clock), w.clock, false)
-		if got := w.told(v)[stay]; got != want {
+		if got := w.told(v)[kindOf(m)]; got != want {
 			t.Errorf("moment %d: stated %b, with credit %d it would be %b", m, got, credit, want)
 		}
 	}

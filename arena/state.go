@@ -19,6 +19,14 @@ const (
 	fill        // that of its fill
 )
 
+// kindOf returns which of them a moment's is.
+func kindOf(m strategy.Moment) int {
+	if m == strategy.Fill || m == strategy.Fresh {
+		return fill
+	}
+	return stay
+}
+
 // The flags: two bits of credit, see strategy.Candidate, and two facts.
 const (
 	creditMask = 3
@@ -77,8 +85,8 @@ func (w *world) age(v view) uint8 {
 }
 
 // ask estimates how likely a unit comes back and lets the rule decide on it.
-func (w *world) ask(v view, kind int, cell strategy.Cell, m strategy.Moment, freq uint8) bool {
-	w.await(v, kind, cell, m, freq)
+func (w *world) ask(v view, cell strategy.Cell, m strategy.Moment, freq uint8) bool {
+	w.await(v, cell, m, freq)
 	p := w.estimator.Confidence(cell)
 	w.Decisions++
 	w.Confidence += p
@@ -86,24 +94,25 @@ func (w *world) ask(v view, kind int, cell strategy.Cell, m strategy.Moment, fre
 }
 
 // await has the outcome of an estimate awaited. The watch opens with the move that follows.
-func (w *world) await(v view, kind int, cell strategy.Cell, m strategy.Moment, freq uint8) {
+func (w *world) await(v view, cell strategy.Cell, m strategy.Moment, freq uint8) {
+	kind := kindOf(m)
 	if v.cells[kind] != strategy.NoCell {
 		w.drop(v, kind) // another replaces it: a neighbour's load brought the unit back without a request
 	}
 	v.cells[kind] = cell
 	v.flags |= unwatched << kind
 	if w.calibrator != nil {
-		w.tell(v, kind, cell, m, freq)
+		w.tell(v, cell, m, freq)
 	}
 }
 
 // tell states the confidence of an estimate.
-func (w *world) tell(v view, kind int, cell strategy.Cell, m strategy.Moment, freq uint8) {
-	p, credit := 0.0, uint8(0)
+func (w *world) tell(v view, cell strategy.Cell, m strategy.Moment, freq uint8) {
+	kind, p, credit := kindOf(m), 0.0, uint8(0)
 	if cell != strategy.Unestimated {
 		p = w.estimator.Sober(cell, w.clock)
 	}
-	if m != strategy.Fill && m != strategy.Fresh {
+	if kind == stay {
 		credit = v.credit()
 	}
 	w.told(v)[kind] = w.calibrator.State(m, v.class, freq, credit, p, w.clock, w.main.wrapped())

@@ -27,7 +27,7 @@ type world struct {
 	price      strategy.Price
 	clock      uint32 // main's clock: TicksPerLap ticks for every main's capacity written to it
 	hands      [2]uint8
-	todo       []view // units on their way into main during one fill
+	moving     []view // units on their way into main during one fill
 	sink       uint8
 	Counters
 }
@@ -56,6 +56,7 @@ func (w *world) preview(b *bucket) {
 	w.lookAhead(b)
 }
 
+// lookAhead is apart so that preview is inlined.
 func (w *world) lookAhead(b *bucket) {
 	sum := uint8(0)
 	for i := range min(previewed, b.tail-b.head) {
@@ -127,7 +128,7 @@ func (w *world) fill(slot Slot) {
 	case v.place == inGhost || v.class.Hazard() > 0:
 		to = w.destination(v)
 	case w.calibrator != nil:
-		w.await(v, fill, strategy.Unestimated, strategy.Fresh, w.before(v))
+		w.await(v, strategy.Unestimated, strategy.Fresh, w.before(v))
 	}
 	switch size := uint64(v.size); {
 	case to == nowhere:
@@ -160,7 +161,7 @@ func (w *world) destination(v view) place {
 	freq := w.before(v)
 	age := uint8(min(3, w.since(v.state)/(strategy.TicksPerLap/4)))
 	cell := v.class.Fill(freq, v.hits, age, v.has(fromMain))
-	ok := w.ask(v, fill, cell, strategy.Fill, freq)
+	ok := w.ask(v, cell, strategy.Fill, freq)
 	switch {
 	case ok:
 		return inMain
@@ -192,7 +193,7 @@ func (w *world) leaveProbation(v view, index uint32) {
 		return // a dead copy
 	}
 	freq := w.plane.freq(v.unit)
-	ok := w.ask(v, stay, v.class.LeaveProbation(freq, v.hits, w.age(v)), strategy.LeaveProbation, freq)
+	ok := w.ask(v, v.class.LeaveProbation(freq, v.hits, w.age(v)), strategy.LeaveProbation, freq)
 	ok = ok || !w.main.wrapped() // an empty place costs nobody his
 	if !ok || !w.main.fits(uint64(v.size)) {
 		w.Evicted++
@@ -207,23 +208,23 @@ func (w *world) leaveProbation(v view, index uint32) {
 
 // toMain writes a unit to the large ring, and after it whatever main's tail gives another lap.
 func (w *world) toMain(v view) {
-	todo := w.todo[:0]
+	moving := w.moving[:0]
 	for i := 0; ; i++ {
 		b := w.main.bucket(v.key)
 		for need := w.main.need(b, uint64(v.size)); w.main.full(b, need); {
 			old, index := b.pop()
 			w.preview(b)
-			if v := w.view(old); w.leaveMain(v, index, len(todo) < maxMoves) {
-				todo = append(todo, v)
+			if v := w.view(old); w.leaveMain(v, index, len(moving) < maxMoves) {
+				moving = append(moving, v)
 			}
 		}
 		w.writeMain(v, b)
-		if i == len(todo) {
+		if i == len(moving) {
 			break
 		}
-		v = todo[i]
+		v = moving[i]
 	}
-	w.todo = todo
+	w.moving = moving
 }
 
 // leaveMain decides on the unit at main's tail and reports whether it gets another lap.
@@ -235,7 +236,7 @@ func (w *world) leaveMain(v view, index uint32, may bool) bool {
 		w.settle(v, false)
 	}
 	freq := w.plane.freq(v.unit)
-	ok := w.ask(v, stay, v.class.MainTail(freq, v.credit(), w.age(v), v.has(hitEarlier)), strategy.MainTail, freq)
+	ok := w.ask(v, v.class.MainTail(freq, v.credit(), w.age(v), v.has(hitEarlier)), strategy.MainTail, freq)
 	if !ok || !may {
 		w.Evicted++
 		w.toGhost(v)

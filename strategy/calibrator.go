@@ -66,10 +66,10 @@ func (c *Calibrator) State(m Moment, class Class, freq, credit uint8, p float64,
 		bin = bins + int(depth)*4 + int(freq)
 	}
 	s := pack(bin, depth, freq, min(credit, 3), m)
-	learners := c.learners(s)
-	ofBin, ofEarned := learners.opinions(s, now)
+	l := c.learners(s)
+	ofBin, ofEarned := l.opinions(s, now)
 	share := .5 + c.mixes[m].tilt
-	base := learners.group.at(now, depthPrior[depth], priorWeight)
+	base := l.group.at(now, depthPrior[depth], priorWeight)
 	return s.with(share*ofBin+(1-share)*ofEarned, base, scored)
 }
 
@@ -100,6 +100,12 @@ func (l learners) drop(start uint32) {
 	l.bin.drop(start)
 	l.earned.drop(start)
 	l.group.drop(start)
+}
+
+func (l learners) settle(asked bool) {
+	l.bin.settle(asked)
+	l.earned.settle(asked)
+	l.group.settle(asked)
 }
 
 // mix weighs the two opinions at a moment: whose errors were smaller counts for more (exponential
@@ -135,9 +141,7 @@ func (c *Calibrator) Settle(s Statement, start, now uint32, asked bool) {
 	l.drop(start)
 	ofBin, ofEarned := l.opinions(s, now)
 	c.mixes[s.moment()].learn(ofBin, ofEarned, float64(flag(asked)))
-	l.bin.settle(asked)
-	l.earned.settle(asked)
-	l.group.settle(asked)
+	l.settle(asked)
 	if s.Scored() {
 		c.Add(s, asked)
 	}

@@ -197,14 +197,6 @@ type tally struct {
 	openStarts float64 // the sum of their start ticks
 }
 
-// atMost1 is min(1, p) for a p that is a number.
-func atMost1(p float64) float64 {
-	if p > 1 {
-		return 1
-	}
-	return p
-}
-
 const mostOutcomes = 1 << 24
 
 // exposure returns how much of a no the open watches have survived; none for the lap in which the
@@ -214,6 +206,14 @@ func (t *tally) exposure(now uint32) float64 {
 		return ticks / TicksPerLap
 	}
 	return 0
+}
+
+// atMost1 is min(1, p) for a p that is a number.
+func atMost1(p float64) float64 {
+	if p > 1 {
+		return 1
+	}
+	return p
 }
 
 // always estimates from all outcomes ever.

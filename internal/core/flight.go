@@ -36,7 +36,7 @@ func (c *Core) start(q *Query, feed Stamp) Flight {
 	l.turn++
 	l.latest, l.key, l.tag, l.feed, l.born, l.stamps = true, q.Key, q.Feed, feed, q.Now, c.capture(q)
 	c.flying[l.key] = at
-	return Flight{at, l.turn}
+	return c.flight(at)
 }
 
 // underWay returns what is known of a flight, nil if it is over.
