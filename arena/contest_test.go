@@ -2,9 +2,10 @@ package arena
 
 import (
 	"fmt"
-	"github.com/foliocache/folio/internal/seed"
-	"slices"
+	"math"
 	"testing"
+
+	"github.com/foliocache/folio/internal/seed"
 )
 
 // contest replays keys of objects through a competition and returns the hit ratios of the
@@ -290,6 +291,62 @@ func TestASmallLeadDoesNotTakeOver(t *testing.T) {
 	}
 }
 
+// half is what newTestHedge's half a cache-full comes to, in whole steps of the share.
+const half = 512
+
+// TestASmallLeadTakesOverIfItIsSteady: half a lead, won a little in every block or all in one.
+func TestASmallLeadTakesOverIfItIsSteady(t *testing.T) {
+	for _, c := range []struct {
+		what   string
+		blocks int // of 512 requests, in which the 75 misses of half a lead are spread
+		want   int
+	}{{"in one block", 1, 0}, {"in two blocks", 2, 0}, {"in eight blocks", 8, 1}} {
+		a, lap := newTestHedge(t), 10.0
+		for range c.blocks {
+			judged(a, 75/c.blocks, &lap, 0b101)
+			judged(a, half-75/c.blocks, &lap, 0)
+		}
+		judged(a, 1000, &lap, 0)
+		if a.Leader() != c.want {
+			t.Errorf("%s: leader %d, want %d", c.what, a.Leader(), c.want)
+		}
+	}
+}
+
+// TestASteadyTrickleIsNoLead: what is won in a hundred blocks, but hardly anything.
+func TestASteadyTrickleIsNoLead(t *testing.T) {
+	a, lap := newTestHedge(t), 10.0
+	for range 20 {
+		judged(a, 1, &lap, 0b101)
+		judged(a, half-1, &lap, 0)
+	}
+	if a.Leader() != 0 {
+		t.Errorf("leader %d after 20 misses in 20 blocks", a.Leader())
+	}
+}
+
+// TestALostLeadIsForgotten: the ups and downs before a strategy was last behind say nothing of
+// how steadily it gains now.
+func TestALostLeadIsForgotten(t *testing.T) {
+	a, lap := newTestHedge(t), 10.0
+	for range 20 {
+		judged(a, 100, &lap, 0b101)
+		judged(a, half-100, &lap, 0)
+		judged(a, 101, &lap, 0b110)
+		judged(a, half-101, &lap, 0)
+	}
+	if a.Leader() != 0 {
+		t.Fatalf("leader %d", a.Leader())
+	}
+	for range 10 {
+		judged(a, 12, &lap, 0b101)
+		judged(a, half-12, &lap, 0)
+	}
+	if a.Leader() != 1 {
+		t.Errorf("leader %d after ten blocks of small gains", a.Leader())
+	}
+}
+
 // TestNoTwoSwitchesWithinTheDwell: the better arm alternates faster than contents can follow.
 func TestNoTwoSwitchesWithinTheDwell(t *testing.T) {
 	a, lap, last := newTestHedge(t), 2.0, 0.0
@@ -314,8 +371,10 @@ func TestRequestsThatAllMissOrAllHitTeachNothing(t *testing.T) {
 	a, lap := newTestHedge(t), 0.0
 	judged(a, 5000, &lap, 0)
 	judged(a, 5000, &lap, 0b111)
-	if l := a.(*hedge).logs; slices.Max(l)-slices.Min(l) > 1e-9 {
-		t.Errorf("weights %v", l)
+	for _, arm := range a.(*hedge).arms {
+		if math.Abs(arm.weight) > 1e-9 {
+			t.Errorf("weights %v", a.(*hedge).arms)
+		}
 	}
 }
 
