@@ -313,7 +313,7 @@ func TestASmallLeadTakesOverIfItIsSteady(t *testing.T) {
 	}
 }
 
-// TestASteadyTrickleIsNoLead: what is won in a hundred blocks, but hardly anything.
+// TestASteadyTrickleIsNoLead: what is won in twenty blocks, but hardly anything.
 func TestASteadyTrickleIsNoLead(t *testing.T) {
 	a, lap := newTestHedge(t), 10.0
 	for range 20 {
@@ -344,6 +344,28 @@ func TestALostLeadIsForgotten(t *testing.T) {
 	}
 	if a.Leader() != 1 {
 		t.Errorf("leader %d after ten blocks of small gains", a.Leader())
+	}
+}
+
+// TestASteadyLeadOverTheLastRulerIsNoneOverThis: b and c gain steadily on a and c takes over;
+// the next thing that b hits and c does not makes b no ruler, however fast laps go by.
+func TestASteadyLeadOverTheLastRulerIsNoneOverThis(t *testing.T) {
+	a, lap := newTestHedge(t), 10.0
+	for n := 0; a.Leader() == 0; n++ {
+		judged(a, 9, &lap, 0b001)
+		judged(a, 1, &lap, 0b011)
+		for i := 10; i < half && a.Leader() == 0; i++ {
+			judged(a, 1, &lap, 0)
+		}
+		if n > 10 {
+			t.Fatal("nobody takes over")
+		}
+	}
+	lap += 2
+	judged(a, 20, &lap, 0b101)
+	judged(a, 64, &lap, 0)
+	if a.Leader() != 2 {
+		t.Errorf("leader %d, barely ahead", a.Leader())
 	}
 }
 

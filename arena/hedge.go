@@ -124,6 +124,9 @@ func (h *hedge) elect(lap float64) {
 		return
 	}
 	h.leader, h.since, h.waited = best, lap, 0
+	for i := range h.arms {
+		h.arms[i].steady = false // that was over another
+	}
 }
 
 func (h *hedge) Leader() int { return h.leader }
