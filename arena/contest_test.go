@@ -223,6 +223,15 @@ func judged(a Arbiter, n int, lap *float64, missed uint32) {
 	}
 }
 
+// half is what newTestHedge's half a cache-full comes to, in whole steps of the share.
+const half = 512
+
+// judgedBlock feeds an arbiter a block of requests of which only some arms miss the first n.
+func judgedBlock(a Arbiter, n int, lap *float64, missed uint32) {
+	judged(a, n, lap, missed)
+	judged(a, half-n, lap, 0)
+}
+
 func newTestHedge(t *testing.T) Arbiter {
 	t.Helper()
 	a, err := newArbiter("hedge", ArbiterConfig{Arms: []string{"a", "b", "c"}, Entries: 1000})
@@ -291,9 +300,6 @@ func TestASmallLeadDoesNotTakeOver(t *testing.T) {
 	}
 }
 
-// half is what newTestHedge's half a cache-full comes to, in whole steps of the share.
-const half = 512
-
 // TestASmallLeadTakesOverIfItIsSteady: half a lead, won a little in every block or all in one.
 func TestASmallLeadTakesOverIfItIsSteady(t *testing.T) {
 	for _, c := range []struct {
@@ -303,8 +309,7 @@ func TestASmallLeadTakesOverIfItIsSteady(t *testing.T) {
 	}{{"in one block", 1, 0}, {"in two blocks", 2, 0}, {"in eight blocks", 8, 1}} {
 		a, lap := newTestHedge(t), 10.0
 		for range c.blocks {
-			judged(a, 75/c.blocks, &lap, 0b101)
-			judged(a, half-75/c.blocks, &lap, 0)
+			judgedBlock(a, 75/c.blocks, &lap, 0b101)
 		}
 		judged(a, 1000, &lap, 0)
 		if a.Leader() != c.want {
@@ -317,8 +322,7 @@ func TestASmallLeadTakesOverIfItIsSteady(t *testing.T) {
 func TestASteadyTrickleIsNoLead(t *testing.T) {
 	a, lap := newTestHedge(t), 10.0
 	for range 20 {
-		judged(a, 1, &lap, 0b101)
-		judged(a, half-1, &lap, 0)
+		judgedBlock(a, 1, &lap, 0b101)
 	}
 	if a.Leader() != 0 {
 		t.Errorf("leader %d after 20 misses in 20 blocks", a.Leader())
@@ -330,17 +334,14 @@ func TestASteadyTrickleIsNoLead(t *testing.T) {
 func TestALostLeadIsForgotten(t *testing.T) {
 	a, lap := newTestHedge(t), 10.0
 	for range 20 {
-		judged(a, 100, &lap, 0b101)
-		judged(a, half-100, &lap, 0)
-		judged(a, 101, &lap, 0b110)
-		judged(a, half-101, &lap, 0)
+		judgedBlock(a, 100, &lap, 0b101)
+		judgedBlock(a, 101, &lap, 0b110)
 	}
 	if a.Leader() != 0 {
 		t.Fatalf("leader %d", a.Leader())
 	}
 	for range 10 {
-		judged(a, 12, &lap, 0b101)
-		judged(a, half-12, &lap, 0)
+		judgedBlock(a, 12, &lap, 0b101)
 	}
 	if a.Leader() != 1 {
 		t.Errorf("leader %d after ten blocks of small gains", a.Leader())
@@ -400,6 +401,20 @@ func TestRequestsThatAllMissOrAllHitTeachNothing(t *testing.T) {
 	}
 }
 
+// phaseOf replays n requests for objects and returns the hit ratios of the composite and of the
+// strategy that was best in them.
+func phaseOf(c *client, n int, object func(i int) int) (got, best float64) {
+	hits, before := c.hits, c.arena.Standings()
+	for i := range n {
+		k := key(object(i))
+		c.read(Request{Key: k, Feed: k}, 1)
+	}
+	for i, s := range c.arena.Standings() {
+		best = max(best, float64(s.Hits-before[i].Hits)/float64(n))
+	}
+	return float64(c.hits-hits) / float64(n), best
+}
+
 // TestPhaseChangeComesBack: loop, hot set, loop again; each phase long.
 func TestPhaseChangeComesBack(t *testing.T) {
 	r := seed.From(t, 1)
@@ -407,18 +422,12 @@ func TestPhaseChangeComesBack(t *testing.T) {
 	c := newClient(t, Config{Geometry: Plain(entries)})
 	var best, got [3]float64
 	for p := range 3 {
-		hits, before := c.hits, c.arena.Standings()
-		for i := range phase {
-			n := i % (entries * 12 / 10)
+		got[p], best[p] = phaseOf(c, phase, func(i int) int {
 			if p == 1 {
-				n = crowd + int(r.ExpFloat64()*entries)
+				return crowd + int(r.ExpFloat64()*entries)
 			}
-			c.read(Request{Key: key(n), Feed: key(n)}, 1)
-		}
-		got[p] = float64(c.hits-hits) / phase
-		for i, s := range c.arena.Standings() {
-			best[p] = max(best[p], float64(s.Hits-before[i].Hits)/phase)
-		}
+			return i % (entries * 12 / 10)
+		})
 		if got[p] < best[p]-.08 {
 			t.Errorf("phase %d: hits %.3f, the best arm %.3f", p, got[p], best[p])
 		}
@@ -433,18 +442,8 @@ func TestTheCompositeLearnsInItsOwnContents(t *testing.T) {
 	r := seed.From(t, 1)
 	const entries, phase = 400, 8000
 	c := newClient(t, Config{Geometry: Plain(entries)})
-	read := func(n int) { c.read(Request{Key: key(n), Feed: key(n)}, 1) }
-	for range phase {
-		read(crowd + int(r.ExpFloat64()*entries))
-	}
-	hits, before := c.hits, c.arena.Standings()
-	for i := range phase {
-		read(i % (entries + 3))
-	}
-	got, best := float64(c.hits-hits)/phase, 0.0
-	for i, s := range c.arena.Standings() {
-		best = max(best, float64(s.Hits-before[i].Hits)/phase)
-	}
+	phaseOf(c, phase, func(int) int { return crowd + int(r.ExpFloat64()*entries) })
+	got, best := phaseOf(c, phase, func(i int) int { return i % (entries + 3) })
 	t.Logf("got %.3f, best %.3f, %d switches", got, best, c.arena.Switches)
 	if got < best-.3 {
 		t.Errorf("hits %.3f, the best arm %.3f", got, best)

@@ -13,7 +13,7 @@ func init() { arbiters["hedge"] = newHedge }
 type hedge struct {
 	arms     []arm
 	eta      float64 // weight that a miss of average cost loses
-	share    float64
+	share    float64 // of all weight that is spread evenly, every so often
 	scale    float64 // mean cost of a load, so that losses are about 1
 	leader   int
 	since    float64 // lap of the last switch
@@ -48,7 +48,7 @@ func newHedge(c ArbiterConfig) Arbiter {
 	lead := max(hedgeFloor, hedgeLead*float64(c.Entries))
 	return &hedge{arms: make([]arm, len(c.Arms)), leader: c.first(), eta: 1 / lead,
 		patience: hedgePatience * c.Entries, block: c.Entries / hedgeBlocks,
-		share: 1 / (hedgeHorizon * max(200, float64(c.Entries)))}
+		share: 1 - math.Pow(1-1/(hedgeHorizon*max(200, float64(c.Entries))), shareEvery)}
 }
 
 const shareEvery = 64
@@ -88,10 +88,9 @@ func (h *hedge) mix() {
 	for _, a := range h.arms {
 		sum += math.Exp(a.weight - best)
 	}
-	s := 1 - math.Pow(1-h.share, shareEvery)
 	for i := range h.arms {
 		a := &h.arms[i]
-		a.weight = math.Log((1-s)*math.Exp(a.weight-best) + s*sum/float64(len(h.arms)))
+		a.weight = math.Log((1-h.share)*math.Exp(a.weight-best) + h.share*sum/float64(len(h.arms)))
 	}
 }
 
