@@ -331,10 +331,9 @@ func TestOneFillWritesFewUnitsAgain(t *testing.T) {
 	}
 }
 
-// TestOnlyTheHopelessAreStoredNowhere: what is hopeless is judged soberly, with what is open taken
-// for the noes that it is likely to be.
+// TestOnlyTheHopelessAreStoredNowhere: threatened by writes, after few noes and after many.
 func TestOnlyTheHopelessAreStoredNowhere(t *testing.T) {
-	for open, want := range map[int]place{0: inProbation, 1000: nowhere} {
+	for noes, want := range map[int]place{6: inProbation, 1000: nowhere} {
 		c := newClient(t, Config{Geometry: Plain(100), Rule: "conservative"})
 		r := Request{Key: key(1), Feed: key(1), Hazard: 2}
 		c.read(r, 1)
@@ -344,15 +343,11 @@ func TestOnlyTheHopelessAreStoredNowhere(t *testing.T) {
 		v := w.view(slot)
 		v.hits, v.at = 0, w.clock
 		cell := v.class.Fill(w.before(v), 0, 0, v.has(fromMain))
-		for range 6 { // from one half to one fifth
-			w.estimator.Watch(cell, w.clock)
-			w.estimator.Settle(cell, w.clock, false)
-		}
-		for range open {
-			w.estimator.Watch(cell, w.clock-strategy.TicksPerLap)
+		for range noes {
+			w.estimator.Learn(cell, false)
 		}
 		if got := w.destination(v); got != want {
-			t.Errorf("%d open: to place %d, want %d", open, got, want)
+			t.Errorf("%d noes: to place %d, want %d", noes, got, want)
 		}
 	}
 }

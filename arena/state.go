@@ -131,22 +131,22 @@ func (w *world) settle(v view, asked bool) {
 	}
 }
 
-// close closes one open watch.
+// close ends the wait for one estimate's outcome.
 func (w *world) close(v view, kind int, asked bool) {
 	if cell := v.cells[kind]; cell != strategy.Unestimated {
-		w.estimator.Settle(cell, v.at, asked)
+		w.estimator.Learn(cell, asked)
 	}
 	if w.calibrator != nil {
+		w.unwatch(v, kind)
 		w.calibrator.Settle(w.told(v)[kind], v.at, w.clock, asked)
 	}
 	v.cells[kind] = strategy.NoCell
 }
 
+// drop gives up the wait for one estimate's outcome.
 func (w *world) drop(v view, kind int) {
-	if cell := v.cells[kind]; cell != strategy.Unestimated {
-		w.estimator.Drop(cell, v.at)
-	}
 	if w.calibrator != nil {
+		w.unwatch(v, kind)
 		w.calibrator.Drop(w.told(v)[kind], v.at)
 	}
 }
@@ -159,19 +159,25 @@ func (w *world) watch(v view, kind int) {
 	if cell := v.cells[kind]; cell != strategy.Unestimated {
 		w.estimator.Watch(cell, w.clock)
 	}
-	if w.calibrator != nil {
-		w.calibrator.Watch(w.told(v)[kind], w.clock)
+	w.calibrator.Watch(w.told(v)[kind], w.clock)
+}
+
+func (w *world) unwatch(v view, kind int) {
+	if cell := v.cells[kind]; cell != strategy.Unestimated {
+		w.estimator.Drop(cell, v.at)
 	}
 }
 
 // moved starts the state's clock anew: new estimates are watched from here on, and that of
-// an earlier fill goes on from here.
+// an earlier fill goes on from here. Only who states confidences needs to know what is still open.
 func (w *world) moved(v view) {
-	if v.cells[stay] != strategy.NoCell {
-		w.watch(v, stay)
-	}
-	if v.cells[fill] != strategy.NoCell {
-		w.watch(v, fill)
+	if w.calibrator != nil {
+		if v.cells[stay] != strategy.NoCell {
+			w.watch(v, stay)
+		}
+		if v.cells[fill] != strategy.NoCell {
+			w.watch(v, fill)
+		}
 	}
 	v.flags &^= unwatched<<stay | unwatched<<fill
 	v.at = w.clock

@@ -165,7 +165,7 @@ func (w *world) destination(v view) place {
 	switch {
 	case ok:
 		return inMain
-	case v.class.Hazard() > 0 && w.estimator.Sober(cell, w.clock) < strategy.Hopeless:
+	case v.class.Hazard() > 0 && w.estimator.Confidence(cell) < strategy.Hopeless:
 		return nowhere
 	}
 	return inProbation

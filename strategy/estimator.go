@@ -111,8 +111,9 @@ var priors = func() (all [Cells]float64) {
 const TicksPerLap = 4096
 
 // Estimator learns P(the same version is asked for again within one lap of main) from the
-// outcomes of its own estimates, for admitted and rejected units alike. A watch on an estimate
-// is settled with yes by the next request and with no by a lap without one or by a write.
+// outcomes of its own estimates, for admitted and rejected units alike: yes is the next request,
+// no a lap without one or a write. Until then an estimate may be watched; only [Estimator.Sober] takes
+// account of watches.
 //
 // The zero value is ready. Not for concurrent use. One class of cells takes 16 KiB and is
 // allocated when the class first shows up.
@@ -127,7 +128,7 @@ const (
 
 // Confidence says how likely, 0..1, the evidence of a cell (less than Cells, or it panics) is followed
 // by another request, as far as outcomes are known: it errs on the bright side while little is known,
-// as yes comes sooner than no. Watch the cell to learn the outcome.
+// as yes comes sooner than no.
 func (e *Estimator) Confidence(id Cell) float64 { return e.cell(id).estimate(priors[id], 0) }
 
 // Sober says the same, 0..1, at clock now in ticks, with what is still open taken into account.
@@ -140,14 +141,10 @@ func (e *Estimator) Sober(id Cell, now uint32) float64 {
 // Watch opens a watch on an estimate of a cell at a tick.
 func (e *Estimator) Watch(id Cell, start uint32) { e.cell(id).open(start) }
 
-// Settle closes a watch with its outcome.
-func (e *Estimator) Settle(id Cell, start uint32, asked bool) {
-	c := e.cell(id)
-	c.drop(start)
-	c.settle(asked)
-}
+// Learn books the outcome of an estimate. It leaves its watch, if there is one, to Drop.
+func (e *Estimator) Learn(id Cell, asked bool) { e.cell(id).settle(asked) }
 
-// Drop closes a watch whose outcome will never be known.
+// Drop closes a watch.
 func (e *Estimator) Drop(id Cell, start uint32) { e.cell(id).drop(start) }
 
 // Adopt takes over all outcomes that another estimator knows, and forgets its own. Watches stay

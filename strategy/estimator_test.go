@@ -14,6 +14,12 @@ type watch struct {
 	start uint32
 }
 
+// conclude closes a watch with its outcome.
+func conclude(e *Estimator, id Cell, start uint32, asked bool) {
+	e.Drop(id, start)
+	e.Learn(id, asked)
+}
+
 // evidence is what is known of a unit at a moment.
 type evidence struct {
 	Moment        Moment
@@ -143,7 +149,7 @@ func TestEstimatorLearnsABernoulliPerCell(t *testing.T) {
 		e.Watch(w.id, w.start)
 		c.Watch(stated, 0)
 		asked := r.Float64() < truth[ev.Age]
-		e.Settle(w.id, w.start, asked)
+		conclude(&e, w.id, w.start, asked)
 		c.Settle(stated, 0, 0, asked)
 	}
 	for age, p := range truth {
@@ -167,7 +173,7 @@ func TestCellFollowsAChange(t *testing.T) {
 		for range 10_000 {
 			_, w := estimate(&e, evidence{}, 0)
 			e.Watch(w.id, w.start)
-			e.Settle(w.id, w.start, r.Float64() < p)
+			conclude(&e, w.id, w.start, r.Float64() < p)
 		}
 	}
 	learn(.9)
@@ -233,7 +239,7 @@ func TestEarlyYesesDoNotDeceive(t *testing.T) {
 				_, w := estimate(&e, evidence{}, start)
 				e.Watch(w.id, w.start)
 				if float64(i%100) < p*100 {
-					e.Settle(w.id, w.start, true)
+					conclude(&e, w.id, w.start, true)
 				}
 			}
 			// What is open has survived a quarter of a lap on average: yes/(yes + open/4), where
@@ -262,7 +268,7 @@ func TestDelayedNoesAreCountedInTime(t *testing.T) {
 	due := make([][]watch, (laps+1)*TicksPerLap+1)
 	for now := range uint32(laps * TicksPerLap) {
 		for _, w := range due[now] {
-			e.Settle(w.id, w.start, w.start+TicksPerLap != now)
+			conclude(&e, w.id, w.start, w.start+TicksPerLap != now)
 		}
 		for range perTick {
 			stated, w := estimate(&e, evidence{}, now)
@@ -296,9 +302,9 @@ func TestDropLeavesNoTrace(t *testing.T) {
 			t.Fatalf("estimate %d: %v, without the dropped ones %v", i, p, want)
 		}
 		asked := r.IntN(2) == 0
-		e.Settle(w.id, w.start, asked)
+		conclude(&e, w.id, w.start, asked)
 		clean.Watch(w.id, w.start)
-		clean.Settle(w.id, w.start, asked)
+		conclude(&clean, w.id, w.start, asked)
 	}
 }
 
@@ -325,10 +331,10 @@ func TestAdoptTakesOutcomesAndLeavesWatches(t *testing.T) {
 	for range 100 {
 		_, w := estimate(&from, yes, 0)
 		from.Watch(w.id, 0)
-		from.Settle(w.id, 0, true)
+		conclude(&from, w.id, 0, true)
 		_, w = estimate(&to, other, 0)
 		to.Watch(w.id, 0)
-		to.Settle(w.id, 0, false)
+		conclude(&to, w.id, 0, false)
 	}
 	from.Watch(yes.cell(), 5)
 	to.Watch(yes.cell(), 7)
