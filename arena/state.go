@@ -96,14 +96,14 @@ func (w *world) ask(v view, cell strategy.Cell, m strategy.Moment, freq uint8) b
 // await has the outcome of an estimate awaited. The watch opens with the move that follows.
 func (w *world) await(v view, cell strategy.Cell, m strategy.Moment, freq uint8) {
 	kind := kindOf(m)
-	if v.cells[kind] != strategy.NoCell {
-		w.drop(v, kind) // another replaces it: a neighbour's load brought the unit back without a request
-	}
-	v.cells[kind] = cell
-	v.flags |= unwatched << kind
 	if w.calibrator != nil {
+		if v.cells[kind] != strategy.NoCell {
+			w.drop(v, kind) // another replaces it: a neighbour's load brought the unit back without a request
+		}
+		v.flags |= unwatched << kind
 		w.tell(v, cell, m, freq)
 	}
+	v.cells[kind] = cell
 }
 
 // tell states the confidence of an estimate.
@@ -143,12 +143,10 @@ func (w *world) close(v view, kind int, asked bool) {
 	v.cells[kind] = strategy.NoCell
 }
 
-// drop gives up the wait for one estimate's outcome.
+// drop gives up the watch on one estimate that was told.
 func (w *world) drop(v view, kind int) {
-	if w.calibrator != nil {
-		w.unwatch(v, kind)
-		w.calibrator.Drop(w.told(v)[kind], v.at)
-	}
+	w.unwatch(v, kind)
+	w.calibrator.Drop(w.told(v)[kind], v.at)
 }
 
 // watch opens a watch, or opens it anew.
@@ -178,7 +176,7 @@ func (w *world) moved(v view) {
 		if v.cells[fill] != strategy.NoCell {
 			w.watch(v, fill)
 		}
+		v.flags &^= unwatched<<stay | unwatched<<fill
 	}
-	v.flags &^= unwatched<<stay | unwatched<<fill
 	v.at = w.clock
 }
