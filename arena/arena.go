@@ -25,6 +25,7 @@ type Config struct {
 	Arbiter    string   // see [Arbiters]; default hedge
 	Exact      int      // up to so many entries every feed is shadowed; above, a sample of at least half as many entries. Default 262,144
 	Seed       uint64   // of the arbiters that draw random numbers, and of the sample
+	Steps      bool     // a store follows: see [Arena.Steps]
 }
 
 // DefaultExact is the default of Config.Exact.
@@ -132,6 +133,7 @@ func (a *Arena) build() {
 		a.shadow.versions = new(chunked.Slice[uint32])
 	}
 	a.live.worlds[0].calibrator = new(strategy.Calibrator)
+	a.live.worlds[0].listened = a.config.Steps
 }
 
 // Find returns the slot of a unit the composite knows, or NoSlot, and whether it is resident.
@@ -198,7 +200,9 @@ func (a *Arena) Lap() float64 {
 // NoSlot if it is not even remembered, and whether a new copy is stored. r is not kept.
 func (a *Arena) Fill(slot Slot, r *Request, size uint32) (_ Slot, stored bool) {
 	size = max(1, size) + a.config.Geometry.Header
-	before := a.live.worlds[0].Admitted
+	w := a.live.worlds[0]
+	before := w.Admitted
+	w.steps = w.steps[:0]
 	slot = a.live.fill(slot, r, size)
 	if a.shadow != nil && a.sampled(r.Feed) {
 		a.shadow.fill(a.shadow.table.find(r.Key), r, size)
@@ -206,7 +210,7 @@ func (a *Arena) Fill(slot Slot, r *Request, size uint32) (_ Slot, stored bool) {
 	if a.live.unit(slot).known == 0 {
 		return NoSlot, false
 	}
-	return slot, a.live.worlds[0].Admitted > before
+	return slot, w.Admitted > before
 }
 
 // Slots returns an upper bound of the slots in use: slots are 0..Slots-1.

@@ -28,6 +28,8 @@ type world struct {
 	clock      uint32 // main's clock: TicksPerLap ticks for every main's capacity written to it
 	hands      [2]uint8
 	moving     []view // units on their way into main during one fill
+	steps      []Step // of the last fill; none unless listened
+	listened   bool
 	sink       uint8
 	Counters
 }
@@ -145,7 +147,7 @@ func (w *world) fill(slot Slot) {
 	v.hits = 0
 	v.flags &= unwatched << fill
 	if to == inMain {
-		w.toMain(v)
+		w.toMain(v, ToMain)
 	} else {
 		w.toProbation(v)
 	}
@@ -185,6 +187,7 @@ func (w *world) toProbation(v view) {
 	w.hands[0] = uint8(w.probation.laps(64))
 	v.hitAt = w.hands[0]
 	w.hold(v.size, 1)
+	w.step(v.slot, ToProbation)
 }
 
 // leaveProbation decides on the unit whose bytes in probation are about to go.
@@ -197,17 +200,19 @@ func (w *world) leaveProbation(v view, index uint32) {
 	ok = ok || !w.main.wrapped() // an empty place costs nobody his
 	if !ok || !w.main.fits(uint64(v.size)) {
 		w.Evicted++
+		w.step(v.slot, Drop)
 		w.toGhost(v)
 		return
 	}
 	w.Moved++
 	w.hold(v.size, -1)
 	v.set(hitEarlier, v.hits > 0)
-	w.toMain(v)
+	w.toMain(v, Promote)
 }
 
-// toMain writes a unit to the large ring, and after it whatever main's tail gives another lap.
-func (w *world) toMain(v view) {
+// toMain writes a unit to the large ring, and after it whatever main's tail gives another lap. do is
+// what that means for the unit's bytes.
+func (w *world) toMain(v view, do Do) {
 	moving := w.moving[:0]
 	for i := 0; ; i++ {
 		b := w.main.bucket(v.key)
@@ -219,10 +224,11 @@ func (w *world) toMain(v view) {
 			}
 		}
 		w.writeMain(v, b)
+		w.step(v.slot, do)
 		if i == len(moving) {
 			break
 		}
-		v = moving[i]
+		v, do = moving[i], Again
 	}
 	w.moving = moving
 }
@@ -239,6 +245,7 @@ func (w *world) leaveMain(v view, index uint32, may bool) bool {
 	ok := w.ask(v, v.class.MainTail(freq, v.credit(), w.age(v), v.has(hitEarlier)), strategy.MainTail, freq)
 	if !ok || !may {
 		w.Evicted++
+		w.step(v.slot, Drop)
 		w.toGhost(v)
 		return false
 	}

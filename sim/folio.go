@@ -12,6 +12,7 @@ import (
 // dense ids in place of hashed keys.
 type ours struct {
 	core    *core.Core
+	ttl     int64 // µs
 	salt    uint64
 	objects bool // are counted, not bytes
 	unit    [1]core.Loaded
@@ -50,7 +51,7 @@ func newOurs(j Job, capacity int64) (*ours, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: policy %q: %w", ErrConfig, p.Text, err)
 	}
-	return &ours{core: core.New(a, core.Config{Epoch: 1, TTL: j.TTL.Microseconds()}), salt: seed * 0x9e3779b97f4a7c15, objects: !s.Bytes}, nil
+	return &ours{core: core.New(a, core.Config{Epoch: 1}), ttl: j.TTL.Microseconds(), salt: seed * 0x9e3779b97f4a7c15, objects: !s.Bytes}, nil
 }
 
 // hash spreads dense ids as the live cache's seeded hash spreads keys (splitmix64's mixer).
@@ -80,7 +81,7 @@ func (o *ours) lookup(r *read) (core.Action, core.Flight) {
 
 func (o *ours) complete(r *read, f core.Flight) bool {
 	o.query(r)
-	o.unit[0].Size = r.size
+	o.unit[0].Size, o.unit[0].TTL = r.size, o.ttl
 	return o.core.Complete(f, o.unit[:]...)
 }
 

@@ -27,6 +27,7 @@ type Query struct {
 	Depth uint8   // depth bucket: 0 not a page, 1 page 1, 2 page 2, 3 pages 3–5, 4 pages 6–10, 5 deeper
 	Cost  float32 // expected load time in ms; 0 = unknown
 	Now   int64   // in any unit, since some start; needed where copies have a time to live
+	Lost  bool    // the store has lost the copy that the books may say it has
 }
 
 // Action is what the caller must do to answer a read.
@@ -54,19 +55,23 @@ type Answer struct {
 type Loaded struct {
 	Query
 	Size uint32 // bytes of key and value, >= 1
+	// TTL is the copy's time to live, from the start of its load on, in the unit of Query.Now;
+	// 0: for ever. Who waits for a flight gets what it brings, however long it takes.
+	TTL int64
 }
 
 // Core is the state of one cache.
 type Core struct {
-	arena  *arena.Arena
-	config Config
-	tags   map[Tag]*tag
-	stored chunked.Slice[Stamp]     // of the feed, when a slot's unit was loaded
-	born   chunked.Slice[int64]     // when that load began; nil: copies live for ever
-	more   map[arena.Slot][]stamped // of its further tags, where it has any
-	loads  []loading
-	landed []uint32          // places in loads that are free
-	flying map[uint64]uint32 // the latest load of each key under way
+	arena   *arena.Arena
+	config  Config
+	tags    map[Tag]*tag
+	stored  chunked.Slice[Stamp]     // of the feed, when a slot's unit was loaded
+	expires chunked.Slice[int64]     // when a slot's copy does; 0: never
+	mortal  bool                     // copies with a time to live were seen: expires is in use
+	more    map[arena.Slot][]stamped // of its further tags, where it has any
+	loads   []loading
+	landed  []uint32          // places in loads that are free
+	flying  map[uint64]uint32 // the latest load of each key under way
 	Counters
 }
 
@@ -81,12 +86,13 @@ type stamped struct {
 	stamp Stamp
 }
 
-// Config says what is valid beside what no write has outdated.
+// Config says what a core is part of.
 type Config struct {
 	Epoch uint64 // tells this history from all others
-	// TTL is a copy's time to live, from the start of its load on, in the unit of Query.Now;
-	// 0: for ever. Who waits for a flight gets what it brings, however long it takes.
-	TTL int64
+	// Placed, where set, is told of every unit that Complete offered to the arena, by its number
+	// there, before the next one is: stored says whether a new copy is, [arena.Arena.Steps] what a
+	// store does for it.
+	Placed func(unit int, slot arena.Slot, stored bool)
 }
 
 // New builds a core over an arena.
@@ -99,20 +105,32 @@ func (c *Core) Arena() *arena.Arena { return c.arena }
 
 // Lookup books a read and says what to do. It keeps nothing of q but copies.
 func (c *Core) Lookup(q *Query) Answer {
+	if c.Read(q) {
+		return Answer{Action: Serve}
+	}
+	if at, ok := c.flying[q.Key]; ok && c.current(&c.loads[at]) {
+		return Answer{Action: Wait, Flight: c.flight(at)}
+	}
+	return Answer{Action: Load, Flight: c.Begin(q)}
+}
+
+// Read books a read and reports whether the stored value is valid: what is left of Lookup for
+// a shell that has served the value already.
+func (c *Core) Read(q *Query) bool {
 	slot, _ := c.arena.Find(q.Key)
 	feed := c.tags[q.Feed]
 	feed.read()
 	r := c.request(slot, q, feed, q.Now)
-	if c.arena.Request(slot, &r) {
-		return Answer{Action: Serve}
-	}
+	return c.arena.Request(slot, &r)
+}
+
+// Begin books a load that nobody asked for: of data at hand. Who reads its key meanwhile waits
+// for it.
+func (c *Core) Begin(q *Query) Flight {
 	if at, ok := c.flying[q.Key]; ok {
-		if c.current(&c.loads[at]) {
-			return Answer{Action: Wait, Flight: c.flight(at)}
-		}
 		c.loads[at].latest = false
 	}
-	return Answer{Action: Load, Flight: c.start(q, feed.at(c.config.Epoch))}
+	return c.start(q, c.Stamp(q.Feed))
 }
 
 // Complete takes a flight's result and reports whether it may be published: not if a tag of
@@ -130,7 +148,7 @@ func (c *Core) Complete(f Flight, units ...Loaded) bool {
 		return false
 	}
 	for i := range units {
-		c.keep(l, &units[i])
+		c.keep(l, i, &units[i])
 	}
 	return true
 }
@@ -144,24 +162,37 @@ func (c *Core) Fail(f Flight) {
 
 // keep offers one unit of a flight that is still current to the arena. A valid copy stays, and
 // keeps its age.
-func (c *Core) keep(l *loading, u *Loaded) {
+func (c *Core) keep(l *loading, number int, u *Loaded) {
 	l.covers(&u.Query)
 	slot, resident := c.arena.Find(u.Key)
 	r := c.request(slot, &u.Query, c.tags[u.Feed], max(u.Now, l.born))
 	slot, stored := c.arena.Fill(slot, &r, u.Size)
+	if c.config.Placed != nil {
+		c.config.Placed(number, slot, stored)
+	}
 	if slot == arena.NoSlot || resident && !r.Stale && !stored {
 		return
 	}
 	c.stored.Grow(c.arena.Slots())
 	*c.stored.At(slot) = l.feed
-	if c.config.TTL > 0 {
-		c.born.Grow(c.arena.Slots())
-		*c.born.At(slot) = l.born
-	}
+	c.expire(slot, l.born, u.TTL)
 	if len(l.stamps) > 0 {
 		c.more[slot] = l.stamps
 	} else if len(c.more) > 0 {
 		delete(c.more, slot)
+	}
+}
+
+// expire notes until when a slot's copy lives.
+func (c *Core) expire(slot arena.Slot, born, ttl int64) {
+	c.mortal = c.mortal || ttl > 0
+	if !c.mortal {
+		return
+	}
+	c.expires.Grow(c.arena.Slots())
+	*c.expires.At(slot) = 0
+	if ttl > 0 {
+		*c.expires.At(slot) = born + ttl
 	}
 }
 
@@ -170,7 +201,7 @@ func (c *Core) keep(l *loading, u *Loaded) {
 // unit was brought along by another's load and not read since the write.
 func (c *Core) request(slot arena.Slot, q *Query, feed *tag, now int64) arena.Request {
 	return arena.Request{Key: q.Key, Feed: uint64(q.Feed), Depth: q.Depth, Hazard: feed.threat(), Cost: q.Cost,
-		Stale: slot != arena.NoSlot && !c.valid(slot, feed, now), Version: c.version(q, feed)}
+		Stale: slot != arena.NoSlot && (q.Lost || !c.valid(slot, feed, now)), Version: c.version(q, feed)}
 }
 
 // version returns a number that every bump of what a query depends on changes: what sampled
@@ -178,22 +209,29 @@ func (c *Core) request(slot arena.Slot, q *Query, feed *tag, now int64) arena.Re
 func (c *Core) version(q *Query, feed *tag) uint32 {
 	n := feed.at(c.config.Epoch).N
 	for _, t := range q.Tags {
-		n += c.stamp(t).N
+		n += c.Stamp(t).N
 	}
 	return uint32(n)
 }
 
 // valid reports whether a slot's copies are young enough and their stamps the current ones.
 func (c *Core) valid(slot arena.Slot, feed *tag, now int64) bool {
-	if c.config.TTL > 0 && now-*c.born.At(slot) >= c.config.TTL {
+	if c.mortal && c.expired(slot, now) {
 		return false
 	}
 	return *c.stored.At(slot) == feed.at(c.config.Epoch) && (len(c.more) == 0 || c.unchanged(c.more[slot]))
 }
 
+// expired reports whether a slot's copy has lived long enough.
+func (c *Core) expired(slot arena.Slot, now int64) bool {
+	c.expires.Grow(c.arena.Slots())
+	end := *c.expires.At(slot)
+	return end > 0 && now >= end
+}
+
 func (c *Core) unchanged(stamps []stamped) bool {
 	for _, s := range stamps {
-		if c.stamp(s.tag) != s.stamp {
+		if c.Stamp(s.tag) != s.stamp {
 			return false
 		}
 	}
@@ -204,7 +242,7 @@ func (c *Core) unchanged(stamps []stamped) bool {
 // units and tags depend on is left out.
 func (c *Core) Metadata() int64 {
 	const mapped = 2 // bytes that a map takes for a byte in it
-	return c.stored.Bytes() + c.born.Bytes() +
+	return c.stored.Bytes() + c.expires.Bytes() +
 		int64(cap(c.loads))*int64(unsafe.Sizeof(loading{})) + int64(cap(c.landed))*4 +
 		mapped*(int64(len(c.tags))*int64(8+8+unsafe.Sizeof(tag{}))+int64(len(c.more))*int64(4+unsafe.Sizeof([]stamped{}))+int64(len(c.flying))*12)
 }

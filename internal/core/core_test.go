@@ -26,8 +26,14 @@ func q(key uint64, feed Tag, tags ...Tag) Query { return Query{Key: key, Feed: f
 // load answers a read that must be a load, and lands it.
 func load(t *testing.T, c *Core, q Query) {
 	t.Helper()
+	loadFor(t, c, q, 0)
+}
+
+// loadFor does so for a copy with a time to live.
+func loadFor(t *testing.T, c *Core, q Query, ttl int64) {
+	t.Helper()
 	a := want(t, c, q, Load)
-	if !c.Complete(a.Flight, Loaded{Query: q, Size: 1}) {
+	if !c.Complete(a.Flight, Loaded{Query: q, Size: 1, TTL: ttl}) {
 		t.Fatal("a load that nothing overtook is not kept")
 	}
 }
@@ -206,17 +212,16 @@ func TestAUnitThatDependsOnMoreThanItsFlightPanics(t *testing.T) {
 func TestAValidCopyStaysAndKeepsItsAge(t *testing.T) {
 	for _, now := range []int64{0, 145} { // of the unit brought along; 0: not told
 		c := roomy(t)
-		c.config.TTL = 50
 		at := func(key uint64, now int64) Query { return Query{Key: key, Feed: 10, Now: now} }
-		load(t, c, at(2, 100))
+		loadFor(t, c, at(2, 100), 50)
 		f := want(t, c, at(1, 140), Load).Flight
-		c.Complete(f, Loaded{Query: at(1, 145), Size: 1}, Loaded{Query: at(2, now), Size: 1})
+		c.Complete(f, Loaded{Query: at(1, 145), Size: 1, TTL: 50}, Loaded{Query: at(2, now), Size: 1, TTL: 50})
 		if n := c.Arena().Composite().Admitted; n != 2 {
 			t.Errorf("%d copies were written, want 2", n)
 		}
 		want(t, c, at(2, 149), Serve)
 		f = want(t, c, at(3, 160), Load).Flight
-		c.Complete(f, Loaded{Query: at(2, now), Size: 1}) // too old: replaced
+		c.Complete(f, Loaded{Query: at(2, now), Size: 1, TTL: 50}) // too old: replaced
 		want(t, c, at(2, 209), Serve)
 		if n := c.Arena().Composite().Admitted; n != 3 {
 			t.Errorf("%d copies were written, want 3", n)
@@ -226,17 +231,17 @@ func TestAValidCopyStaysAndKeepsItsAge(t *testing.T) {
 
 func TestACopyLivesFromTheStartOfItsLoadOn(t *testing.T) {
 	c := roomy(t)
-	c.config.TTL = 50
 	at := func(now int64) Query { return Query{Key: 1, Feed: 10, Now: now} }
 	f := want(t, c, at(100), Load).Flight
-	if !c.Complete(f, Loaded{Query: at(120), Size: 1}) {
+	if !c.Complete(f, Loaded{Query: at(120), Size: 1, TTL: 50}) {
 		t.Fatal("not kept")
 	}
 	want(t, c, at(149), Serve)
-	load(t, c, at(150))
+	loadFor(t, c, at(150), 50)
 	want(t, c, at(199), Serve)
 	want(t, c, at(90), Serve) // a clock that goes back
-	load(t, c, at(200))
+	loadFor(t, c, at(200), 0)
+	want(t, c, at(1<<40), Serve) // for ever, this time
 }
 
 func TestStampsOfAnotherEpochAreNeverCurrent(t *testing.T) {
@@ -246,7 +251,7 @@ func TestStampsOfAnotherEpochAreNeverCurrent(t *testing.T) {
 	for _, s := range []Stamp{{8, 0}, {6, 0}, {7, 1}, {7, ^uint64(0)}} {
 		*c.stored.At(slot) = s
 		if c.valid(slot, c.tags[10], 0) {
-			t.Errorf("%v passes for %v", s, c.stamp(10))
+			t.Errorf("%v passes for %v", s, c.Stamp(10))
 		}
 	}
 }

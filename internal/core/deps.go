@@ -26,7 +26,8 @@ func (k *tag) at(epoch uint64) Stamp {
 	return k.stamp
 }
 
-func (c *Core) stamp(t Tag) Stamp { return c.tags[t].at(c.config.Epoch) }
+// Stamp returns a tag's current version.
+func (c *Core) Stamp(t Tag) Stamp { return c.tags[t].at(c.config.Epoch) }
 
 func (c *Core) known(t Tag) *tag {
 	k, ok := c.tags[t]

@@ -71,7 +71,7 @@ func (l *loading) covers(u *Query) {
 
 // current reports whether no tag of a load was bumped since it began.
 func (c *Core) current(l *loading) bool {
-	return c.stamp(l.tag) == l.feed && c.unchanged(l.stamps)
+	return c.Stamp(l.tag) == l.feed && c.unchanged(l.stamps)
 }
 
 func (c *Core) capture(q *Query) []stamped {
@@ -80,7 +80,7 @@ func (c *Core) capture(q *Query) []stamped {
 	}
 	s := make([]stamped, len(q.Tags))
 	for i, t := range q.Tags {
-		s[i] = stamped{t, c.stamp(t)}
+		s[i] = stamped{t, c.Stamp(t)}
 	}
 	return s
 }

@@ -1,0 +1,97 @@
+package core
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/foliocache/folio/arena"
+)
+
+// What the live cache needs of the core beside what the simulator does.
+
+// TestCopiesOfOneCoreHaveTimesToLiveOfTheirOwn: one that came before any had one lives for ever.
+func TestCopiesOfOneCoreHaveTimesToLiveOfTheirOwn(t *testing.T) {
+	c := roomy(t)
+	at := func(key uint64, now int64) Query { return Query{Key: key, Feed: 10, Now: now} }
+	for key, ttl := range []int64{0, 50, 70, 0} {
+		loadFor(t, c, at(uint64(key), 100), ttl)
+	}
+	for key, action := range []Action{Serve, Load, Serve, Serve} {
+		want(t, c, at(uint64(key), 160), action)
+	}
+}
+
+func TestWhatTheStoreLostIsLoadedAgain(t *testing.T) {
+	c := roomy(t)
+	load(t, c, q(1, 10))
+	want(t, c, q(1, 10), Serve)
+	lost := q(1, 10)
+	lost.Lost = true
+	load(t, c, lost)
+	want(t, c, q(1, 10), Serve)
+	if n := c.Arena().Composite().Admitted; n != 2 {
+		t.Errorf("%d copies were written, want 2", n)
+	}
+}
+
+// TestReadBooksWithoutAFlight: a read that was served before a bump and is booked after it.
+func TestReadBooksWithoutAFlight(t *testing.T) {
+	c := roomy(t)
+	load(t, c, q(1, 10))
+	invalidate(t, c, 10)
+	u := q(1, 10)
+	if c.Read(&u) {
+		t.Error("an outdated copy is valid")
+	}
+	want(t, c, u, Load) // not Wait
+	if n := c.Arena().Composite().Requests; n != 3 {
+		t.Errorf("%d requests are booked, want 3", n)
+	}
+}
+
+func TestALoadThatNobodyAskedForIsWaitedFor(t *testing.T) {
+	c := roomy(t)
+	u := q(1, 10)
+	old := want(t, c, u, Load).Flight
+	f := c.Begin(&u)
+	if a := want(t, c, u, Wait); a.Flight != f {
+		t.Error("a reader joins the older load")
+	}
+	c.Complete(old, Loaded{Query: u, Size: 1})
+	want(t, c, u, Serve)
+	c.Fail(f)
+	invalidate(t, c, 10)
+	want(t, c, u, Load)
+}
+
+// TestPlacedHearsOfEveryUnitOffered: with what the store has to do for it, before the next unit.
+func TestPlacedHearsOfEveryUnitOffered(t *testing.T) {
+	a, err := arena.New(arena.Config{Geometry: arena.Plain(100), Steps: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type heard struct {
+		Unit   int
+		Stored bool
+		Steps  []arena.Step
+	}
+	units := []Loaded{{Query: q(1, 10), Size: 1}, {Query: q(2, 10), Size: 1}, {Query: q(1, 10), Size: 1}}
+	var got []heard
+	c := New(a, Config{Epoch: 7})
+	c.config.Placed = func(unit int, slot arena.Slot, stored bool) {
+		if s, _ := a.Find(units[unit].Key); s != slot {
+			t.Errorf("key %d is in slot %d, told %d", units[unit].Key, s, slot)
+		}
+		got = append(got, heard{unit, stored, append([]arena.Step(nil), a.Steps()...)})
+	}
+	c.Complete(want(t, c, q(1, 10), Load).Flight, units...)
+	wanted := []heard{
+		{0, true, []arena.Step{{Slot: 0, Do: arena.ToProbation}}},
+		{1, true, []arena.Step{{Slot: 1, Do: arena.ToProbation}}},
+		{2, false, nil}, // a valid copy stays
+	}
+	if diff := cmp.Diff(wanted, got); diff != "" {
+		t.Error(diff)
+	}
+}
