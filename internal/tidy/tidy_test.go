@@ -23,6 +23,7 @@ var imports = map[string][]string{
 	"internal/chunked": {},
 	"arena":            {"strategy", "internal/chunked"},
 	"internal/core":    {"arena", "strategy", "internal/chunked"},
+	"internal/store":   {"arena"},
 	"internal/nearest": {},
 	"internal/seed":    {},
 	"internal/tidy":    {},
