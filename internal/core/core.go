@@ -114,13 +114,21 @@ func (c *Core) Lookup(q *Query) Answer {
 	return Answer{Action: Load, Flight: c.Begin(q)}
 }
 
+// Known reports whether anything is known of a key: a copy, a memory of one, or a load under way.
+func (c *Core) Known(key uint64) bool {
+	_, flying := c.flying[key]
+	slot, _ := c.arena.Find(key)
+	return flying || slot != arena.NoSlot
+}
+
 // Read books a read and reports whether the stored value is valid: what is left of Lookup for
 // a shell that has served the value already.
 func (c *Core) Read(q *Query) bool {
-	slot, _ := c.arena.Find(q.Key)
+	slot, resident := c.arena.Find(q.Key)
 	feed := c.tags[q.Feed]
 	feed.read()
 	r := c.request(slot, q, feed, q.Now)
+	r.Stale = r.Stale || q.Lost && resident
 	return c.arena.Request(slot, &r)
 }
 
@@ -201,15 +209,21 @@ func (c *Core) expire(slot arena.Slot, born, ttl int64) {
 // unit was brought along by another's load and not read since the write.
 func (c *Core) request(slot arena.Slot, q *Query, feed *tag, now int64) arena.Request {
 	return arena.Request{Key: q.Key, Feed: uint64(q.Feed), Depth: q.Depth, Hazard: feed.threat(), Cost: q.Cost,
-		Stale: slot != arena.NoSlot && (q.Lost || !c.valid(slot, feed, now)), Version: c.version(q, feed)}
+		Stale: slot != arena.NoSlot && !c.valid(slot, feed, now), Version: c.version(slot, q, feed)}
 }
 
 // version returns a number that every bump of what a query depends on changes: what sampled
-// shadows, which hold what the composite has forgotten, tell versions by.
-func (c *Core) version(q *Query, feed *tag) uint32 {
+// shadows, which hold what the composite has forgotten, tell versions by. A read may leave it to
+// the copy that it was served to say what that depends on.
+func (c *Core) version(slot arena.Slot, q *Query, feed *tag) uint32 {
 	n := feed.at(c.config.Epoch).N
 	for _, t := range q.Tags {
 		n += c.Stamp(t).N
+	}
+	if len(q.Tags) == 0 && len(c.more) > 0 {
+		for _, s := range c.more[slot] {
+			n += c.Stamp(s.tag).N
+		}
 	}
 	return uint32(n)
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/foliocache/folio/arena"
@@ -51,7 +52,7 @@ func newHeapRing(capacity uint64) memory {
 
 func (h *heap) bucket(unit uint64) *heapBucket { return &h.buckets[unit%heapBuckets] }
 
-func (h *heap) get(dst []byte, k *Key) ([]byte, bool) {
+func (h *heap) get(dst []byte, k Key) ([]byte, bool) {
 	unit := k.Unit()
 	b := h.bucket(unit)
 	b.mu.RLock()
@@ -62,16 +63,16 @@ func (h *heap) get(dst []byte, k *Key) ([]byte, bool) {
 	}
 	var head [heapHeader]byte
 	b.copyOut(head[:], at)
-	if Key(head[:16]) != *k {
+	if Key(head[:16]) != k {
 		return dst, false
 	}
 	n := int(binary.LittleEndian.Uint32(head[16:]))
-	dst = append(dst, make([]byte, n)...)
+	dst = slices.Grow(dst, n)[:len(dst)+n]
 	b.copyOut(dst[len(dst)-n:], at+heapHeader)
 	return dst, true
 }
 
-func (h *heap) set(k *Key, value []byte) {
+func (h *heap) set(k Key, value []byte) {
 	unit := k.Unit()
 	b := h.bucket(unit)
 	b.mu.Lock()
@@ -98,7 +99,7 @@ func (b *heapBucket) sweep() {
 	}
 }
 
-func (h *heap) del(k *Key) {
+func (h *heap) del(k Key) {
 	unit := k.Unit()
 	b := h.bucket(unit)
 	b.mu.Lock()

@@ -15,7 +15,7 @@ type Key [16]byte
 
 // Unit returns the number that the arena and the core know a key by. Its residue is the bucket
 // that fastcache puts the key in, so that the arena's books can follow.
-func (k *Key) Unit() uint64 { return xxhash.Sum64(k[:]) }
+func (k Key) Unit() uint64 { return xxhash.Sum64(k[:]) }
 
 // Ring names one of the two rings.
 type Ring uint8
@@ -32,11 +32,11 @@ func (r Ring) Other() Ring { return 1 - r }
 // memory is one ring. Safe for concurrent use.
 type memory interface {
 	// get appends a key's value to dst.
-	get(dst []byte, k *Key) ([]byte, bool)
+	get(dst []byte, k Key) ([]byte, bool)
 	// set writes a value over the oldest bytes; the key's former value is dead.
-	set(k *Key, value []byte)
+	set(k Key, value []byte)
 	// del forgets a key; its bytes stay until they are overwritten.
-	del(k *Key)
+	del(k Key)
 	// free gives the memory back. Only get may be called after or meanwhile: it finds nothing.
 	free()
 }
@@ -78,7 +78,7 @@ func (s *Store) Close() {
 }
 
 // Get appends a key's value to dst and returns the ring it is in.
-func (s *Store) Get(dst []byte, k *Key, unit uint64) ([]byte, Ring, bool) {
+func (s *Store) Get(dst []byte, k Key, unit uint64) ([]byte, Ring, bool) {
 	r := s.hint.get(unit)
 	if v, ok := s.rings[r].get(dst, k); ok {
 		return v, r, true
@@ -89,7 +89,7 @@ func (s *Store) Get(dst []byte, k *Key, unit uint64) ([]byte, Ring, bool) {
 }
 
 // Delete forgets a key: what the arena declined must not leave its former value readable.
-func (s *Store) Delete(k *Key) {
+func (s *Store) Delete(k Key) {
 	for _, r := range s.rings {
 		r.del(k)
 	}
@@ -97,17 +97,17 @@ func (s *Store) Delete(k *Key) {
 
 // Follow does what the arena's last fill asks for. value is that of the unit just filled, in slot,
 // whose key is k.
-func (s *Store) Follow(steps []arena.Step, slot arena.Slot, k *Key, value []byte) {
+func (s *Store) Follow(steps []arena.Step, slot arena.Slot, k Key, value []byte) {
 	if len(steps) == 0 {
 		return
 	}
 	for int(slot) >= len(s.keys) {
 		s.keys = append(s.keys, Key{})
 	}
-	s.keys[slot] = *k
+	s.keys[slot] = k
 	s.read(steps)
 	for i, step := range steps {
-		k, v := &s.keys[step.Slot], s.moved[i]
+		k, v := s.keys[step.Slot], s.moved[i]
 		if step.Slot == slot && step.Do != arena.Drop {
 			v = value
 		}
@@ -142,7 +142,7 @@ func (s *Store) read(steps []arena.Step) {
 		}
 		begin := len(s.spare)
 		var ok bool
-		if s.spare, ok = s.rings[from].get(s.spare, &s.keys[step.Slot]); !ok {
+		if s.spare, ok = s.rings[from].get(s.spare, s.keys[step.Slot]); !ok {
 			s.Lost++
 			continue
 		}
@@ -161,7 +161,7 @@ func earlier(steps []arena.Step, slot arena.Slot) int {
 }
 
 // write writes a value to a ring and forgets the other's: of two copies one is outdated.
-func (s *Store) write(r Ring, k *Key, value []byte) {
+func (s *Store) write(r Ring, k Key, value []byte) {
 	s.rings[r].set(k, value)
 	s.hint.set(k.Unit(), r)
 	s.rings[r.Other()].del(k)

@@ -62,11 +62,11 @@ func (b *books) read(i uint64, size int, stale bool) {
 	slot, stored := b.Fill(slot, &r, uint32(size))
 	b.filled[r.Key] = f
 	if _, resident := b.Find(r.Key); !resident {
-		b.Delete(&k)
+		b.Delete(k)
 	} else if !stored {
 		b.t.Fatalf("unit %x is resident, and not by this fill", r.Key)
 	}
-	b.Follow(b.Steps(), slot, &k, f.value())
+	b.Follow(b.Steps(), slot, k, f.value())
 }
 
 // holds fails unless a unit that the books call resident is there, and no other is.
@@ -75,14 +75,14 @@ func (b *books) holds(unit uint64) {
 	f := b.filled[unit]
 	k := f.key
 	_, resident := b.Find(unit)
-	v, ring, ok := b.Get([]byte("before"), &k, unit)
+	v, ring, ok := b.Get([]byte("before"), k, unit)
 	switch {
 	case ok != resident:
 		b.t.Fatalf("unit %x: the books say resident %v, the store %v (%v)", unit, resident, ok, ring)
 	case ok && !bytes.Equal(v, append([]byte("before"), f.value()...)):
 		b.t.Fatalf("unit %x: %d bytes, want %d", unit, len(v)-6, f.size)
 	case ok:
-		if v, there := b.rings[ring.Other()].get(nil, &k); there {
+		if v, there := b.rings[ring.Other()].get(nil, k); there {
 			b.t.Fatalf("unit %x: another copy of %d bytes in the other ring", unit, len(v))
 		}
 	}
@@ -185,7 +185,7 @@ func TestReadersGetWholeValuesOrNone(t *testing.T) {
 						}
 						i := r.Uint64N(500)
 						k := name(i)
-						v, _, ok := s.Get(buf[:0], &k, k.Unit())
+						v, _, ok := s.Get(buf[:0], k, k.Unit())
 						if ok && (len(v) == 0 || v[0] != byte(i) || len(v) > 2 && v[2] != byte(i)) {
 							t.Errorf("key %d: a foreign value", i)
 							return
@@ -202,7 +202,7 @@ func TestReadersGetWholeValuesOrNone(t *testing.T) {
 			close(stop)
 			readers.Wait()
 			k := name(1)
-			if _, _, ok := s.Get(nil, &k, k.Unit()); ok {
+			if _, _, ok := s.Get(nil, k, k.Unit()); ok {
 				t.Error("a closed store has a value")
 			}
 		})

@@ -19,6 +19,7 @@ const module = "github.com/foliocache/folio"
 // imports says which packages of the module each package may import. A package that is not
 // listed is an error: whoever adds one says here where it stands.
 var imports = map[string][]string{
+	".":                {"arena", "internal/core", "internal/store"},
 	"strategy":         {},
 	"internal/chunked": {},
 	"arena":            {"strategy", "internal/chunked"},

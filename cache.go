@@ -1,0 +1,187 @@
+package folio
+
+import (
+	"context"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/foliocache/folio/arena"
+	"github.com/foliocache/folio/internal/core"
+	"github.com/foliocache/folio/internal/store"
+)
+
+// Cache holds the values of lists and of plain keys within one bound of memory. Safe for
+// concurrent use.
+type Cache struct {
+	config Config
+	seed   uint64
+	hash   hasher
+	start  time.Time
+
+	store    *store.Store
+	versions *versions
+	journal  *journal
+	loads    *semaphore.Weighted
+	lists    sync.Map // names of lists, each taken once
+
+	mu     sync.Mutex // guards core, what the store is told, and the fields down to closed
+	core   *core.Core
+	calls  map[core.Flight]*call
+	unit   [1]core.Loaded // of the fill under way
+	filled filled         // the same
+	random *rand.Rand     // of jitter
+	closed bool
+	strict bool // every read is told before the next: tests compare with the simulator
+
+	stop    context.CancelFunc // of all loads
+	stopped context.Context
+	running sync.WaitGroup // loads, and who tells the core
+	free    sync.Once      // of the store
+	counts  counts
+}
+
+// filled is what the store shall hold of a unit.
+type filled struct {
+	key   store.Key
+	unit  uint64
+	value []byte
+}
+
+// counts are the shell's own counters; the arena has the others.
+type counts struct {
+	hits, misses, waits         atomic.Int64
+	loads, loadErrors, panicked atomic.Int64
+	loadNanos                   atomic.Int64
+	tooLarge, stored            atomic.Int64
+}
+
+// New makes a cache. The error joins every fault of the config; each is an [ErrConfig]. Close ends it.
+func New(config Config) (*Cache, error) {
+	if err := config.check(); err != nil {
+		return nil, err
+	}
+	config = config.withDefaults()
+	c := &Cache{config: config, seed: config.Seed, hash: xxh3Hash, start: config.Now(), versions: new(versions),
+		journal: newJournal(runtime.GOMAXPROCS(0)), loads: semaphore.NewWeighted(int64(config.MaxLoads)), calls: map[core.Flight]*call{}}
+	if c.seed == 0 {
+		c.seed = rand.Uint64()
+	}
+	c.random = rand.New(rand.NewPCG(c.seed, 1))
+	if err := c.build(); err != nil {
+		return nil, err
+	}
+	c.stopped, c.stop = context.WithCancel(context.Background())
+	c.running.Go(c.learn)
+	return c, nil
+}
+
+// build makes the store and the books of it.
+func (c *Cache) build() error {
+	s, err := store.New(c.config.values(), c.config.OnHeap)
+	if err != nil {
+		return configError(err)
+	}
+	s.Geometry.Most = uint32(c.config.MaxEntries)
+	a, err := arena.New(arena.Config{Geometry: s.Geometry, Entries: int(c.config.values()) / c.config.MeanBytes,
+		Rule: c.config.Strategy, Arbiter: c.config.Arbiter, Seed: c.seed, Steps: true})
+	if err != nil {
+		s.Close()
+		return configError(err)
+	}
+	c.store = s
+	c.core = core.New(a, core.Config{Epoch: 1, Placed: c.placed})
+	return nil
+}
+
+// Close ends the cache: loads under way are cancelled and waited for, as long as ctx allows, and
+// the memory is given back. Calls after it fail with [ErrClosed]. Idempotent.
+func (c *Cache) Close(ctx context.Context) error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.stop()
+	done := make(chan struct{})
+	go func() {
+		c.running.Wait()
+		c.free.Do(c.store.Close)
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// now returns the time since the cache's start, in ns.
+func (c *Cache) now() int64 { return int64(c.config.Now().Sub(c.start)) }
+
+// lookup appends the valid value of an identity to dst, if there is one. Its entry shares the
+// memory of what is returned. No lock, no allocation beyond dst.
+func (c *Cache) lookup(dst []byte, id *identity) (value []byte, e entry, ok bool) {
+	v, _, ok := c.store.Get(dst, id.key, id.unit)
+	if !ok {
+		return dst, e, false
+	}
+	e, ok = parseEntry(v[len(dst):])
+	if !ok || !id.is(&e) || !e.stamps.current(c.versions) || e.expires > 0 && c.now() >= e.expires {
+		return dst, entry{}, false
+	}
+	return v[:len(dst)+len(e.body)], e, true
+}
+
+// served notes a read that was answered without the core.
+func (c *Cache) served(id *identity, e *entry) {
+	now := int64(0) // of no concern
+	if e.expires > 0 {
+		now = e.expires - 1 // it was still alive, whatever the time is when the core hears of it
+	}
+	c.note(id, now)
+}
+
+// note has the core told of a read, some time.
+func (c *Cache) note(id *identity, now int64) {
+	if c.journal.add(id, now) {
+		return
+	}
+	if !c.strict {
+		c.journal.lost.Add(1)
+		return
+	}
+	c.mu.Lock()
+	c.journal.drain(c.core.Read)
+	c.mu.Unlock()
+	c.journal.add(id, now)
+}
+
+// learn tells the core what readers were served, until the cache is closed.
+func (c *Cache) learn() {
+	for {
+		select {
+		case <-c.stopped.Done():
+			return
+		case <-c.journal.full:
+			c.mu.Lock()
+			c.journal.drain(c.core.Read)
+			c.mu.Unlock()
+		}
+	}
+}
+
+// placed is told by the core of the unit being filled; the store follows.
+func (c *Cache) placed(_ int, slot arena.Slot, stored bool) {
+	f := &c.filled
+	if _, resident := c.core.Arena().Find(f.unit); !resident {
+		c.store.Delete(f.key) // an old value must not outlive a refusal
+	}
+	c.store.Follow(c.core.Arena().Steps(), slot, f.key, f.value)
+	if stored {
+		c.counts.stored.Add(1)
+	}
+}

@@ -1,0 +1,464 @@
+package folio
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/foliocache/folio/internal/seed"
+)
+
+// TestMain fails if a test leaves a goroutine behind.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var background = context.Background()
+
+// small returns a config that tests can afford: 1 MiB on the heap.
+func small() Config { return Config{MaxBytes: 1 << 20, OnHeap: true} }
+
+// open makes a cache and closes it at the test's end.
+func open(t testing.TB, config Config) *Cache {
+	t.Helper()
+	c, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(background); err != nil {
+			t.Error(err)
+		}
+		if err := c.core.Arena().Check(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// value is a loader that brings a value and counts.
+func value(v string, loads *atomic.Int64) func(context.Context) ([]byte, error) {
+	return func(context.Context) ([]byte, error) {
+		loads.Add(1)
+		return []byte(v), nil
+	}
+}
+
+func get(t testing.TB, c *Cache, key, want string, load func(context.Context) ([]byte, error)) {
+	t.Helper()
+	v, err := c.Get(background, key, load)
+	if err != nil || string(v) != want {
+		t.Fatalf("%s: got %q, %v; want %q", key, v, err, want)
+	}
+}
+
+func TestGetLoadsOnceAndThenServes(t *testing.T) {
+	c := open(t, small())
+	var loads atomic.Int64
+	for range 3 {
+		get(t, c, "a", "1", value("1", &loads))
+	}
+	if v, ok := c.GetIfPresent([]byte("x"), "a"); !ok || string(v) != "x1" {
+		t.Errorf("got %q, %v", v, ok)
+	}
+	if v, ok := c.GetIfPresent([]byte("x"), "b"); ok || string(v) != "x" {
+		t.Errorf("got %q, %v of a key never stored", v, ok)
+	}
+	if n := loads.Load(); n != 1 {
+		t.Errorf("%d loads", n)
+	}
+}
+
+func TestTheEmptyValueIsAValue(t *testing.T) {
+	c := open(t, small())
+	var loads atomic.Int64
+	for range 2 {
+		get(t, c, "", "", value("", &loads))
+	}
+	if n := loads.Load(); n != 1 {
+		t.Errorf("%d loads", n)
+	}
+}
+
+func TestSetReplacesAndDeleteForgets(t *testing.T) {
+	c := open(t, small())
+	for _, v := range []string{"1", "22", "333"} {
+		if err := c.Set("a", []byte(v)); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := c.GetIfPresent(nil, "a"); !ok || string(got) != v {
+			t.Fatalf("got %q, %v; want %q", got, ok, v)
+		}
+	}
+	if err := c.Delete("a"); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := c.GetIfPresent(nil, "a"); ok {
+		t.Errorf("got %q after Delete", got)
+	}
+}
+
+// TestAReaderAfterADeleteNeverJoinsALoadFromBefore: nor does that load's value get stored.
+func TestAReaderAfterADeleteNeverJoinsALoadFromBefore(t *testing.T) {
+	for name, write := range map[string]func(*Cache) error{
+		"delete": func(c *Cache) error { return c.Delete("a") },
+		"set":    func(c *Cache) error { return errors.Join(c.Set("a", []byte("set")), c.Delete("a")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := open(t, small())
+			began, finish, got := make(chan bool), make(chan bool), make(chan string)
+			go func() {
+				v, err := c.Get(background, "a", func(context.Context) ([]byte, error) {
+					close(began)
+					<-finish
+					return []byte("old"), nil
+				})
+				got <- fmt.Sprint(string(v), err)
+			}()
+			<-began
+			if err := write(c); err != nil {
+				t.Fatal(err)
+			}
+			var loads atomic.Int64
+			get(t, c, "a", "new", value("new", &loads))
+			close(finish)
+			if v := <-got; v != "old<nil>" {
+				t.Errorf("who asked before got %s", v)
+			}
+			get(t, c, "a", "new", value("newer", &loads))
+		})
+	}
+}
+
+func TestTenThousandReadersOfADeletedKeyShareALoad(t *testing.T) {
+	c := open(t, small())
+	var loads atomic.Int64
+	get(t, c, "a", "1", value("1", &loads))
+	if err := c.Delete("a"); err != nil {
+		t.Fatal(err)
+	}
+	var readers sync.WaitGroup
+	var wrong atomic.Int64
+	started := make(chan bool)
+	for range 10_000 {
+		readers.Go(func() {
+			<-started
+			v, err := c.Get(background, "a", func(context.Context) ([]byte, error) {
+				loads.Add(1)
+				time.Sleep(20 * time.Millisecond)
+				return []byte("2"), nil
+			})
+			if err != nil || string(v) != "2" {
+				wrong.Add(1)
+			}
+		})
+	}
+	close(started)
+	readers.Wait()
+	if loads.Load() != 2 || wrong.Load() != 0 {
+		t.Errorf("%d loads, %d wrong answers", loads.Load(), wrong.Load())
+	}
+}
+
+func TestAWaiterHonoursItsOwnContextAndTheLoadGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, small())
+		ctx, cancel := context.WithTimeout(background, time.Second)
+		defer cancel()
+		_, err := c.Get(ctx, "a", func(ctx context.Context) ([]byte, error) {
+			time.Sleep(5 * time.Second)
+			return []byte("1"), ctx.Err()
+		})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		time.Sleep(5 * time.Second)
+		if v, ok := c.GetIfPresent(nil, "a"); !ok || string(v) != "1" {
+			t.Errorf("got %q, %v", v, ok)
+		}
+		cancel()
+		var loads atomic.Int64
+		if _, err := c.Get(ctx, "b", value("1", &loads)); err == nil || loads.Load() > 0 {
+			t.Errorf("a load for a context that is over: %v", err)
+		}
+	})
+}
+
+func TestALoadHasADeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := small()
+		config.LoadTimeout, config.MaxLoads = time.Second, 1
+		c := open(t, config)
+		slow := func(ctx context.Context) ([]byte, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		var readers sync.WaitGroup
+		for i := range 3 { // two of them wait for their turn
+			readers.Go(func() {
+				if _, err := c.Get(background, strconv.Itoa(i), slow); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		readers.Wait()
+	})
+}
+
+func TestLoadsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := small()
+		config.MaxLoads = 3
+		c := open(t, config)
+		var now, most atomic.Int64
+		var readers sync.WaitGroup
+		for i := range 20 {
+			readers.Go(func() {
+				_, err := c.Get(background, strconv.Itoa(i), func(context.Context) ([]byte, error) {
+					most.Store(max(most.Load(), now.Add(1)))
+					time.Sleep(time.Second)
+					now.Add(-1)
+					return nil, nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		readers.Wait()
+		if most.Load() != 3 {
+			t.Errorf("%d loads at once", most.Load())
+		}
+	})
+}
+
+func TestAPanicGoesToWhoBeganTheLoadAndAnErrorToTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, small())
+		var panics, fails atomic.Int64
+		var readers sync.WaitGroup
+		for range 10 {
+			readers.Go(func() {
+				defer func() {
+					if p, ok := recover().(*PanicError); ok && p.Value == "boom" && bytes.Contains(p.Stack, []byte("cache_test.go")) {
+						panics.Add(1)
+					}
+				}()
+				_, err := c.Get(background, "a", func(context.Context) ([]byte, error) {
+					time.Sleep(time.Second)
+					panic("boom")
+				})
+				var p *PanicError
+				if errors.As(err, &p) && p.Value == "boom" {
+					fails.Add(1)
+				}
+			})
+		}
+		readers.Wait()
+		if panics.Load() != 1 || fails.Load() != 9 {
+			t.Errorf("%d panics, %d errors", panics.Load(), fails.Load())
+		}
+		var loads atomic.Int64
+		get(t, c, "a", "1", value("1", &loads)) // the next one loads
+	})
+}
+
+func TestAbsenceIsRememberedAndErrorsAreNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, small())
+		var loads atomic.Int64
+		fail := func(err error) func(context.Context) ([]byte, error) {
+			return func(context.Context) ([]byte, error) {
+				loads.Add(1)
+				return nil, err
+			}
+		}
+		for range 3 {
+			if _, err := c.Get(background, "a", fail(fmt.Errorf("no row: %w", ErrNotFound))); !errors.Is(err, ErrNotFound) {
+				t.Fatalf("got %v", err)
+			}
+		}
+		if n := loads.Swap(0); n != 1 {
+			t.Errorf("%d loads of what is not there", n)
+		}
+		if _, ok := c.GetIfPresent(nil, "a"); ok {
+			t.Error("what is not there is present")
+		}
+		time.Sleep(defaultNegativeTTL)
+		get(t, c, "a", "1", value("1", &loads))
+		loads.Store(0)
+		broken := errors.New("broken")
+		for range 3 {
+			if _, err := c.Get(background, "b", fail(broken)); !errors.Is(err, broken) {
+				t.Fatalf("got %v", err)
+			}
+		}
+		if n := loads.Load(); n != 3 {
+			t.Errorf("%d loads after errors, want 3", n)
+		}
+	})
+}
+
+func TestValuesExpireFromTheStartOfTheirLoadOnNotAllAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := small()
+		config.TTL, config.Seed = time.Minute, 1
+		c := open(t, config)
+		const n = 200
+		for i := range n {
+			get(t, c, strconv.Itoa(i), "1", func(context.Context) ([]byte, error) {
+				return []byte("1"), nil
+			})
+		}
+		alive := func() (count int) {
+			for i := range n {
+				if _, ok := c.GetIfPresent(nil, strconv.Itoa(i)); ok {
+					count++
+				}
+			}
+			return count
+		}
+		for _, want := range []struct {
+			wait        time.Duration
+			least, most int
+		}{{54*time.Second - 1, n, n}, {3 * time.Second, n / 3, 2 * n / 3}, {3 * time.Second, 0, 0}} {
+			time.Sleep(want.wait)
+			if got := alive(); got < want.least || got > want.most {
+				t.Errorf("%d of %d alive, want %d to %d", got, n, want.least, want.most)
+			}
+		}
+		time.Sleep(time.Hour)
+		get(t, c, "slow", "1", func(context.Context) ([]byte, error) {
+			time.Sleep(20 * time.Second)
+			return []byte("1"), nil
+		})
+		time.Sleep(40 * time.Second)
+		if _, ok := c.GetIfPresent(nil, "slow"); ok {
+			t.Error("a copy lives from the end of its load on")
+		}
+	})
+}
+
+func TestAClosedCacheSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := New(small())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var loads atomic.Int64
+		get(t, c, "a", "1", value("1", &loads))
+		cancelled := make(chan error, 1)
+		go func() {
+			_, err := c.Get(background, "b", func(ctx context.Context) ([]byte, error) {
+				<-ctx.Done()
+				time.Sleep(time.Second)
+				return nil, ctx.Err()
+			})
+			cancelled <- err
+		}()
+		synctest.Wait()
+		short, cancel := context.WithTimeout(background, time.Millisecond)
+		defer cancel()
+		if err := c.Close(short); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Close waits no longer than it may: %v", err)
+		}
+		for range 2 {
+			if err := c.Close(background); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := <-cancelled; !errors.Is(err, ErrClosed) {
+			t.Errorf("a load under way: %v", err)
+		}
+		_, err = c.Get(background, "a", value("1", &loads))
+		for _, err := range []error{err, c.Set("a", nil), c.Delete("a")} {
+			if !errors.Is(err, ErrClosed) {
+				t.Errorf("got %v", err)
+			}
+		}
+		if _, ok := c.GetIfPresent(nil, "a"); ok {
+			t.Error("a closed cache has a value")
+		}
+	})
+}
+
+func TestAllFaultsOfAConfigAreTold(t *testing.T) {
+	_, err := New(Config{MaxBytes: 1, MaxEntries: -1, TTL: -1, Jitter: 1, MaxLoads: -1, LoadTimeout: -1, MeanBytes: -1})
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || len(joined.Unwrap()) != 7 {
+		t.Fatalf("got %v, want 7 faults", err)
+	}
+	for _, err := range joined.Unwrap() {
+		if !errors.Is(err, ErrConfig) {
+			t.Errorf("not a fault of the config: %v", err)
+		}
+	}
+	config := small()
+	config.Strategy = "timid"
+	if _, err := New(config); !errors.Is(err, ErrConfig) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestKeysOfOneHashAreToldApart: under a hash of two bits no key is ever served another's value.
+func TestKeysOfOneHashAreToldApart(t *testing.T) {
+	c := open(t, small())
+	c.hash = func(text string, seed uint64) (uint64, uint64) {
+		_, lo := xxh3Hash(text, seed)
+		return lo & 3, lo & 3
+	}
+	r := seed.Random(t)
+	var loads atomic.Int64
+	for range 5000 {
+		key := strconv.Itoa(r.IntN(20))
+		switch r.IntN(4) {
+		case 0:
+			if v, ok := c.GetIfPresent(nil, key); ok && string(v) != key {
+				t.Fatalf("key %s: got %q", key, v)
+			}
+		case 1:
+			if err := c.Set(key, []byte(key)); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			get(t, c, key, key, value(key, &loads))
+		}
+	}
+}
+
+func TestAHitAllocatesNothing(t *testing.T) {
+	for _, onHeap := range []bool{true, false} {
+		c := open(t, Config{MaxBytes: 96 << 20, OnHeap: onHeap, TTL: time.Hour})
+		if err := c.Set("a", make([]byte, 3000)); err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 0, 4096)
+		if n := testing.AllocsPerRun(1000, func() {
+			if _, ok := c.GetIfPresent(buf, "a"); !ok {
+				t.Fatal("not there")
+			}
+		}); n != 0 {
+			t.Errorf("OnHeap %v: %g allocations", onHeap, n)
+		}
+	}
+}
+
+func TestAnOldValueDoesNotOutliveOneTooLarge(t *testing.T) {
+	c := open(t, Config{MaxBytes: 96 << 20})
+	for _, size := range []int{1000, 64 << 10, 100, 1 << 20} {
+		v := bytes.Repeat([]byte{byte(size)}, size)
+		if err := c.Set("a", v); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := c.GetIfPresent(nil, "a"); ok != (size <= 1000) || ok && !bytes.Equal(got, v) {
+			t.Errorf("%d bytes: got %d, %v", size, len(got), ok)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package folio
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/foliocache/folio/arena"
+	"github.com/foliocache/folio/internal/store"
+)
+
+// Config says what a cache is made of. The zero value of every field but MaxBytes is its default.
+type Config struct {
+	// MaxBytes bounds the memory that values and the cache's own books take, together. Values
+	// lie outside the Go heap, in steps of 32 MiB; at least 96 MiB.
+	MaxBytes int64
+	// OnHeap keeps values on the Go heap instead, without steps, from 1 MiB on: for small pods.
+	OnHeap bool
+	// MaxEntries bounds the values as well; 0: as many as fit. At least 1024 (32 on the heap).
+	MaxEntries int
+	// MeanBytes is what a value takes on average, roughly: it sizes the books. Default 2048.
+	MeanBytes int
+
+	// Strategy lets one strategy rule alone; default: all compete.
+	Strategy string
+	// Arbiter chooses among competing strategies: hedge (default), thompson, exp3, fixed.
+	Arbiter string
+
+	// TTL is the time to live of plain values; 0: for ever, [Cache.Delete] and [Cache.Set] end it.
+	TTL time.Duration
+	// Jitter shortens every time to live by a random part of at most this share, so that what was
+	// loaded together does not expire together. Default 0.1; negative: none.
+	Jitter float64
+	// NegativeTTL is how long it is remembered that a value does not exist. Default 5 s; negative: not.
+	NegativeTTL time.Duration
+	// MaxLoads bounds the loaders running at once. Default 64.
+	MaxLoads int
+	// LoadTimeout is the deadline of a load, waiting for its turn included. Default 30 s.
+	LoadTimeout time.Duration
+
+	// Seed makes hashes and random choices repeat; 0: a random one.
+	Seed uint64
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+	// Logger hears of what no caller can be told. Default: nobody.
+	Logger *slog.Logger
+}
+
+const (
+	defaultMeanBytes   = 2048
+	defaultJitter      = .1
+	defaultNegativeTTL = 5 * time.Second
+	defaultMaxLoads    = 64
+	defaultLoadTimeout = 30 * time.Second
+	bookShare          = 16 // one of so many bytes is for the books
+)
+
+// check returns all faults of a config, joined.
+func (c *Config) check() error {
+	var faults []error
+	want := func(ok bool, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...)))
+		}
+	}
+	least, buckets := int64(arena.MinFastcache), 512
+	if c.OnHeap {
+		least, buckets = store.MinHeap, 16
+	}
+	want(c.MaxBytes >= least, "MaxBytes %d: want at least %d (OnHeap %v)", c.MaxBytes, least, c.OnHeap)
+	want(c.MaxEntries == 0 || c.MaxEntries >= 2*buckets && c.MaxEntries < math.MaxUint32, "MaxEntries %d: want 0 or at least %d (OnHeap %v)", c.MaxEntries, 2*buckets, c.OnHeap)
+	want(c.MeanBytes >= 0, "MeanBytes %d: want at least 0", c.MeanBytes)
+	want(c.TTL >= 0, "TTL %s: want at least 0", c.TTL)
+	want(c.Jitter < 1, "Jitter %g: want less than 1", c.Jitter)
+	want(c.MaxLoads >= 0, "MaxLoads %d: want at least 0", c.MaxLoads)
+	want(c.LoadTimeout >= 0, "LoadTimeout %s: want at least 0", c.LoadTimeout)
+	return errors.Join(faults...)
+}
+
+// withDefaults fills in what is zero.
+func (c Config) withDefaults() Config {
+	fill(&c.MeanBytes, defaultMeanBytes)
+	fill(&c.Jitter, defaultJitter)
+	fill(&c.NegativeTTL, defaultNegativeTTL)
+	fill(&c.MaxLoads, defaultMaxLoads)
+	fill(&c.LoadTimeout, defaultLoadTimeout)
+	c.Jitter = max(0, c.Jitter)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func fill[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// values returns what of MaxBytes is for values: all but the books' share, unless that is less
+// than a store needs.
+func (c *Config) values() int64 {
+	least := int64(arena.MinFastcache)
+	if c.OnHeap {
+		least = store.MinHeap
+	}
+	return max(c.MaxBytes-c.MaxBytes/bookShare, least)
+}
+
+// configError makes an inner package's fault one of the config.
+func configError(err error) error { return fmt.Errorf("%w: %w", ErrConfig, err) }

@@ -1,0 +1,2 @@
+// Package folio caches paginated list endpoints in process.
+package folio

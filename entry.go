@@ -1,0 +1,92 @@
+package folio
+
+import (
+	"encoding/binary"
+
+	"github.com/foliocache/folio/internal/core"
+)
+
+// entry is a value as the store keeps it: body, key, the stamps it depends on, and a trailer of
+// fixed size. The body comes first, so that it can be appended to a caller's buffer as it is.
+type entry struct {
+	body    []byte
+	key     []byte // canonical text
+	space   space
+	kind    kind
+	stamps  stamps
+	expires int64  // ns since the cache's start; 0: never
+	sum     uint64 // hash of the body
+}
+
+// space tells keys of different origin apart that have the same text.
+type space uint8
+
+const (
+	plainSpace space = iota + 1
+	listSpace
+)
+
+// kind tells what an entry's body is.
+type kind uint8
+
+const (
+	found    kind = iota + 1 // the value
+	notFound                 // nothing: the origin has no such value
+)
+
+// stamps are versions of tags, 16 bytes each: the feed first, then further ones. Epochs are left
+// out: an entry does not leave the process.
+type stamps []byte
+
+const (
+	stampSize   = 16
+	trailerSize = 8 + 8 + 4 + 1 + 1 + 1 + 1
+	entryFormat = 1
+	maxTags     = 255 // of an entry, its feed included
+)
+
+func (s stamps) add(t core.Tag, n uint64) stamps {
+	s = binary.LittleEndian.AppendUint64(s, uint64(t))
+	return binary.LittleEndian.AppendUint64(s, n)
+}
+
+// current reports whether all tags are still at these versions.
+func (s stamps) current(v *versions) bool {
+	for ; len(s) >= stampSize; s = s[stampSize:] {
+		if v.get(core.Tag(binary.LittleEndian.Uint64(s))) != binary.LittleEndian.Uint64(s[8:]) {
+			return false
+		}
+	}
+	return true
+}
+
+// size returns the bytes of an entry in the store, its hashed key not counted.
+func (e *entry) size() int { return len(e.body) + len(e.key) + len(e.stamps) + trailerSize }
+
+// appendTo writes an entry behind dst.
+func (e *entry) appendTo(dst []byte) []byte {
+	dst = append(dst, e.body...)
+	dst = append(dst, e.key...)
+	dst = append(dst, e.stamps...)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(e.expires))
+	dst = binary.LittleEndian.AppendUint64(dst, e.sum)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(e.key)))
+	return append(dst, byte(len(e.stamps)/stampSize), byte(e.space), byte(e.kind), entryFormat)
+}
+
+// parseEntry reads an entry that appendTo wrote; it shares v's memory.
+func parseEntry(v []byte) (e entry, ok bool) {
+	body := len(v) - trailerSize
+	if body < 0 || v[len(v)-1] != entryFormat {
+		return e, false
+	}
+	t := v[body:]
+	keyLen, tags := int(binary.LittleEndian.Uint32(t[16:])), int(t[20])*stampSize
+	if body -= keyLen + tags; body < 0 || tags == 0 {
+		return e, false
+	}
+	e = entry{body: v[:body], key: v[body : body+keyLen], stamps: stamps(v[body+keyLen : body+keyLen+tags]),
+		expires: int64(binary.LittleEndian.Uint64(t)), sum: binary.LittleEndian.Uint64(t[8:]),
+		space: space(t[21]), kind: kind(t[22])}
+	return e, e.space >= plainSpace && e.space <= listSpace && e.kind >= found && e.kind <= notFound && e.expires >= 0
+}

@@ -1,0 +1,199 @@
+package folio
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"time"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/foliocache/folio/internal/core"
+)
+
+// call is a load under way, and its outcome once done is closed.
+type call struct {
+	done   chan struct{}
+	id     identity
+	flight core.Flight
+	born   int64
+	body   []byte
+	sum    uint64
+	err    error
+}
+
+// answer is what a read got.
+type answer struct {
+	body    []byte // unless it is a Hit, shared with others: not to be written
+	sum     uint64 // hash of the body
+	expires int64
+	source  Source
+}
+
+// Source tells where an answer came from.
+type Source uint8
+
+// The sources.
+const (
+	Hit    Source = iota // stored
+	Miss                 // loaded for this read
+	Joined               // loaded for another read that began before
+)
+
+// String returns the source's name.
+func (s Source) String() string { return [...]string{"hit", "miss", "joined"}[s] }
+
+// loader brings a body and its time to live.
+type loader struct {
+	load func(context.Context) ([]byte, error)
+	ttl  time.Duration // 0: for ever
+}
+
+// get answers a read: from the store, from a load under way, or from a load of its own. dst is
+// where a stored body is appended.
+func (c *Cache) get(ctx context.Context, dst []byte, id *identity, l loader) (answer, error) {
+	if body, e, ok := c.lookup(dst, id); ok {
+		c.served(id, &e)
+		c.counts.hits.Add(1)
+		return e.answer(body)
+	}
+	if err := ctx.Err(); err != nil {
+		return answer{}, context.Cause(ctx)
+	}
+	w, hit, err := c.miss(ctx, dst, id, l)
+	if err != nil || w == nil {
+		return hit, err
+	}
+	return c.wait(ctx, w)
+}
+
+// answer returns what a stored entry says.
+func (e *entry) answer(body []byte) (answer, error) {
+	if e.kind == notFound {
+		return answer{}, ErrNotFound
+	}
+	return answer{body: body, sum: e.sum, expires: e.expires}, nil
+}
+
+// waiter is who waits for a call.
+type waiter struct {
+	*call
+	began bool // it, and nobody before
+}
+
+// miss asks the core what to do about a value that was not found, and does it: the value may be
+// there by now, or on its way.
+func (c *Cache) miss(ctx context.Context, dst []byte, id *identity, l loader) (*waiter, answer, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, answer{}, ErrClosed
+	}
+	c.journal.drain(c.core.Read)
+	q := id.query(c.now())
+	if body, e, ok := c.lookup(dst, id); ok {
+		c.core.Read(&q)
+		c.counts.hits.Add(1)
+		a, err := e.answer(body)
+		return nil, a, err
+	}
+	q.Lost = true
+	a := c.core.Lookup(&q)
+	if a.Action == core.Wait {
+		c.counts.waits.Add(1)
+		return &waiter{c.calls[a.Flight], false}, answer{}, nil
+	}
+	c.counts.misses.Add(1)
+	w := &call{done: make(chan struct{}), id: *id, flight: a.Flight, born: q.Now}
+	c.calls[a.Flight] = w
+	c.running.Go(func() { c.run(context.WithoutCancel(ctx), w, l) })
+	return &waiter{w, true}, answer{}, nil
+}
+
+// wait returns a call's outcome, or gives up when ctx ends; the load goes on.
+func (c *Cache) wait(ctx context.Context, w *waiter) (answer, error) {
+	select {
+	case <-w.done:
+	case <-ctx.Done():
+		return answer{}, context.Cause(ctx)
+	}
+	var p *PanicError
+	if w.began && errors.As(w.err, &p) {
+		panic(p)
+	}
+	if w.err != nil {
+		return answer{}, w.err
+	}
+	a := answer{body: w.body, sum: w.sum, source: Joined}
+	if w.began {
+		a.source = Miss
+	}
+	return a, nil
+}
+
+// run loads, within the load's own deadline, and hands over what came.
+func (c *Cache) run(ctx context.Context, w *call, l loader) {
+	ctx, cancel := context.WithTimeout(ctx, c.config.LoadTimeout)
+	defer cancel()
+	defer context.AfterFunc(c.stopped, cancel)()
+	if w.err = c.loads.Acquire(ctx, 1); w.err == nil {
+		w.body, w.err = c.loaded(ctx, l)
+		c.loads.Release(1)
+	}
+	if c.stopped.Err() != nil && w.err != nil {
+		w.err = errors.Join(ErrClosed, w.err)
+	}
+	c.land(w, l.ttl)
+	close(w.done)
+}
+
+// loaded calls the loader and turns a panic into an error.
+func (c *Cache) loaded(ctx context.Context, l loader) (body []byte, err error) {
+	began := time.Now()
+	defer func() {
+		c.counts.loadNanos.Add(int64(time.Since(began)))
+		if p := recover(); p != nil {
+			c.counts.panicked.Add(1)
+			err = &PanicError{p, debug.Stack()}
+		}
+		if err != nil {
+			c.counts.loadErrors.Add(1)
+		}
+	}()
+	c.counts.loads.Add(1)
+	return l.load(ctx)
+}
+
+// land ends a call's flight and offers what it brought to the core.
+func (c *Cache) land(w *call, ttl time.Duration) {
+	e := entry{body: w.body, key: []byte(w.id.text), space: w.id.space, kind: found}
+	absent := errors.Is(w.err, ErrNotFound) && c.config.NegativeTTL > 0
+	if absent {
+		e.body, e.kind, ttl = nil, notFound, c.config.NegativeTTL
+	}
+	w.sum = xxh3.Hash(w.body)
+	e.sum = w.sum
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.calls, w.flight)
+	if c.closed || w.err != nil && !absent {
+		c.core.Fail(w.flight)
+		return
+	}
+	c.keep(&w.id, w.flight, w.born, &e, ttl)
+}
+
+// keep offers an entry to the core as what a flight brought, under c.mu.
+func (c *Cache) keep(id *identity, f core.Flight, born int64, e *entry, ttl time.Duration) bool {
+	life := int64(0)
+	if ttl > 0 {
+		life = max(1, int64(float64(ttl)*(1-c.config.Jitter*c.random.Float64())))
+		e.expires = born + life
+	}
+	e.stamps = stamps(nil).add(id.feed, c.core.Stamp(id.feed).N) // if it was bumped since, the flight is not kept
+	c.filled = filled{id.key, id.unit, e.appendTo(nil)}
+	c.unit[0] = core.Loaded{Query: id.query(born), Size: uint32(len(c.filled.value)), TTL: life}
+	ok := c.core.Complete(f, c.unit[:]...)
+	c.filled.value = nil
+	return ok
+}

@@ -1,0 +1,55 @@
+package folio
+
+import (
+	"encoding/binary"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/foliocache/folio/internal/core"
+	"github.com/foliocache/folio/internal/store"
+)
+
+// identity is what a key is known by: hashes for the books and the store, and the text that
+// decides whether a value found under the hash is the one asked for.
+type identity struct {
+	key   store.Key
+	unit  uint64
+	feed  core.Tag
+	text  string
+	space space
+	depth uint8 // depth bucket, see core.Query
+}
+
+// hasher is a seeded hash of 128 bits. Tests put weak ones in its place.
+type hasher func(text string, seed uint64) (hi, lo uint64)
+
+func xxh3Hash(text string, seed uint64) (hi, lo uint64) {
+	h := xxh3.HashString128Seed(text, seed)
+	return h.Hi, h.Lo
+}
+
+// plain returns the identity of a plain key. Each is a feed of its own.
+func (c *Cache) plain(key string) identity {
+	id := identity{text: key, space: plainSpace}
+	hi, lo := c.hash(key, c.seed+uint64(plainSpace))
+	binary.LittleEndian.PutUint64(id.key[:], lo)
+	binary.LittleEndian.PutUint64(id.key[8:], hi)
+	id.unit, id.feed = id.key.Unit(), core.Tag(hi)
+	return id
+}
+
+// tag returns the number of a tag's name.
+func (c *Cache) tag(name string) core.Tag {
+	hi, _ := c.hash(name, c.seed+tagSeed)
+	return core.Tag(hi)
+}
+
+const tagSeed = 0x5461675365656421 // apart from the spaces of keys
+
+// query describes a read to the core.
+func (id *identity) query(now int64) core.Query {
+	return core.Query{Key: id.unit, Feed: id.feed, Depth: id.depth, Now: now}
+}
+
+// is reports whether an entry found under an identity's hash is its own.
+func (id *identity) is(e *entry) bool { return e.space == id.space && string(e.key) == id.text }

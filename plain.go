@@ -1,0 +1,101 @@
+package folio
+
+import (
+	"context"
+	"slices"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/foliocache/folio/internal/core"
+)
+
+// Get returns a key's value: stored, or what load brings. Concurrent calls for one key share a
+// load. It runs detached: who gives up waiting, as ctx says, does not end it for the others. The
+// value is the caller's.
+//
+// A load that a Set or Delete of its key overtakes is not stored; who asked before gets its value
+// all the same. Errors: the loader's, ctx's, [ErrNotFound] while that is remembered, [ErrClosed].
+// If load panics, so does the Get that began it; those who joined it get a [PanicError].
+func (c *Cache) Get(ctx context.Context, key string, load func(context.Context) ([]byte, error)) ([]byte, error) {
+	if load == nil {
+		panic("folio: Get without a loader")
+	}
+	id := c.plain(key)
+	a, err := c.get(ctx, nil, &id, loader{load, c.config.TTL})
+	if a.source != Hit {
+		a.body = slices.Clone(a.body) // others have it too
+	}
+	return a.body, err
+}
+
+// GetIfPresent appends a key's value to dst, if it is stored: without a load, a lock, or an
+// allocation where dst has room for the value, its key, and 64 bytes.
+func (c *Cache) GetIfPresent(dst []byte, key string) (value []byte, ok bool) {
+	id := c.plain(key)
+	v, e, ok := c.lookup(dst, &id)
+	if !ok {
+		c.counts.misses.Add(1)
+		c.note(&id, c.now())
+		return dst, false
+	}
+	c.counts.hits.Add(1)
+	c.served(&id, &e)
+	if e.kind != found {
+		return dst, false
+	}
+	return v, true
+}
+
+// Set stores a value under a key, in place of any other and of what loads under way bring. The
+// cache may decline it, as it may forget it at any time. It keeps nothing of value but a copy.
+func (c *Cache) Set(key string, value []byte) error {
+	id := c.plain(key)
+	e := entry{body: value, key: []byte(key), space: plainSpace, kind: found, sum: xxh3.Hash(value)}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return ErrClosed
+	}
+	c.journal.drain(c.core.Read)
+	if c.core.Known(id.unit) {
+		if err := c.bump(id.feed); err != nil {
+			return err
+		}
+	}
+	q := id.query(c.now())
+	c.keep(&id, c.core.Begin(&q), q.Now, &e, c.config.TTL)
+	return nil
+}
+
+// Delete forgets a key's value. A Get that starts after it returned does not see what was there
+// or being loaded before.
+func (c *Cache) Delete(key string) error {
+	id := c.plain(key)
+	return c.invalidate(id.feed)
+}
+
+// invalidate outdates all that depends on a tag.
+func (c *Cache) invalidate(t core.Tag) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return ErrClosed
+	}
+	c.journal.drain(c.core.Read)
+	return c.bump(t)
+}
+
+// bump invalidates a tag in the core and in the readers' view, under c.mu.
+func (c *Cache) bump(t core.Tag) error {
+	all, err := c.core.Closure(t)
+	if err != nil {
+		return ErrCascade
+	}
+	if err := c.core.Invalidate(t); err != nil {
+		return err
+	}
+	for _, t := range all {
+		c.versions.set(t, c.core.Stamp(t).N)
+	}
+	return nil
+}

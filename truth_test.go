@@ -1,0 +1,170 @@
+package folio
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/foliocache/folio/arena"
+	"github.com/foliocache/folio/internal/core"
+	"github.com/foliocache/folio/internal/seed"
+	"github.com/foliocache/folio/workloads"
+)
+
+// origin is a table of rows, each a version number, and what its writers were told: a checker
+// that knows nothing of how the cache tells versions apart.
+type origin struct {
+	rows  []atomic.Uint64 // committed
+	acked []atomic.Uint64 // the last one whose invalidation has returned
+	pad   int
+}
+
+// write commits a row, invalidates, and only then calls the write acknowledged.
+func (o *origin) write(c *Cache, i int) error {
+	n := o.rows[i].Add(1)
+	err := c.Delete(strconv.Itoa(i))
+	for {
+		if was := o.acked[i].Load(); was >= n || o.acked[i].CompareAndSwap(was, n) {
+			return err
+		}
+	}
+}
+
+// load reads a row as it is when the load begins, slowly.
+func (o *origin) load(i int, took time.Duration) func(context.Context) ([]byte, error) {
+	return func(ctx context.Context) ([]byte, error) {
+		n := o.rows[i].Load()
+		if took > 0 {
+			time.Sleep(took)
+		}
+		return binary.LittleEndian.AppendUint64(make([]byte, o.pad), n), nil
+	}
+}
+
+func version(v []byte) uint64 { return binary.LittleEndian.Uint64(v[len(v)-8:]) }
+
+// TestNoReadIsOlderThanWhatWasAcknowledgedBeforeIt: reads, writes, evictions, cancelled readers
+// and slow loads from many goroutines.
+func TestNoReadIsOlderThanWhatWasAcknowledgedBeforeIt(t *testing.T) {
+	const rows, workers, operations = 400, 16, 5_000
+	o := &origin{rows: make([]atomic.Uint64, rows), acked: make([]atomic.Uint64, rows), pad: 6000}
+	c := open(t, small())
+	r := seed.Random(t)
+	var stale, reads atomic.Int64
+	var all sync.WaitGroup
+	for range workers {
+		r := rand.New(rand.NewPCG(r.Uint64(), 0))
+		all.Go(func() {
+			for range operations {
+				i := int(r.ExpFloat64()*rows/8) % rows
+				if r.IntN(20) == 0 {
+					if err := o.write(c, i); err != nil {
+						t.Error(err)
+						return
+					}
+					continue
+				}
+				floor := o.acked[i].Load()
+				v, err := o.read(c, r, i)
+				if err != nil {
+					if !errors.Is(err, context.DeadlineExceeded) {
+						t.Error(err)
+						return
+					}
+					continue
+				}
+				reads.Add(1)
+				if v != nil && version(v) < floor {
+					stale.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	s := c.core.Arena().Composite()
+	if s.Evicted == 0 || c.core.Revoked == 0 || c.counts.waits.Load() == 0 || c.counts.hits.Load() == 0 {
+		t.Errorf("evicted %d, revoked %d, joined %d, hits %d: the test tests less than it says", s.Evicted, c.core.Revoked, c.counts.waits.Load(), c.counts.hits.Load())
+	}
+	if n := stale.Load(); n > 0 {
+		t.Errorf("%d of %d reads are stale", n, reads.Load())
+	}
+}
+
+// read reads a row in one of the ways there are; nil: it was not there.
+func (o *origin) read(c *Cache, r *rand.Rand, i int) ([]byte, error) {
+	key := strconv.Itoa(i)
+	if r.IntN(4) == 0 {
+		v, _ := c.GetIfPresent(nil, key)
+		return v, nil
+	}
+	ctx, took := background, time.Duration(0)
+	if r.IntN(50) == 0 {
+		took = time.Duration(r.IntN(2000)) * time.Microsecond
+	}
+	if r.IntN(10) == 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(r.IntN(1000))*time.Microsecond)
+		defer cancel()
+	}
+	return c.Get(ctx, key, o.load(i, took))
+}
+
+// TestTheLiveCacheHitsWhatTheBooksAloneHit: one goroutine, a recorded trace: request by request
+// the cache with all its bytes does what a bare core does.
+func TestTheLiveCacheHitsWhatTheBooksAloneHit(t *testing.T) {
+	source, err := workloads.Open("workloads/testdata/web07.trace.xz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := small()
+	config.Seed = 7
+	c := open(t, config)
+	c.strict = true
+	a, err := arena.New(arena.Config{Geometry: c.store.Geometry, Entries: int(config.values()) / defaultMeanBytes, Seed: c.seed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := core.New(a, core.Config{Epoch: 1})
+	r := seed.Random(t)
+	var hits, requests int
+	for q, err := range source.Requests() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := strconv.FormatUint(q.ID, 10)
+		id := c.plain(key)
+		if r.IntN(100) == 0 {
+			if err := errors.Join(c.Delete(key), bare.Invalidate(id.feed)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		loaded := false
+		body := make([]byte, 500+id.unit%4000)
+		if _, err := c.Get(background, key, func(context.Context) ([]byte, error) {
+			loaded = true
+			return body, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		e := entry{body: body, key: []byte(key), stamps: make(stamps, stampSize)}
+		query := id.query(0)
+		answer := bare.Lookup(&query)
+		if answer.Action == core.Load {
+			bare.Complete(answer.Flight, core.Loaded{Query: query, Size: uint32(e.size())})
+		} else {
+			hits++
+		}
+		if requests++; loaded != (answer.Action == core.Load) {
+			t.Fatalf("request %d of %s: the live cache loads %v, the bare core says %v", requests, key, loaded, answer.Action)
+		}
+	}
+	if c.store.Lost != 0 || hits < requests/10 || a.Composite().Moved == 0 {
+		t.Errorf("%d values lost, %d of %d hits, %d moved", c.store.Lost, hits, requests, a.Composite().Moved)
+	}
+}

@@ -1,0 +1,48 @@
+package folio
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/foliocache/folio/internal/core"
+)
+
+// versions is a view of the core's stamps that readers may ask without the core's lock. It is
+// changed under that lock, right after the core, and before an invalidation returns.
+type versions struct {
+	bumped [bumpedBits / 64]atomic.Uint64 // the residues of all tags ever bumped: most never are
+	shards [versionShards]struct {
+		mu sync.RWMutex
+		n  map[core.Tag]uint64
+		_  [32]byte // a cache line of its own
+	}
+}
+
+const (
+	bumpedBits    = 1 << 16
+	versionShards = 64
+)
+
+// get returns a tag's version; 0 if it was never bumped.
+func (v *versions) get(t core.Tag) uint64 {
+	if v.bumped[t%bumpedBits/64].Load()>>(t%64)&1 == 0 {
+		return 0
+	}
+	s := &v.shards[t>>16%versionShards]
+	s.mu.RLock()
+	n := s.n[t]
+	s.mu.RUnlock()
+	return n
+}
+
+// set says what the core says. Not concurrently with itself.
+func (v *versions) set(t core.Tag, n uint64) {
+	s := &v.shards[t>>16%versionShards]
+	s.mu.Lock()
+	if s.n == nil {
+		s.n = map[core.Tag]uint64{}
+	}
+	s.n[t] = n
+	s.mu.Unlock()
+	v.bumped[t%bumpedBits/64].Or(1 << (t % 64)) // last: who sees it finds the version
+}
