@@ -48,7 +48,6 @@ type Cache struct {
 // filled is what the store shall hold of a unit.
 type filled struct {
 	key   store.Key
-	unit  uint64
 	value []byte
 }
 
@@ -177,9 +176,6 @@ func (c *Cache) learn() {
 // placed is told by the core of the unit being filled; the store follows.
 func (c *Cache) placed(_ int, slot arena.Slot, stored bool) {
 	f := &c.filled
-	if _, resident := c.core.Arena().Find(f.unit); !resident {
-		c.store.Delete(f.key) // an old value must not outlive a refusal
-	}
 	c.store.Follow(c.core.Arena().Steps(), slot, f.key, f.value)
 	if stored {
 		c.counts.stored.Add(1)

@@ -191,7 +191,7 @@ func (c *Cache) keep(id *identity, f core.Flight, born int64, e *entry, ttl time
 		e.expires = born + life
 	}
 	e.stamps = stamps(nil).add(id.feed, c.core.Stamp(id.feed).N) // if it was bumped since, the flight is not kept
-	c.filled = filled{id.key, id.unit, e.appendTo(nil)}
+	c.filled = filled{id.key, e.appendTo(nil)}
 	c.unit[0] = core.Loaded{Query: id.query(born), Size: uint32(len(c.filled.value)), TTL: life}
 	ok := c.core.Complete(f, c.unit[:]...)
 	c.filled.value = nil
