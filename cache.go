@@ -56,7 +56,6 @@ type counts struct {
 	hits, misses, waits         atomic.Int64
 	loads, loadErrors, panicked atomic.Int64
 	loadNanos                   atomic.Int64
-	tooLarge, stored            atomic.Int64
 }
 
 // New makes a cache. The error joins every fault of the config; each is an [ErrConfig]. Close ends it.
@@ -174,10 +173,6 @@ func (c *Cache) learn() {
 }
 
 // placed is told by the core of the unit being filled; the store follows.
-func (c *Cache) placed(_ int, slot arena.Slot, stored bool) {
-	f := &c.filled
-	c.store.Follow(c.core.Arena().Steps(), slot, f.key, f.value)
-	if stored {
-		c.counts.stored.Add(1)
-	}
+func (c *Cache) placed(_ int, slot arena.Slot, _ bool) {
+	c.store.Follow(c.core.Arena().Steps(), slot, c.filled.key, c.filled.value)
 }

@@ -16,6 +16,7 @@ type entry struct {
 	stamps  stamps
 	expires int64  // ns since the cache's start; 0: never
 	sum     uint64 // hash of the body
+	rows    uint32 // of a list's page
 }
 
 // space tells keys of different origin apart that have the same text.
@@ -40,7 +41,7 @@ type stamps []byte
 
 const (
 	stampSize   = 16
-	trailerSize = 8 + 8 + 4 + 1 + 1 + 1 + 1
+	trailerSize = 8 + 8 + 4 + 4 + 1 + 1 + 1 + 1
 	entryFormat = 1
 	maxTags     = 255 // of an entry, its feed included
 )
@@ -70,6 +71,7 @@ func (e *entry) appendTo(dst []byte) []byte {
 	dst = append(dst, e.stamps...)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(e.expires))
 	dst = binary.LittleEndian.AppendUint64(dst, e.sum)
+	dst = binary.LittleEndian.AppendUint32(dst, e.rows)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(e.key)))
 	return append(dst, byte(len(e.stamps)/stampSize), byte(e.space), byte(e.kind), entryFormat)
 }
@@ -81,12 +83,12 @@ func parseEntry(v []byte) (e entry, ok bool) {
 		return e, false
 	}
 	t := v[body:]
-	keyLen, tags := int(binary.LittleEndian.Uint32(t[16:])), int(t[20])*stampSize
+	keyLen, tags := int(binary.LittleEndian.Uint32(t[20:])), int(t[24])*stampSize
 	if body -= keyLen + tags; body < 0 || tags == 0 {
 		return e, false
 	}
 	e = entry{body: v[:body], key: v[body : body+keyLen], stamps: stamps(v[body+keyLen : body+keyLen+tags]),
 		expires: int64(binary.LittleEndian.Uint64(t)), sum: binary.LittleEndian.Uint64(t[8:]),
-		space: space(t[21]), kind: kind(t[22])}
+		rows: binary.LittleEndian.Uint32(t[16:]), space: space(t[25]), kind: kind(t[26])}
 	return e, e.space >= plainSpace && e.space <= listSpace && e.kind >= found && e.kind <= notFound && e.expires >= 0
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/zeebo/xxh3"
@@ -17,14 +18,21 @@ type call struct {
 	id     identity
 	flight core.Flight
 	born   int64
-	body   []byte
-	sum    uint64
-	err    error
+	page
+	sum uint64
+	err error
+}
+
+// page is what a loader brings.
+type page struct {
+	body  []byte
+	rows  int  // of a list's page
+	empty bool // a list's page without rows
 }
 
 // answer is what a read got.
 type answer struct {
-	body    []byte // unless it is a Hit, shared with others: not to be written
+	page           // unless it is a Hit, shared with others: not to be written
 	sum     uint64 // hash of the body
 	expires int64
 	source  Source
@@ -45,8 +53,11 @@ func (s Source) String() string { return [...]string{"hit", "miss", "joined"}[s]
 
 // loader brings a body and its time to live.
 type loader struct {
-	load func(context.Context) ([]byte, error)
-	ttl  time.Duration // 0: for ever
+	load     func(context.Context) (page, error)
+	ttl      time.Duration // 0: for ever
+	emptyTTL time.Duration // of pages without rows, at most ttl
+	end      *identity     // under which a page without rows is kept: one for all that are behind
+	offset   int           // of the page
 }
 
 // get answers a read: from the store, from a load under way, or from a load of its own. dst is
@@ -72,7 +83,7 @@ func (e *entry) answer(body []byte) (answer, error) {
 	if e.kind == notFound {
 		return answer{}, ErrNotFound
 	}
-	return answer{body: body, sum: e.sum, expires: e.expires}, nil
+	return answer{page: page{body: body, rows: int(e.rows)}, sum: e.sum, expires: e.expires}, nil
 }
 
 // waiter is who waits for a call.
@@ -124,7 +135,7 @@ func (c *Cache) wait(ctx context.Context, w *waiter) (answer, error) {
 	if w.err != nil {
 		return answer{}, w.err
 	}
-	a := answer{body: w.body, sum: w.sum, source: Joined}
+	a := answer{page: w.page, sum: w.sum, source: Joined}
 	if w.began {
 		a.source = Miss
 	}
@@ -137,24 +148,32 @@ func (c *Cache) run(ctx context.Context, w *call, l loader) {
 	defer cancel()
 	defer context.AfterFunc(c.stopped, cancel)()
 	if w.err = c.loads.Acquire(ctx, 1); w.err == nil {
-		w.body, w.err = c.loaded(ctx, l)
+		w.page, w.err = c.loaded(ctx, l)
 		c.loads.Release(1)
 	}
 	if c.stopped.Err() != nil && w.err != nil {
 		w.err = errors.Join(ErrClosed, w.err)
 	}
-	c.land(w, l.ttl)
+	c.land(w, l)
 	close(w.done)
 }
 
+// life returns a page's time to live.
+func (l *loader) life(p page) time.Duration {
+	if p.empty && (l.ttl == 0 || l.emptyTTL < l.ttl) {
+		return l.emptyTTL
+	}
+	return l.ttl
+}
+
 // loaded calls the loader and turns a panic into an error.
-func (c *Cache) loaded(ctx context.Context, l loader) (body []byte, err error) {
+func (c *Cache) loaded(ctx context.Context, l loader) (p page, err error) {
 	began := time.Now()
 	defer func() {
 		c.counts.loadNanos.Add(int64(time.Since(began)))
-		if p := recover(); p != nil {
+		if v := recover(); v != nil {
 			c.counts.panicked.Add(1)
-			err = &PanicError{p, debug.Stack()}
+			err = &PanicError{v, debug.Stack()}
 		}
 		if err != nil {
 			c.counts.loadErrors.Add(1)
@@ -165,14 +184,19 @@ func (c *Cache) loaded(ctx context.Context, l loader) (body []byte, err error) {
 }
 
 // land ends a call's flight and offers what it brought to the core.
-func (c *Cache) land(w *call, ttl time.Duration) {
-	e := entry{body: w.body, key: []byte(w.id.text), space: w.id.space, kind: found}
+func (c *Cache) land(w *call, l loader) {
+	id, ttl := &w.id, l.life(w.page)
+	e := entry{body: w.body, rows: uint32(w.rows), key: []byte(w.id.text), space: w.id.space, kind: found}
 	absent := errors.Is(w.err, ErrNotFound) && c.config.NegativeTTL > 0
 	if absent {
-		e.body, e.kind, ttl = nil, notFound, c.config.NegativeTTL
+		e.body, e.rows, e.kind, ttl = nil, 0, notFound, c.config.NegativeTTL
 	}
 	w.sum = xxh3.Hash(w.body)
 	e.sum = w.sum
+	if w.empty && l.end != nil {
+		id = l.end
+		e.body, e.key = strconv.AppendInt(nil, int64(l.offset), 10), []byte(id.text)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.calls, w.flight)
@@ -180,7 +204,7 @@ func (c *Cache) land(w *call, ttl time.Duration) {
 		c.core.Fail(w.flight)
 		return
 	}
-	c.keep(&w.id, w.flight, w.born, &e, ttl)
+	c.keep(id, w.flight, w.born, &e, ttl)
 }
 
 // keep offers an entry to the core as what a flight brought, under c.mu.
@@ -192,7 +216,7 @@ func (c *Cache) keep(id *identity, f core.Flight, born int64, e *entry, ttl time
 	}
 	e.stamps = stamps(nil).add(id.feed, c.core.Stamp(id.feed).N) // if it was bumped since, the flight is not kept
 	c.filled = filled{id.key, e.appendTo(nil)}
-	c.unit[0] = core.Loaded{Query: id.query(born), Size: uint32(len(c.filled.value)), TTL: life}
+	c.unit[0] = core.Loaded{Query: id.query(born), Size: uint32(len(c.filled.value)), TTL: life, Replace: true}
 	ok := c.core.Complete(f, c.unit[:]...)
 	c.filled.value = nil
 	return ok

@@ -30,12 +30,19 @@ func xxh3Hash(text string, seed uint64) (hi, lo uint64) {
 
 // plain returns the identity of a plain key. Each is a feed of its own.
 func (c *Cache) plain(key string) identity {
-	id := identity{text: key, space: plainSpace}
-	hi, lo := c.hash(key, c.seed+uint64(plainSpace))
+	id, hi := c.identify(key, plainSpace, 0)
+	id.feed = core.Tag(hi)
+	return id
+}
+
+// identify returns the identity of a text, but for its feed, and half of its hash.
+func (c *Cache) identify(text string, s space, salt uint64) (identity, uint64) {
+	id := identity{text: text, space: s}
+	hi, lo := c.hash(text, c.seed+uint64(s)+salt)
 	binary.LittleEndian.PutUint64(id.key[:], lo)
 	binary.LittleEndian.PutUint64(id.key[8:], hi)
-	id.unit, id.feed = id.key.Unit(), core.Tag(hi)
-	return id
+	id.unit = id.key.Unit()
+	return id, hi
 }
 
 // tag returns the number of a tag's name.

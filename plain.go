@@ -21,7 +21,10 @@ func (c *Cache) Get(ctx context.Context, key string, load func(context.Context) 
 		panic("folio: Get without a loader")
 	}
 	id := c.plain(key)
-	a, err := c.get(ctx, nil, &id, loader{load, c.config.TTL})
+	a, err := c.get(ctx, nil, &id, loader{ttl: c.config.TTL, load: func(ctx context.Context) (page, error) {
+		body, err := load(ctx)
+		return page{body: body}, err
+	}})
 	if a.source != Hit {
 		a.body = slices.Clone(a.body) // others have it too
 	}
@@ -71,18 +74,20 @@ func (c *Cache) Set(key string, value []byte) error {
 // or being loaded before.
 func (c *Cache) Delete(key string) error {
 	id := c.plain(key)
-	return c.invalidate(id.feed)
+	_, err := c.invalidate(id.feed)
+	return err
 }
 
-// invalidate outdates all that depends on a tag.
-func (c *Cache) invalidate(t core.Tag) error {
+// invalidate outdates all that depends on a tag and returns its new version.
+func (c *Cache) invalidate(t core.Tag) (uint64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return ErrClosed
+		return 0, ErrClosed
 	}
 	c.journal.drain(c.core.Read)
-	return c.bump(t)
+	err := c.bump(t)
+	return c.core.Stamp(t).N, err
 }
 
 // bump invalidates a tag in the core and in the readers' view, under c.mu.

@@ -168,3 +168,12 @@ func TestTheLiveCacheHitsWhatTheBooksAloneHit(t *testing.T) {
 		t.Errorf("%d values lost, %d of %d hits, %d moved", c.store.Lost, hits, requests, a.Composite().Moved)
 	}
 }
+
+// hammer runs a function in some goroutines and waits for them.
+func hammer(goroutines int, f func(int)) {
+	var all sync.WaitGroup
+	for i := range goroutines {
+		all.Go(func() { f(i) })
+	}
+	all.Wait()
+}

@@ -57,7 +57,8 @@ type Loaded struct {
 	Size uint32 // bytes of key and value, >= 1
 	// TTL is the copy's time to live, from the start of its load on, in the unit of Query.Now;
 	// 0: for ever. Who waits for a flight gets what it brings, however long it takes.
-	TTL int64
+	TTL     int64
+	Replace bool // the copy there, valid as it may be
 }
 
 // Core is the state of one cache.
@@ -169,11 +170,12 @@ func (c *Core) Fail(f Flight) {
 }
 
 // keep offers one unit of a flight that is still current to the arena. A valid copy stays, and
-// keeps its age.
+// keeps its age, unless it is to be replaced.
 func (c *Core) keep(l *loading, number int, u *Loaded) {
 	l.covers(&u.Query)
 	slot, resident := c.arena.Find(u.Key)
 	r := c.request(slot, &u.Query, c.tags[u.Feed], max(u.Now, l.born))
+	r.Stale = r.Stale || u.Replace && resident
 	slot, stored := c.arena.Fill(slot, &r, u.Size)
 	if c.config.Placed != nil {
 		c.config.Placed(number, slot, stored)

@@ -35,6 +35,17 @@ func TestWhatTheStoreLostIsLoadedAgain(t *testing.T) {
 	}
 }
 
+func TestAValidCopyIsReplacedWhereItShallBe(t *testing.T) {
+	c := roomy(t)
+	loadFor(t, c, Query{Key: 2, Feed: 10, Now: 100}, 50)
+	f := want(t, c, Query{Key: 1, Feed: 10, Now: 140}, Load).Flight
+	c.Complete(f, Loaded{Query: Query{Key: 2, Feed: 10, Now: 140}, Size: 1, TTL: 50, Replace: true})
+	want(t, c, Query{Key: 2, Feed: 10, Now: 189}, Serve)
+	if n := c.Arena().Composite().Admitted; n != 2 {
+		t.Errorf("%d copies were written, want 2", n)
+	}
+}
+
 // TestReadBooksWithoutAFlight: a read that was served before a bump and is booked after it.
 func TestReadBooksWithoutAFlight(t *testing.T) {
 	c := roomy(t)

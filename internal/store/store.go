@@ -70,6 +70,11 @@ func newStore(g arena.Geometry, main, probation memory) *Store {
 	return &Store{Geometry: g, rings: [2]memory{main, probation}, hint: newHint()}
 }
 
+// Metadata returns the bytes of heap that the store takes beside its rings, roughly.
+func (s *Store) Metadata() int64 {
+	return int64(cap(s.keys))*int64(len(Key{})) + hintBits/8 + int64(cap(s.spare))
+}
+
 // Close gives the memory back.
 func (s *Store) Close() {
 	for _, r := range s.rings {

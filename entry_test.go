@@ -1,0 +1,59 @@
+package folio
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/foliocache/folio/internal/core"
+)
+
+var anyEntry = cmp.AllowUnexported(entry{})
+
+func TestAnEntryIsReadAsItWasWritten(t *testing.T) {
+	for _, e := range []entry{
+		{body: []byte{}, key: []byte{}, space: plainSpace, kind: found, stamps: stamps{}.add(1, 2)},
+		{body: []byte("body"), key: []byte("key"), space: listSpace, kind: notFound, stamps: stamps{}.add(1, 2).add(3, ^uint64(0)),
+			expires: 1 << 62, sum: ^uint64(0), rows: ^uint32(0)},
+	} {
+		v := e.appendTo([]byte("before"))
+		got, ok := parseEntry(v[6:])
+		if diff := cmp.Diff(e, got, anyEntry); diff != "" || !ok || len(v) != 6+e.size() {
+			t.Errorf("%v, %d bytes: %s", ok, len(v), diff)
+		}
+	}
+}
+
+func TestStampsAreCurrentUntilOneIsBumped(t *testing.T) {
+	v := new(versions)
+	s := stamps{}.add(1, 0).add(1<<40, 3).add(1<<40|1<<17, 0)
+	for i, step := range []struct {
+		tag     core.Tag
+		n       uint64
+		current bool
+	}{{1 << 40, 3, true}, {2, 9, true}, {1 + 1<<16, 1, true}, {1<<40 | 1<<17, 1, false}, {1<<40 | 1<<17, 0, true}, {1, 1, false}} {
+		v.set(step.tag, step.n)
+		if got := s.current(v); got != step.current {
+			t.Errorf("step %d: current %v", i, got)
+		}
+	}
+}
+
+// FuzzParseEntry: any bytes are refused, or are what their entry is written as.
+func FuzzParseEntry(f *testing.F) {
+	e := entry{body: []byte("body"), key: []byte("key"), space: listSpace, kind: found, stamps: stamps{}.add(1, 2), expires: 3, sum: 4, rows: 5}
+	v := e.appendTo(nil)
+	f.Add(v)
+	for i := range v {
+		f.Add(v[i:])
+	}
+	f.Fuzz(func(t *testing.T, v []byte) {
+		e, ok := parseEntry(v)
+		if !ok {
+			return
+		}
+		if diff := cmp.Diff(v, e.appendTo([]byte{})); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

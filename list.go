@@ -1,0 +1,258 @@
+package folio
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/foliocache/folio/internal/core"
+)
+
+// ListConfig describes a paginated list. Name, Load and one of Sorts' values, where rows are
+// sorted at all, are needed; the zero value of every other field is its default.
+type ListConfig[T any] struct {
+	Name    string
+	Sorts   []string // what queries may be sorted by; the first is the default
+	Filters []string // what queries may filter by
+
+	Limit     int // rows of a page, if a query does not say. Default 20
+	MaxLimit  int // more are cut to it. Default 100
+	MaxOffset int // pages that begin behind so many rows are an error. Default 100,000
+
+	TTL      time.Duration // of a page; 0: until its scope is invalidated
+	EmptyTTL time.Duration // of pages without rows, at most TTL. Default 30 s
+
+	// Load returns at most r.Limit rows, from r.Offset or r.Cursor on, of the scope, filters and
+	// sort of q: one query to the database. Fewer rows are the list's end.
+	Load func(ctx context.Context, q Query, r Range) ([]T, error)
+	// Count returns how many rows the query has in all. Optional: without it nobody can ask.
+	Count func(ctx context.Context, q Query) (int64, error)
+	// Cursor returns where the page after a row begins: a list that has it is paged by cursor.
+	Cursor func(T) string
+}
+
+// List is one paginated list of a cache. Safe for concurrent use.
+type List[T any] struct {
+	cache  *Cache
+	config ListConfig[T]
+	shape  shape
+}
+
+// Page is one page of rows.
+type Page[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next,omitempty"` // the cursor of the page behind, if there may be one
+
+	Source Source `json:"-"`
+}
+
+const (
+	defaultLimit     = 20
+	defaultMaxLimit  = 100
+	defaultMaxOffset = 100_000
+	defaultEmptyTTL  = 30 * time.Second
+)
+
+// reserved are the parameters that no filter may be named like.
+var reserved = []string{"page", "offset", "limit", "sort", "cursor", "total"}
+
+// NewList adds a list to a cache. The error joins every fault of the config; each is an
+// [ErrConfig]. A name can be taken once.
+func NewList[T any](c *Cache, config ListConfig[T]) (*List[T], error) {
+	fill(&config.Limit, defaultLimit)
+	fill(&config.MaxLimit, max(defaultMaxLimit, config.Limit))
+	fill(&config.MaxOffset, defaultMaxOffset)
+	fill(&config.EmptyTTL, defaultEmptyTTL)
+	var faults []error
+	want := func(ok bool, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf("%w: list %q: %s", ErrConfig, config.Name, fmt.Sprintf(format, args...)))
+		}
+	}
+	want(config.Name != "", "no Name")
+	want(config.Load != nil, "no Load")
+	want(config.Limit > 0 && config.Limit <= config.MaxLimit, "Limit %d: want 1 to MaxLimit, %d", config.Limit, config.MaxLimit)
+	want(config.MaxOffset > 0, "MaxOffset %d: want at least 1", config.MaxOffset)
+	want(config.TTL >= 0 && config.EmptyTTL >= 0, "TTL %s, EmptyTTL %s: want at least 0", config.TTL, config.EmptyTTL)
+	for _, f := range config.Filters {
+		want(!slices.Contains(reserved, f) && !tracker(f), "a filter cannot be named %q", f)
+	}
+	for _, s := range config.Sorts {
+		want(s != "", "an empty sort")
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	if _, taken := c.lists.LoadOrStore(config.Name, true); taken {
+		return nil, fmt.Errorf("%w: list %q: there is one of that name", ErrConfig, config.Name)
+	}
+	return &List[T]{c, config, shape{name: config.Name, sorts: config.Sorts, filters: config.Filters,
+		limit: config.Limit, maxLimit: config.MaxLimit, maxOffset: config.MaxOffset, keyset: config.Cursor != nil, counted: config.Count != nil}}, nil
+}
+
+// Query makes a query of params. What is wrong with them is told in [QueryError]s, joined.
+func (l *List[T]) Query(p Params) (Query, error) { return l.shape.query(p) }
+
+// Page returns a page, decoded. Errors as [Cache.Get]'s, and [ErrRows], and [ErrQuery] for
+// another list's query.
+func (l *List[T]) Page(ctx context.Context, q Query) (Page[T], error) {
+	a, err := l.get(ctx, nil, q)
+	if err != nil {
+		return Page[T]{}, err
+	}
+	p := Page[T]{Source: a.source}
+	if err := json.Unmarshal(a.body, &p); err != nil {
+		return Page[T]{}, fmt.Errorf("folio: list %q: %w", l.config.Name, err)
+	}
+	return p, nil
+}
+
+// Total returns how many rows a query has in all, its pages aside; it is cached by itself. The
+// list must have a Count.
+func (l *List[T]) Total(ctx context.Context, q Query) (int64, error) {
+	if l.config.Count == nil {
+		return 0, fmt.Errorf("%w: list %q: no Count", ErrConfig, l.config.Name)
+	}
+	if err := l.own(q); err != nil {
+		return 0, err
+	}
+	id := l.identify(q, l.aside(q, "total"))
+	a, err := l.cache.get(ctx, nil, &id, loader{ttl: l.config.TTL, load: func(ctx context.Context) (page, error) {
+		n, err := l.config.Count(ctx, q)
+		return page{body: strconv.AppendInt(nil, n, 10)}, err
+	}})
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(string(a.body), 10, 64)
+}
+
+// own reports a query that is not this list's.
+func (l *List[T]) own(q Query) error {
+	if q.list == l.config.Name && q.text != "" {
+		return nil
+	}
+	return &QueryError{"query", q.String(), "is not of list " + l.config.Name}
+}
+
+// get answers a query with the stored form of its page.
+func (l *List[T]) get(ctx context.Context, dst []byte, q Query) (answer, error) {
+	if err := l.own(q); err != nil {
+		return answer{}, err
+	}
+	id := l.identify(q, q.text)
+	id.depth = q.depth()
+	from := loader{ttl: l.config.TTL, emptyTTL: l.config.EmptyTTL, load: func(ctx context.Context) (page, error) {
+		return l.load(ctx, q)
+	}}
+	if q.Offset > 0 {
+		end := l.identify(q, l.aside(q, "end"))
+		if l.behind(&end, q.Offset) {
+			return answer{page: page{body: append(dst, noRows...), empty: true}, sum: noRowsSum}, nil
+		}
+		from.end, from.offset = &end, q.Offset
+	}
+	return l.cache.get(ctx, dst, &id, from)
+}
+
+// noRows is the stored form of a page without rows.
+const noRows = `{"items":[]}`
+
+var noRowsSum = xxh3.HashString(noRows)
+
+// behind reports whether a list is known to end before an offset: a page there was empty. So
+// pages past the end take no memory, and cost one load in all.
+func (l *List[T]) behind(end *identity, offset int) bool {
+	body, e, ok := l.cache.lookup(nil, end)
+	if !ok {
+		return false
+	}
+	n, err := strconv.Atoi(string(body))
+	if err != nil || offset < n {
+		return false
+	}
+	l.cache.served(end, &e)
+	l.cache.counts.hits.Add(1)
+	return true
+}
+
+// aside returns the canonical text of what there is once for all pages and sorts of a query.
+func (l *List[T]) aside(q Query, what string) string {
+	text := q.Scope.append(append(appendField(nil, q.list), ':'))
+	return string(q.appendFilters(append(append(text, ':'), what...)))
+}
+
+// load asks the origin for a page.
+func (l *List[T]) load(ctx context.Context, q Query) (page, error) {
+	rows, err := l.config.Load(ctx, q, Range{Offset: q.Offset, Limit: q.Limit, Cursor: q.Cursor})
+	if err != nil {
+		return page{}, err
+	}
+	if len(rows) > q.Limit {
+		return page{}, fmt.Errorf("%w: list %q: %d for a limit of %d", ErrRows, l.config.Name, len(rows), q.Limit)
+	}
+	p := Page[T]{Items: rows}
+	if rows == nil {
+		p.Items = []T{} // not null
+	}
+	if l.config.Cursor != nil && len(rows) == q.Limit {
+		p.Next = l.config.Cursor(rows[len(rows)-1])
+	}
+	body, err := json.Marshal(p)
+	return page{body: body, rows: len(rows), empty: len(rows) == 0}, err
+}
+
+// identify returns the identity of what a text of a query names.
+func (l *List[T]) identify(q Query, text string) identity {
+	id, _ := l.cache.identify(text, listSpace, 0)
+	id.feed = l.feed(q.Scope)
+	return id
+}
+
+// feed returns the tag of a scope's rows.
+func (l *List[T]) feed(s Scope) core.Tag {
+	return l.cache.tag(string(s.appendOwner(append(appendField(make([]byte, 0, 64), l.config.Name), ':'))))
+}
+
+// depth returns a query's depth bucket, see core.Query.
+func (q *Query) depth() uint8 {
+	switch p := q.Page(); {
+	case p == 1, p == 2:
+		return uint8(p)
+	case p <= 5: // keyset pages but the first among them: nobody knows how deep they are
+		return 3
+	case p <= 10:
+		return 4
+	}
+	return 5
+}
+
+// Invalidate outdates every page, total, sort, filter and limit of a scope, of all its audiences,
+// at once: reads that start after it returned do not see what was loaded before. Call it after
+// the write is committed. An error means that nothing was invalidated.
+func (l *List[T]) Invalidate(_ context.Context, s Scope) (Token, error) {
+	if err := s.check(); err != nil {
+		return Token{}, err
+	}
+	t := l.feed(s)
+	n, err := l.cache.invalidate(t)
+	return Token{t, n}, err
+}
+
+// Token names a version of a scope's rows: that after an invalidation.
+type Token struct {
+	tag core.Tag
+	n   uint64
+}
+
+// String returns the token as text, for a header or a cookie.
+func (t Token) String() string {
+	return strings.Join([]string{strconv.FormatUint(uint64(t.tag), 16), strconv.FormatUint(t.n, 16)}, ".")
+}

@@ -1,0 +1,113 @@
+package folio
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Parse reads a query from a URL's parameters: page, offset, limit, sort, cursor, total, and the
+// list's filters by their names. The scope is whose rows the caller may see, never a parameter.
+// Limits above MaxLimit are cut to it; what trackers add is dropped; all that is wrong is told in
+// [QueryError]s, joined.
+func (l *List[T]) Parse(v url.Values, s Scope) (Query, error) { return l.shape.parse(v, s) }
+
+// buffers are for pages on their way to a client.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// Serve answers a GET or HEAD with a page as JSON: its stored bytes, with ETag and 304,
+// Cache-Status (RFC 9211), Link to the neighbours of an offset page (RFC 8288), and X-Total-Count
+// where the query wants it. Browsers may keep it, but must ask again: private unless the scope is
+// [Public]. Errors are answered as they should be; what the origin said goes to the logger only.
+func (l *List[T]) Serve(w http.ResponseWriter, r *http.Request, q Query) {
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	a, err := l.get(r.Context(), (*buffer)[:0], q)
+	if err == nil && a.source == Hit {
+		*buffer = a.body[:0]
+	}
+	h := w.Header()
+	if err == nil && q.Total {
+		var n int64
+		n, err = l.Total(r.Context(), q)
+		h.Set("X-Total-Count", strconv.FormatInt(n, 10))
+	}
+	if err != nil {
+		h.Del("X-Total-Count")
+		l.fail(w, r, err)
+		return
+	}
+	h.Set("Content-Type", "application/json")
+	h.Set("ETag", fmt.Sprintf(`"%016x"`, a.sum))
+	h.Set("Cache-Status", l.cache.status(&a))
+	h.Set("Cache-Control", "private, no-cache")
+	if q.Scope.Kind == publicKind {
+		h.Set("Cache-Control", "public, no-cache")
+	}
+	if link := links(r.URL, q, a.rows); link != "" && !l.shape.keyset {
+		h.Set("Link", link)
+	}
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
+}
+
+// fail answers with an error's status.
+func (l *List[T]) fail(w http.ResponseWriter, r *http.Request, err error) {
+	code := http.StatusInternalServerError
+	switch {
+	case errors.Is(err, ErrQuery):
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	case errors.Is(err, ErrNotFound):
+		code = http.StatusNotFound
+	case errors.Is(err, ErrClosed):
+		code = http.StatusServiceUnavailable
+	case errors.Is(err, context.DeadlineExceeded):
+		code = http.StatusGatewayTimeout
+	case r.Context().Err() != nil:
+		return // nobody listens
+	}
+	l.cache.config.Logger.Error("folio: a page cannot be served", "list", l.config.Name, "status", code, "error", err)
+	http.Error(w, http.StatusText(code), code)
+}
+
+// status tells an answer's way as RFC 9211 has it.
+func (c *Cache) status(a *answer) string {
+	switch {
+	case a.source == Miss:
+		return "folio; fwd=miss"
+	case a.source == Joined:
+		return "folio; fwd=miss; collapsed"
+	case a.expires > 0:
+		return "folio; hit; ttl=" + strconv.FormatInt((a.expires-c.now())/int64(time.Second), 10)
+	}
+	return "folio; hit"
+}
+
+// links names the neighbours of an offset page, in the words of the request's URL.
+func links(u *url.URL, q Query, rows int) string {
+	var all []string
+	v := u.Query()
+	link := func(rel string, offset int) {
+		if v.Has("offset") {
+			v.Set("offset", strconv.Itoa(offset))
+		} else {
+			v.Set("page", strconv.Itoa(offset/q.Limit+1))
+		}
+		all = append(all, fmt.Sprintf(`<%s?%s>; rel=%q`, u.EscapedPath(), v.Encode(), rel))
+	}
+	if q.Offset > 0 {
+		link("first", 0)
+		link("prev", max(0, q.Offset-q.Limit))
+	}
+	if rows == q.Limit {
+		link("next", q.Offset+q.Limit)
+	}
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,75 @@
+package folio
+
+import "time"
+
+// Stats are a cache's counters since it was made, and what it holds now. Reads that were
+// served lately may be missing in all but Hits and Misses.
+type Stats struct {
+	Hits       int64         // reads answered from the store
+	Misses     int64         // reads that began a load, or found nothing and did not want to
+	Joined     int64         // reads that waited for a load under way
+	Loads      int64         // calls of loaders: origin queries
+	LoadErrors int64         // of them; panics among them
+	Panics     int64         // of loaders
+	LoadTime   time.Duration // in loaders, in all
+
+	Stored        int64 // values written to the store
+	Revoked       int64 // loads whose value was not stored because a write overtook it
+	Invalidations int64 // of tags; those that an invalidation reaches are counted each
+	Evicted       int64 // values overwritten by others
+	Refused       int64 // values stored nowhere: too large, or hopeless
+	Moved         int64 // values written again to keep them
+	Lost          int64 // values that were to be moved and were not there
+	Unlearned     int64 // reads that nobody learned from: they came faster than can be learned
+
+	Entries int64 // values held
+	Memory  Memory
+
+	Ruling     string // the strategy that rules
+	Switches   int64  // changes of it
+	Strategies []StrategyStats
+	// Calibration is the mean error of the confidences stated, 0..1, and BrierSkill their skill
+	// over base rates, at most 1; both over all decisions so far.
+	Calibration, BrierSkill float64
+}
+
+// Memory says what a cache takes, in bytes.
+type Memory struct {
+	Capacity int64 // of the rings: what Config.MaxBytes comes to in whole steps
+	Rings    int64 // written so far, at most Capacity
+	Live     int64 // of that, values held
+	Dead     int64 // of that, outdated values and waste
+	Books    int64 // on the Go heap, roughly
+}
+
+// StrategyStats tell how one strategy fares in its shadow. Shadows may see a sample of the reads.
+type StrategyStats struct {
+	Name         string
+	Ruled        int64 // reads that it ruled
+	Hits, Misses int64
+	Entries      int64
+	Confidence   float64 // mean of the estimates it decided on, 0..1
+}
+
+// Stats returns the counters. It waits for the lock that fills and invalidations take.
+func (c *Cache) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.journal.drain(c.core.Read)
+	a, n := c.core.Arena(), &c.counts
+	own, m, cal := a.Composite(), a.Memory(), a.Calibration()
+	s := Stats{
+		Hits: n.hits.Load(), Misses: n.misses.Load(), Joined: n.waits.Load(),
+		Loads: n.loads.Load(), LoadErrors: n.loadErrors.Load(), Panics: n.panicked.Load(), LoadTime: time.Duration(n.loadNanos.Load()),
+		Stored: own.Admitted, Revoked: c.core.Revoked, Invalidations: c.core.Bumps, Evicted: own.Evicted, Refused: own.Refused,
+		Moved: own.Moved, Lost: c.store.Lost, Unlearned: c.journal.lost.Load(), Entries: own.Entries,
+		Memory: Memory{Capacity: int64(c.store.Geometry.Probation + c.store.Geometry.Main), Rings: m.Rings, Live: m.Live, Dead: m.Dead,
+			Books: m.Metadata + c.core.Metadata() + c.store.Metadata()},
+		Ruling: a.Ruling(), Switches: a.Switches, Calibration: cal.ECE(), BrierSkill: cal.Skill(),
+	}
+	for _, t := range a.Standings() {
+		s.Strategies = append(s.Strategies, StrategyStats{t.Name, t.Ruled, t.Hits, t.Requests - t.Hits, t.Entries,
+			t.Confidence / float64(max(1, t.Decisions))})
+	}
+	return s
+}
