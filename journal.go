@@ -43,7 +43,7 @@ func (j *journal) add(id *identity, now int64) bool {
 			s.n++
 		}
 		s.mu.Unlock()
-		if n >= stripeReads-1 {
+		if n == stripeReads-1 {
 			j.wake()
 		}
 		if n < stripeReads {

@@ -1,25 +1,38 @@
 package store
 
-import "sync/atomic"
+import (
+	"math/bits"
+	"sync/atomic"
+)
 
 // hint remembers roughly which ring a unit is in, a bit for all units of a residue: most reads
 // need to ask one ring only.
 type hint []atomic.Uint64
 
-const hintBits = 1 << 22 // 512 KiB
+// hintBytes is the capacity that a bit is kept for: less than most values take.
+const hintBytes = 256
 
-func newHint() hint { return make(hint, hintBits/64) }
+func newHint(capacity uint64) hint {
+	return make(hint, max(1, 1<<bits.Len64(capacity/hintBytes)/64))
+}
+
+// bit returns where a unit's bit is.
+func (h hint) bit(unit uint64) (word *atomic.Uint64, bit uint64) {
+	unit >>= 9 // the low bits are the bucket
+	return &h[unit>>6&uint64(len(h)-1)], 1 << (unit & 63)
+}
 
 func (h hint) get(unit uint64) Ring {
-	at := unit / 512 % hintBits // the low bits are the bucket
-	return Ring(h[at/64].Load() >> (at % 64) & 1)
+	if word, bit := h.bit(unit); word.Load()&bit != 0 {
+		return Probation
+	}
+	return Main
 }
 
 func (h hint) set(unit uint64, r Ring) {
-	at := unit / 512 % hintBits
-	if bit := uint64(1) << (at % 64); r == Probation {
-		h[at/64].Or(bit)
+	if word, bit := h.bit(unit); r == Probation {
+		word.Or(bit)
 	} else {
-		h[at/64].And(^bit)
+		word.And(^bit)
 	}
 }

@@ -67,12 +67,12 @@ func New(capacity int64, onHeap bool) (*Store, error) {
 }
 
 func newStore(g arena.Geometry, main, probation memory) *Store {
-	return &Store{Geometry: g, rings: [2]memory{main, probation}, hint: newHint()}
+	return &Store{Geometry: g, rings: [2]memory{main, probation}, hint: newHint(g.Main + g.Probation)}
 }
 
 // Metadata returns the bytes of heap that the store takes beside its rings, roughly.
 func (s *Store) Metadata() int64 {
-	return int64(cap(s.keys))*int64(len(Key{})) + hintBits/8 + int64(cap(s.spare))
+	return int64(cap(s.keys))*int64(len(Key{})) + int64(len(s.hint))*8 + int64(cap(s.spare))
 }
 
 // Close gives the memory back.

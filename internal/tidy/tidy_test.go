@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -67,7 +68,7 @@ func sources(t *testing.T) []source {
 		}
 		rel, _ := filepath.Rel(root, name)
 		rel = filepath.ToSlash(rel)
-		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && rel != "." || d.Name() == "testdata") {
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && rel != "." || d.Name() == "testdata" || otherModule(name, rel)) {
 			return filepath.SkipDir
 		}
 		if !strings.HasSuffix(rel, ".go") {
@@ -87,6 +88,12 @@ func sources(t *testing.T) []source {
 		t.Fatalf("found only %d files: is the root wrong?", len(all))
 	}
 	return all
+}
+
+// otherModule reports whether a folder below the root is a module of its own.
+func otherModule(name, rel string) bool {
+	_, err := os.Stat(filepath.Join(name, "go.mod"))
+	return rel != "." && err == nil
 }
 
 func importsOf(s source) []string {
