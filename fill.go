@@ -101,6 +101,16 @@ func (c *Cache) miss(ctx context.Context, dst []byte, id *identity, l loader) (*
 		return nil, answer{}, ErrClosed
 	}
 	c.journal.drain(c.core.Read)
+	w, hit, err := c.join(dst, id)
+	if w != nil && w.began {
+		c.running.Go(func() { c.run(context.WithoutCancel(ctx), w.call, l) })
+	}
+	return w, hit, err
+}
+
+// join returns the call to wait for, begun for this read or before, or else what is stored by now.
+// Under c.mu.
+func (c *Cache) join(dst []byte, id *identity) (*waiter, answer, error) {
 	q := id.query(c.now())
 	if body, e, ok := c.lookup(dst, id); ok {
 		c.core.Read(&q)
@@ -117,11 +127,11 @@ func (c *Cache) miss(ctx context.Context, dst []byte, id *identity, l loader) (*
 	c.counts.misses.Add(1)
 	w := &call{done: make(chan struct{}), id: *id, flight: a.Flight, born: q.Now}
 	c.calls[a.Flight] = w
-	c.running.Go(func() { c.run(context.WithoutCancel(ctx), w, l) })
 	return &waiter{w, true}, answer{}, nil
 }
 
-// wait returns a call's outcome, or gives up when ctx ends; the load goes on.
+// wait returns a call's outcome, or gives up when ctx ends; the load goes on. Who began it gets its
+// panic.
 func (c *Cache) wait(ctx context.Context, w *waiter) (answer, error) {
 	select {
 	case <-w.done:
@@ -142,20 +152,31 @@ func (c *Cache) wait(ctx context.Context, w *waiter) (answer, error) {
 	return a, nil
 }
 
-// run loads, within the load's own deadline, and hands over what came.
+// run loads and hands over what came.
 func (c *Cache) run(ctx context.Context, w *call, l loader) {
+	w.err = c.detached(ctx, func(ctx context.Context) (err error) {
+		w.page, err = l.load(ctx)
+		return err
+	})
+	c.land(w, l)
+	close(w.done)
+}
+
+// detached calls a loader within its own deadline, in its turn, until the cache is closed. A panic
+// is a [PanicError].
+func (c *Cache) detached(ctx context.Context, load func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.config.LoadTimeout)
 	defer cancel()
 	defer context.AfterFunc(c.stopped, cancel)()
-	if w.err = c.loads.Acquire(ctx, 1); w.err == nil {
-		w.page, w.err = c.loaded(ctx, l)
+	err := c.loads.Acquire(ctx, 1)
+	if err == nil {
+		err = c.counted(ctx, load)
 		c.loads.Release(1)
 	}
-	if c.stopped.Err() != nil && w.err != nil {
-		w.err = errors.Join(ErrClosed, w.err)
+	if c.stopped.Err() != nil && err != nil {
+		err = errors.Join(ErrClosed, err)
 	}
-	c.land(w, l)
-	close(w.done)
+	return err
 }
 
 // life returns a page's time to live.
@@ -166,8 +187,8 @@ func (l *loader) life(p page) time.Duration {
 	return l.ttl
 }
 
-// loaded calls the loader and turns a panic into an error.
-func (c *Cache) loaded(ctx context.Context, l loader) (p page, err error) {
+// counted calls a loader and turns a panic into an error.
+func (c *Cache) counted(ctx context.Context, load func(context.Context) error) (err error) {
 	began := time.Now()
 	defer func() {
 		c.counts.loadNanos.Add(int64(time.Since(began)))
@@ -180,7 +201,7 @@ func (c *Cache) loaded(ctx context.Context, l loader) (p page, err error) {
 		}
 	}()
 	c.counts.loads.Add(1)
-	return l.load(ctx)
+	return load(ctx)
 }
 
 // land ends a call's flight and offers what it brought to the core.
@@ -214,7 +235,10 @@ func (c *Cache) keep(id *identity, f core.Flight, born int64, e *entry, ttl time
 		life = max(1, int64(float64(ttl)*(1-c.config.Jitter*c.random.Float64())))
 		e.expires = born + life
 	}
-	e.stamps = stamps(nil).add(id.feed, c.core.Stamp(id.feed).N) // if it was bumped since, the flight is not kept
+	e.stamps = stamps(nil).add(id.feed, c.core.Stamp(id.feed).N) // if one was bumped since, the flight is not kept
+	for _, t := range id.tags {
+		e.stamps = e.stamps.add(t, c.core.Stamp(t).N)
+	}
 	c.filled = filled{id.key, e.appendTo(nil)}
 	c.unit[0] = core.Loaded{Query: id.query(born), Size: uint32(len(c.filled.value)), TTL: life, Replace: true}
 	ok := c.core.Complete(f, c.unit[:]...)

@@ -17,7 +17,8 @@ type identity struct {
 	feed  core.Tag
 	text  string
 	space space
-	depth uint8 // depth bucket, see core.Query
+	depth uint8      // depth bucket, see core.Query
+	tags  []core.Tag // further ones that its value depends on
 }
 
 // hasher is a seeded hash of 128 bits. Tests put weak ones in its place.
@@ -45,17 +46,9 @@ func (c *Cache) identify(text string, s space, salt uint64) (identity, uint64) {
 	return id, hi
 }
 
-// tag returns the number of a tag's name.
-func (c *Cache) tag(name string) core.Tag {
-	hi, _ := c.hash(name, c.seed+tagSeed)
-	return core.Tag(hi)
-}
-
-const tagSeed = 0x5461675365656421 // apart from the spaces of keys
-
 // query describes a read to the core.
 func (id *identity) query(now int64) core.Query {
-	return core.Query{Key: id.unit, Feed: id.feed, Depth: id.depth, Now: now}
+	return core.Query{Key: id.unit, Feed: id.feed, Tags: id.tags, Depth: id.depth, Now: now}
 }
 
 // is reports whether an entry found under an identity's hash is its own.

@@ -36,6 +36,9 @@ type ListConfig[T any] struct {
 	Count func(ctx context.Context, q Query) (int64, error)
 	// Cursor returns where the page after a row begins: a list that has it is paged by cursor.
 	Cursor func(T) string
+	// Tags returns what the answers to a query depend on beside the rows of its scope, as the
+	// filter they have in common; at most 200. Optional.
+	Tags func(q Query) []Tag
 }
 
 // List is one paginated list of a cache. Safe for concurrent use.
@@ -76,7 +79,7 @@ func NewList[T any](c *Cache, config ListConfig[T]) (*List[T], error) {
 			faults = append(faults, fmt.Errorf("%w: list %q: %s", ErrConfig, config.Name, fmt.Sprintf(format, args...)))
 		}
 	}
-	want(config.Name != "", "no Name")
+	want(config.Name != "" && config.Name+":" != keyPrefix, "no Name, or key")
 	want(config.Load != nil, "no Load")
 	want(config.Limit > 0 && config.Limit <= config.MaxLimit, "Limit %d: want 1 to MaxLimit, %d", config.Limit, config.MaxLimit)
 	want(config.MaxOffset > 0, "MaxOffset %d: want at least 1", config.MaxOffset)
@@ -212,13 +215,19 @@ func (l *List[T]) load(ctx context.Context, q Query) (page, error) {
 // identify returns the identity of what a text of a query names.
 func (l *List[T]) identify(q Query, text string) identity {
 	id, _ := l.cache.identify(text, listSpace, 0)
-	id.feed = l.feed(q.Scope)
+	id.feed = l.cache.number(l.Tag(q.Scope))
+	if l.config.Tags == nil {
+		return id
+	}
+	for _, t := range l.config.Tags(q) {
+		if n := l.cache.number(t); n != id.feed && !slices.Contains(id.tags, n) {
+			id.tags = append(id.tags, n)
+		}
+	}
+	if len(id.tags) >= maxTags {
+		panic(fmt.Sprintf("folio: list %q: %d tags for one query", l.config.Name, len(id.tags)))
+	}
 	return id
-}
-
-// feed returns the tag of a scope's rows.
-func (l *List[T]) feed(s Scope) core.Tag {
-	return l.cache.tag(string(s.appendOwner(append(appendField(make([]byte, 0, 64), l.config.Name), ':'))))
 }
 
 // depth returns a query's depth bucket, see core.Query.
@@ -241,7 +250,7 @@ func (l *List[T]) Invalidate(_ context.Context, s Scope) (Token, error) {
 	if err := s.check(); err != nil {
 		return Token{}, err
 	}
-	t := l.feed(s)
+	t := l.cache.number(l.Tag(s))
 	n, err := l.cache.invalidate(t)
 	return Token{t, n}, err
 }

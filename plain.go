@@ -53,7 +53,6 @@ func (c *Cache) GetIfPresent(dst []byte, key string) (value []byte, ok bool) {
 // cache may decline it, as it may forget it at any time. It keeps nothing of value but a copy.
 func (c *Cache) Set(key string, value []byte) error {
 	id := c.plain(key)
-	e := entry{body: value, key: []byte(key), space: plainSpace, kind: found, sum: xxh3.Hash(value)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -65,9 +64,15 @@ func (c *Cache) Set(key string, value []byte) error {
 			return err
 		}
 	}
-	q := id.query(c.now())
-	c.keep(&id, c.core.Begin(&q), q.Now, &e, c.config.TTL)
+	c.put(&id, value)
 	return nil
+}
+
+// put stores a value at hand, under c.mu.
+func (c *Cache) put(id *identity, value []byte) {
+	e := entry{body: value, key: []byte(id.text), space: id.space, kind: found, sum: xxh3.Hash(value)}
+	q := id.query(c.now())
+	c.keep(id, c.core.Begin(&q), q.Now, &e, c.config.TTL)
 }
 
 // Delete forgets a key's value. A Get that starts after it returned does not see what was there

@@ -1,0 +1,150 @@
+package folio
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+)
+
+// LoadMany brings the values of some keys. Those that it leaves out do not exist.
+type LoadMany func(ctx context.Context, keys []string) (map[string][]byte, error)
+
+// GetMany returns the values of some keys, and has those that are neither stored nor on their way
+// loaded together, in one call. Keys that do not exist are left out. Where some keys failed, the
+// values of the others are returned beside the errors. All else is as with [Cache.Get].
+func (c *Cache) GetMany(ctx context.Context, keys []string, load LoadMany) (map[string][]byte, error) {
+	values, faults := make(map[string][]byte, len(keys)), map[string]error{}
+	fault := func(err error) {
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			faults[err.Error()] = err // one load fails for many keys
+		}
+	}
+	waiters := c.joinMany(ctx, keys, values, load, fault)
+	for _, w := range waiters {
+		a, err := c.wait(ctx, w)
+		if fault(err); err == nil {
+			values[w.id.text] = slices.Clone(a.body)
+		}
+	}
+	var all []error
+	for _, err := range faults {
+		all = append(all, err)
+	}
+	return values, errors.Join(all...)
+}
+
+// joinMany puts what is stored of some keys into values, and returns the calls to wait for.
+func (c *Cache) joinMany(ctx context.Context, keys []string, values map[string][]byte, load LoadMany, fault func(error)) (waiters []*waiter) {
+	if err := ctx.Err(); err != nil {
+		fault(context.Cause(ctx))
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		fault(ErrClosed)
+		return nil
+	}
+	c.journal.drain(c.core.Read)
+	var own []*call
+	joined := map[string]bool{}
+	for _, key := range keys {
+		if joined[key] {
+			continue
+		}
+		joined[key] = true
+		id := c.plain(key)
+		w, hit, err := c.join(nil, &id)
+		switch {
+		case err != nil:
+			fault(err)
+		case w == nil:
+			values[key] = hit.body
+		default:
+			waiters = append(waiters, w)
+		}
+		if w != nil && w.began {
+			own = append(own, w.call)
+		}
+	}
+	if len(own) > 0 {
+		c.running.Go(func() { c.runMany(context.WithoutCancel(ctx), own, load) })
+	}
+	return waiters
+}
+
+// runMany loads several keys at once and hands over what came of each.
+func (c *Cache) runMany(ctx context.Context, calls []*call, load LoadMany) {
+	keys := make([]string, len(calls))
+	for i, w := range calls {
+		keys[i] = w.id.text
+	}
+	var brought map[string][]byte
+	err := c.detached(ctx, func(ctx context.Context) (err error) {
+		brought, err = load(ctx, keys)
+		return err
+	})
+	for _, w := range calls {
+		body, ok := brought[w.id.text]
+		if w.body, w.err = body, err; err == nil && !ok {
+			w.err = ErrNotFound
+		}
+		c.land(w, loader{ttl: c.config.TTL})
+		close(w.done)
+	}
+}
+
+// SetMany stores values as [Cache.Set] does.
+func (c *Cache) SetMany(values map[string][]byte) error {
+	for key, value := range values {
+		if err := c.Set(key, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeleteMany forgets values as [Cache.Delete] does.
+func (c *Cache) DeleteMany(keys ...string) error {
+	for _, key := range keys {
+		if err := c.Delete(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Warm stores values that are not there yet, as at start-up, and returns how many it stored: the
+// cache may decline some. Values must be of now: what is written while they are gathered is to be
+// deleted after Warm. It stops at the end of ctx.
+func (c *Cache) Warm(ctx context.Context, values iter.Seq2[string, []byte]) (stored int, err error) {
+	for key, value := range values {
+		if ctx.Err() != nil {
+			return stored, context.Cause(ctx)
+		}
+		ok, err := c.warm(key, value)
+		if err != nil {
+			return stored, err
+		}
+		if ok {
+			stored++
+		}
+	}
+	return stored, nil
+}
+
+func (c *Cache) warm(key string, value []byte) (stored bool, err error) {
+	id := c.plain(key)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false, ErrClosed
+	}
+	if _, _, ok := c.lookup(nil, &id); ok || c.core.Known(id.unit) {
+		return false, nil
+	}
+	c.put(&id, value)
+	_, _, stored = c.lookup(nil, &id)
+	return stored, nil
+}
