@@ -267,3 +267,22 @@ func TestAnOldValueDoesNotOutliveOneTooLarge(t *testing.T) {
 }
 
 func logger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+
+// TestValuesAndBooksStayWithinTheBound: whatever the values' size, expected or not.
+func TestValuesAndBooksStayWithinTheBound(t *testing.T) {
+	for _, size := range []int{100, 500, 2000, 8000} {
+		config := Config{MaxBytes: 8 << 20, OnHeap: true, Seed: 1}
+		c := open(t, config)
+		value := make([]byte, size)
+		for i := range 3 * int(config.MaxBytes) / size {
+			if err := c.Set(strconv.Itoa(i), value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := c.Stats()
+		sum := s.Memory.Capacity + s.Memory.Books
+		if sum > config.MaxBytes*105/100 || size >= 2000 && s.Memory.Live < s.Memory.Capacity*75/100 {
+			t.Errorf("values of %d: %d bytes in all, %d of %d live", size, sum, s.Memory.Live, s.Memory.Capacity)
+		}
+	}
+}

@@ -18,9 +18,11 @@ type Config struct {
 	MaxBytes int64
 	// OnHeap keeps values on the Go heap instead, without steps, from 1 MiB on: for small pods.
 	OnHeap bool
-	// MaxEntries bounds the values as well; 0: as many as fit. At least 1024 (32 on the heap).
+	// MaxEntries bounds the values as well, by less than what MaxBytes has room for the books of.
+	// At least 1024 (32 on the heap); 0: no further bound.
 	MaxEntries int
-	// MeanBytes is what a value takes on average, roughly: it sizes the books. Default 2048.
+	// MeanBytes is what a value takes on average, roughly: MaxBytes is divided between values and
+	// books by it. Smaller values than that are bounded by the room for books. Default 2048.
 	MeanBytes int
 
 	// Strategy lets one strategy rule alone; default: all compete.
@@ -54,7 +56,12 @@ const (
 	defaultNegativeTTL = 5 * time.Second
 	defaultMaxLoads    = 64
 	defaultLoadTimeout = 30 * time.Second
-	bookShare          = 16 // one of so many bytes is for the books
+
+	minHeap = 1 << 20
+
+	// What the books of an entry take, the store's index and the memory of what is gone included.
+	entryBytes = 360 // usually
+	worstBytes = 600 // where no key ever comes again
 )
 
 // check returns all faults of a config, joined.
@@ -67,7 +74,7 @@ func (c *Config) check() error {
 	}
 	least, buckets := int64(arena.MinFastcache), 512
 	if c.OnHeap {
-		least, buckets = store.MinHeap, 16
+		least, buckets = minHeap, 16
 	}
 	want(c.MaxBytes >= least, "MaxBytes %d: want at least %d (OnHeap %v)", c.MaxBytes, least, c.OnHeap)
 	want(c.MaxEntries == 0 || c.MaxEntries >= 2*buckets && c.MaxEntries < math.MaxUint32, "MaxEntries %d: want 0 or at least %d (OnHeap %v)", c.MaxEntries, 2*buckets, c.OnHeap)
@@ -103,14 +110,24 @@ func fill[T comparable](field *T, value T) {
 	}
 }
 
-// values returns what of MaxBytes is for values: all but the books' share, unless that is less
+// values returns what of MaxBytes is for values: what the books of as many leave, but never less
 // than a store needs.
 func (c *Config) values() int64 {
 	least := int64(arena.MinFastcache)
 	if c.OnHeap {
 		least = store.MinHeap
 	}
-	return max(c.MaxBytes-c.MaxBytes/bookShare, least)
+	return max(least, c.MaxBytes/int64(c.MeanBytes+entryBytes)*int64(c.MeanBytes))
+}
+
+// entries returns how many entries there is room for the books of, beside rings of some size. A
+// twentieth more than MaxBytes may be taken.
+func (c *Config) entries(rings uint64) int {
+	n := max(0, c.MaxBytes+c.MaxBytes/20-int64(rings)) / worstBytes
+	if c.MaxEntries > 0 {
+		n = min(n, int64(c.MaxEntries))
+	}
+	return int(n)
 }
 
 // configError makes an inner package's fault one of the config.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -52,7 +53,11 @@ func version(v []byte) uint64 { return binary.LittleEndian.Uint64(v[len(v)-8:]) 
 // TestNoReadIsOlderThanWhatWasAcknowledgedBeforeIt: reads, writes, evictions, cancelled readers
 // and slow loads from many goroutines.
 func TestNoReadIsOlderThanWhatWasAcknowledgedBeforeIt(t *testing.T) {
-	const rows, workers, operations = 400, 16, 5_000
+	const rows, workers = 400, 16
+	operations := 5_000
+	if text := os.Getenv("OPERATIONS"); text != "" { // of each worker
+		operations, _ = strconv.Atoi(text)
+	}
 	o := &origin{rows: make([]atomic.Uint64, rows), acked: make([]atomic.Uint64, rows), pad: 6000}
 	c := open(t, small())
 	r := seed.Random(t)
@@ -91,6 +96,7 @@ func TestNoReadIsOlderThanWhatWasAcknowledgedBeforeIt(t *testing.T) {
 	if s.Evicted == 0 || c.core.Revoked == 0 || c.counts.waits.Load() == 0 || c.counts.hits.Load() == 0 {
 		t.Errorf("evicted %d, revoked %d, joined %d, hits %d: the test tests less than it says", s.Evicted, c.core.Revoked, c.counts.waits.Load(), c.counts.hits.Load())
 	}
+	t.Logf("%d reads", reads.Load())
 	if n := stale.Load(); n > 0 {
 		t.Errorf("%d of %d reads are stale", n, reads.Load())
 	}
@@ -126,7 +132,7 @@ func TestTheLiveCacheHitsWhatTheBooksAloneHit(t *testing.T) {
 	config.Seed = 7
 	c := open(t, config)
 	c.strict = true
-	a, err := arena.New(arena.Config{Geometry: c.store.Geometry, Entries: int(config.values()) / defaultMeanBytes, Seed: c.seed})
+	a, err := arena.New(arena.Config{Geometry: c.store.Geometry, Entries: int(c.config.values()) / defaultMeanBytes, Seed: c.seed})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // MinHeap is the smallest capacity of a store on the Go heap, in bytes.
-const MinHeap = 1 << 20
+const MinHeap = 1 << 18
 
 // What rings on the heap are made of.
 const (
