@@ -61,7 +61,9 @@ const (
 
 	// What the books of an entry take, the store's index and the memory of what is gone included.
 	entryBytes = 360 // usually
-	worstBytes = 600 // where no key ever comes again
+	worstBytes = 640 // where no key ever comes again
+
+	sketchShare = 50 // one of so many bytes is for the sketch of frequencies
 )
 
 // check returns all faults of a config, joined.
@@ -123,7 +125,7 @@ func (c *Config) values() int64 {
 // entries returns how many entries there is room for the books of, beside rings of some size. A
 // twentieth more than MaxBytes may be taken.
 func (c *Config) entries(rings uint64) int {
-	n := max(0, c.MaxBytes+c.MaxBytes/20-int64(rings)) / worstBytes
+	n := max(0, c.MaxBytes+c.MaxBytes/20-c.MaxBytes/sketchShare-int64(rings)) / worstBytes
 	if c.MaxEntries > 0 {
 		n = min(n, int64(c.MaxEntries))
 	}
