@@ -1,28 +1,13 @@
 package arena
 
 import (
-	"encoding/binary"
-	"math/rand/v2"
 	"testing"
 
-	"github.com/VictoriaMetrics/fastcache"
-	"github.com/cespare/xxhash/v2"
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/foliocache/folio/internal/seed"
 	"github.com/foliocache/folio/strategy"
-	"github.com/google/go-cmp/cmp"
 )
-
-// keyIn returns a random key of 16 bytes that fastcache puts into some bucket.
-func keyIn(r *rand.Rand, bucket uint64) []byte {
-	k := make([]byte, 16)
-	for {
-		binary.LittleEndian.PutUint64(k, r.Uint64())
-		binary.LittleEndian.PutUint64(k[8:], r.Uint64())
-		if xxhash.Sum64(k)%fastcacheBuckets == bucket {
-			return k
-		}
-	}
-}
 
 // overwrite pops the oldest entry if a write of this size would take its place.
 func overwrite(r *ring, b *bucket, size uint64) (Slot, bool) {
@@ -31,60 +16,6 @@ func overwrite(r *ring, b *bucket, size uint64) (Slot, bool) {
 	}
 	slot, _ := b.pop()
 	return slot, true
-}
-
-// TestRingReplicatesFastcache writes entries of random and of awkward sizes through one bucket
-// of the real thing and asks it after every write which of the last ones can still be read.
-func TestRingReplicatesFastcache(t *testing.T) {
-	r := seed.Random(t)
-	for _, chunks := range []uint64{1, 2, 3, 5} {
-		capacity := chunks * fastcacheChunk
-		real := fastcache.New(int(capacity * fastcacheBuckets))
-		ours := newRing(1, capacity, fastcacheChunk)
-		b := &ours.buckets[0]
-		bucket := r.Uint64N(fastcacheBuckets)
-		var keys [][]byte
-		overwritten := map[Slot]bool{}
-		for i := range 700 {
-			size := awkward(r, fastcacheChunk-b.offset%fastcacheChunk)
-			k := keyIn(r, bucket)
-			keys = append(keys, k)
-			real.Set(k, make([]byte, size-fastcacheHeader))
-			if ours.fits(size) {
-				for old, ok := overwrite(&ours, b, size); ok; old, ok = overwrite(&ours, b, size) {
-					overwritten[old] = true
-				}
-				ours.write(b, Slot(i), size)
-			} else {
-				overwritten[Slot(i)] = true
-			}
-			for j := max(0, i-200); j <= i; j++ {
-				if got := real.Has(keys[j]); got == overwritten[Slot(j)] {
-					t.Fatalf("%d chunks, write %d of %d bytes: write %d is readable %t, the ring says %t", chunks, i, size, j, got, !got)
-				}
-			}
-		}
-		if int(b.tail-b.head) == len(keys) {
-			t.Errorf("%d chunks: nothing was overwritten", chunks)
-		}
-		real.Reset()
-	}
-}
-
-// awkward returns a size, header included: small, any, or about what ends a chunk or is left
-// of this one.
-func awkward(r *rand.Rand, left uint64) uint64 {
-	switch r.IntN(5) {
-	case 4:
-		return max(fastcacheHeader, left-1+r.Uint64N(3))
-	case 0:
-		return fastcacheHeader + r.Uint64N(200)
-	case 1:
-		return fastcacheChunk - 2 + r.Uint64N(3) // the largest that is taken, and the two that are not
-	case 2:
-		return fastcacheChunk/4 - 1 + r.Uint64N(3)
-	}
-	return fastcacheHeader + r.Uint64N(fastcacheChunk-fastcacheHeader)
 }
 
 // TestSlotAndIndexNameOneEntryOfAllBuckets: a slot may be given to a unit of another bucket

@@ -141,6 +141,62 @@ func TestTheStoreHoldsWhatTheBooksSay(t *testing.T) {
 	}
 }
 
+// TestTheBooksKnowWhereFastcachesChunksEnd: one bucket of the real thing, and sizes about what is
+// left of its chunks. After every write all of the last values are there that the books hold, and no
+// others.
+func TestTheBooksKnowWhereFastcachesChunksEnd(t *testing.T) {
+	r := seed.Random(t)
+	for range 3 {
+		s, err := New(arena.MinFastcache, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, offset := newBooks(t, s, 0), uint64(0)
+		bucket := r.Uint64N(512)
+		var units []uint64
+		for range 1500 {
+			i := r.Uint64()
+			for k := name(i); k.Unit()%512 != bucket; k = name(i) {
+				i = r.Uint64()
+			}
+			size := awkward(r, chunk-offset%chunk)
+			if offset%chunk+size >= chunk { // where the small ring writes next, roughly
+				offset += chunk - offset%chunk
+			}
+			offset += size
+			for range 1 + r.IntN(2) {
+				b.read(i, int(size-20), false)
+			}
+			units = append(units, name(i).Unit())
+			for _, unit := range units[max(0, len(units)-60):] {
+				b.holds(unit)
+			}
+		}
+		if m := b.Composite(); m.Moved == 0 || m.Evicted == 0 {
+			t.Errorf("%d moved, %d evicted", m.Moved, m.Evicted)
+		}
+	}
+}
+
+const chunk = 64 << 10 // of fastcache
+
+// awkward returns a size, header included: small, any, or about what ends a chunk or is left
+// of this one.
+func awkward(r *rand.Rand, left uint64) uint64 {
+	const header = 21 // and a byte: nothing is smaller
+	switch r.IntN(5) {
+	case 4:
+		return max(header, left-1+r.Uint64N(3))
+	case 0:
+		return header + r.Uint64N(200)
+	case 1:
+		return chunk - 2 + r.Uint64N(3) // the largest that is taken, and the two that are not
+	case 2:
+		return chunk/4 - 1 + r.Uint64N(3)
+	}
+	return header + r.Uint64N(chunk-header)
+}
+
 func TestAStoreTooSmallIsAnError(t *testing.T) {
 	for _, heap := range []bool{false, true} {
 		least := int64(arena.MinFastcache)
