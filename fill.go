@@ -63,11 +63,26 @@ type loader struct {
 // get answers a read: from the store, from a load under way, or from a load of its own. dst is
 // where a stored body is appended.
 func (c *Cache) get(ctx context.Context, dst []byte, id *identity, l loader) (answer, error) {
-	if body, e, ok := c.lookup(dst, id); ok {
-		c.served(id, &e)
-		c.counts.hits.Add(1)
-		return e.answer(body)
+	if a, ok, err := c.hit(dst, id); ok {
+		return a, err
 	}
+	return c.fetch(ctx, dst, id, l)
+}
+
+// hit answers a read from the store, if it can.
+func (c *Cache) hit(dst []byte, id *identity) (a answer, ok bool, err error) {
+	body, e, ok := c.lookup(dst, id)
+	if !ok {
+		return answer{}, false, nil
+	}
+	c.served(id, &e)
+	c.counts.hits.Add(1)
+	a, err = e.answer(body)
+	return a, true, err
+}
+
+// fetch answers a read that the store did not.
+func (c *Cache) fetch(ctx context.Context, dst []byte, id *identity, l loader) (answer, error) {
 	if err := ctx.Err(); err != nil {
 		return answer{}, context.Cause(ctx)
 	}

@@ -101,7 +101,23 @@ func NewList[T any](c *Cache, config ListConfig[T]) (*List[T], error) {
 }
 
 // Query makes a query of params. What is wrong with them is told in [QueryError]s, joined.
-func (l *List[T]) Query(p Params) (Query, error) { return l.shape.query(p) }
+func (l *List[T]) Query(p Params) (Query, error) {
+	q, err := l.shape.query(p)
+	return l.know(q), err
+}
+
+// know works out once what every read of a query needs.
+func (l *List[T]) know(q Query) Query {
+	if q.text == "" {
+		return q
+	}
+	q.known = &known{id: l.identify(q, q.text)}
+	q.known.id.depth = q.depth()
+	if q.Offset > 0 {
+		q.known.end = l.identify(q, l.aside(q, "end"))
+	}
+	return q
+}
 
 // Page returns a page, decoded. Errors as [Cache.Get]'s, and [ErrRows], and [ErrQuery] for
 // another list's query.
@@ -139,7 +155,7 @@ func (l *List[T]) Total(ctx context.Context, q Query) (int64, error) {
 
 // own reports a query that is not this list's.
 func (l *List[T]) own(q Query) error {
-	if q.list == l.config.Name && q.text != "" {
+	if q.list == l.config.Name && q.known != nil {
 		return nil
 	}
 	return &QueryError{"query", q.String(), "is not of list " + l.config.Name}
@@ -150,19 +166,24 @@ func (l *List[T]) get(ctx context.Context, dst []byte, q Query) (answer, error) 
 	if err := l.own(q); err != nil {
 		return answer{}, err
 	}
-	id := l.identify(q, q.text)
-	id.depth = q.depth()
+	if a, ok, err := l.cache.hit(dst, &q.known.id); ok {
+		return a, err
+	}
+	if q.Offset > 0 && l.behind(&q.known.end, q.Offset) {
+		return answer{page: page{body: append(dst, noRows...), empty: true}, sum: noRowsSum}, nil
+	}
+	return l.fetch(ctx, dst, q)
+}
+
+// fetch answers a query that the store did not.
+func (l *List[T]) fetch(ctx context.Context, dst []byte, q Query) (answer, error) {
 	from := loader{ttl: l.config.TTL, emptyTTL: l.config.EmptyTTL, load: func(ctx context.Context) (page, error) {
 		return l.load(ctx, q)
 	}}
 	if q.Offset > 0 {
-		end := l.identify(q, l.aside(q, "end"))
-		if l.behind(&end, q.Offset) {
-			return answer{page: page{body: append(dst, noRows...), empty: true}, sum: noRowsSum}, nil
-		}
-		from.end, from.offset = &end, q.Offset
+		from.end, from.offset = &q.known.end, q.Offset
 	}
-	return l.cache.get(ctx, dst, &id, from)
+	return l.cache.fetch(ctx, dst, &q.known.id, from)
 }
 
 // noRows is the stored form of a page without rows.

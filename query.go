@@ -34,6 +34,13 @@ type Query struct {
 	list    string
 	filters []filter
 	text    string // canonical: the key
+	known   *known
+}
+
+// known is what a list knows of a query from its making on.
+type known struct {
+	id  identity
+	end identity // of where the list ends, see [List.behind]; zero on first and keyset pages
 }
 
 // filter is one filter and the values that rows may have, sorted, each once.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -17,7 +16,10 @@ import (
 // list's filters by their names. The scope is whose rows the caller may see, never a parameter.
 // Limits above MaxLimit are cut to it; what trackers add is dropped; all that is wrong is told in
 // [QueryError]s, joined.
-func (l *List[T]) Parse(v url.Values, s Scope) (Query, error) { return l.shape.parse(v, s) }
+func (l *List[T]) Parse(v url.Values, s Scope) (Query, error) {
+	q, err := l.shape.parse(v, s)
+	return l.know(q), err
+}
 
 // buffers are for pages on their way to a client.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
@@ -45,13 +47,13 @@ func (l *List[T]) Serve(w http.ResponseWriter, r *http.Request, q Query) {
 		return
 	}
 	h.Set("Content-Type", "application/json")
-	h.Set("ETag", fmt.Sprintf(`"%016x"`, a.sum))
+	h.Set("ETag", etag(a.sum))
 	h.Set("Cache-Status", l.cache.status(&a))
 	h.Set("Cache-Control", "private, no-cache")
 	if q.Scope.Kind == publicKind {
 		h.Set("Cache-Control", "public, no-cache")
 	}
-	if link := links(r.URL, q, a.rows); link != "" && !l.shape.keyset {
+	if link := l.shape.links(r.URL, q, a.rows); link != "" {
 		h.Set("Link", link)
 	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
@@ -90,24 +92,57 @@ func (c *Cache) status(a *answer) string {
 	return "folio; hit"
 }
 
+// etag returns a strong validator of a body by its hash.
+func etag(sum uint64) string {
+	return `"` + strconv.FormatUint(sum, 16) + `"`
+}
+
 // links names the neighbours of an offset page, in the words of the request's URL.
-func links(u *url.URL, q Query, rows int) string {
-	var all []string
-	v := u.Query()
+func (s *shape) links(u *url.URL, q Query, rows int) string {
+	if s.keyset || q.Offset == 0 && rows < q.Limit {
+		return ""
+	}
+	raw := u.RawQuery
+	if strings.ContainsAny(raw, "%+;<>\"\\") { // what may hide a parameter's name, or end the link
+		raw = u.Query().Encode()
+	}
+	base, place := placeless(raw)
+	dst := make([]byte, 0, 256)
 	link := func(rel string, offset int) {
-		if v.Has("offset") {
-			v.Set("offset", strconv.Itoa(offset))
-		} else {
-			v.Set("page", strconv.Itoa(offset/q.Limit+1))
+		if len(dst) > 0 {
+			dst = append(dst, ", "...)
 		}
-		all = append(all, fmt.Sprintf(`<%s?%s>; rel=%q`, u.EscapedPath(), v.Encode(), rel))
+		dst = append(append(append(dst, '<'), u.EscapedPath()...), '?')
+		dst = append(append(dst, base...), place...)
+		if place == "offset=" {
+			dst = strconv.AppendInt(dst, int64(offset), 10)
+		} else {
+			dst = strconv.AppendInt(dst, int64(offset/q.Limit+1), 10)
+		}
+		dst = append(append(append(dst, `>; rel="`...), rel...), '"')
 	}
 	if q.Offset > 0 {
 		link("first", 0)
 		link("prev", max(0, q.Offset-q.Limit))
 	}
-	if rows == q.Limit {
+	if rows == q.Limit && q.Offset+q.Limit <= s.maxOffset {
 		link("next", q.Offset+q.Limit)
 	}
-	return strings.Join(all, ", ")
+	return string(dst)
+}
+
+// placeless returns a URL's query without the parameter that says where the page begins, ready
+// for another, and what that parameter is.
+func placeless(raw string) (base, place string) {
+	place = "page="
+	for part := range strings.SplitSeq(raw, "&") {
+		switch name, _, _ := strings.Cut(part, "="); name {
+		case "offset":
+			place = "offset="
+		case "page", "":
+		default:
+			base += part + "&"
+		}
+	}
+	return base, place
 }
