@@ -32,10 +32,11 @@ type Cache struct {
 	mu     sync.Mutex // guards core, what the store is told, and the fields down to closed
 	core   *core.Core
 	calls  map[core.Flight]*call
-	names  map[core.Tag]Tag // of tags that others depend on, or that depend on others
-	unit   [1]core.Loaded   // of the fill under way
-	filled filled           // the same
-	random *rand.Rand       // of jitter
+	names  map[core.Tag]Tag   // of tags that others depend on, or that depend on others
+	unit   [1]core.Loaded     // of the fill under way
+	filled filled             // the same
+	random *rand.Rand         // of jitter
+	due    map[core.Tag]int64 // when a tag is to be invalidated again
 	closed bool
 	strict bool // every read is told before the next: tests compare with the simulator
 
@@ -66,7 +67,7 @@ func New(config Config) (*Cache, error) {
 	}
 	config = config.withDefaults()
 	c := &Cache{config: config, seed: config.Seed, hash: xxh3Hash, start: config.Now(), versions: new(versions),
-		journal: newJournal(runtime.GOMAXPROCS(0)), loads: semaphore.NewWeighted(int64(config.MaxLoads)), calls: map[core.Flight]*call{}, names: map[core.Tag]Tag{}}
+		journal: newJournal(runtime.GOMAXPROCS(0)), loads: semaphore.NewWeighted(int64(config.MaxLoads)), calls: map[core.Flight]*call{}, names: map[core.Tag]Tag{}, due: map[core.Tag]int64{}}
 	if c.seed == 0 {
 		c.seed = rand.Uint64()
 	}

@@ -276,6 +276,18 @@ func (l *List[T]) Invalidate(_ context.Context, s Scope) (Token, error) {
 	return Token{t, n}, err
 }
 
+// InvalidateAfter is for rows that are read from a replica which lags behind: it invalidates at once, and
+// again when the lag is over, as pages loaded meanwhile may be of before the write. That they are
+// served until then is the price; the token is that of the first time. Calls within the lag of others
+// put the second time off for all of them.
+func (l *List[T]) InvalidateAfter(ctx context.Context, s Scope, lag time.Duration) (Token, error) {
+	t, err := l.Invalidate(ctx, s)
+	if err == nil {
+		l.cache.again(t.tag, lag)
+	}
+	return t, err
+}
+
 // Token names a version of a scope's rows: that after an invalidation.
 type Token struct {
 	tag core.Tag

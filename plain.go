@@ -2,7 +2,9 @@ package folio
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"time"
 
 	"github.com/zeebo/xxh3"
 
@@ -108,4 +110,40 @@ func (c *Cache) bump(t core.Tag) error {
 		c.versions.set(t, c.core.Stamp(t).N)
 	}
 	return nil
+}
+
+// again invalidates a tag once more when a lag is over. One goroutine a tag waits, for the last lag.
+func (c *Cache) again(t core.Tag, lag time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, waiting := c.due[t]
+	c.due[t] = c.now() + int64(lag)
+	if !waiting && !c.closed {
+		c.running.Go(func() { c.outwait(t) })
+	}
+}
+
+// outwait invalidates a tag when it is due, unless the cache is closed before.
+func (c *Cache) outwait(t core.Tag) {
+	for {
+		c.mu.Lock()
+		rest := c.due[t] - c.now()
+		if rest <= 0 {
+			delete(c.due, t)
+		}
+		c.mu.Unlock()
+		if rest <= 0 {
+			break
+		}
+		timer := time.NewTimer(time.Duration(rest))
+		select {
+		case <-timer.C:
+		case <-c.stopped.Done():
+			timer.Stop()
+			return
+		}
+	}
+	if _, err := c.invalidate(t); err != nil && !errors.Is(err, ErrClosed) {
+		c.config.Logger.Error("folio: an invalidation that was due is lost", "error", err)
+	}
 }

@@ -1,10 +1,13 @@
 package folio
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -85,4 +88,45 @@ func TestACascadeIsBounded(t *testing.T) {
 	if n := c.Stats().Invalidations; n != 1 {
 		t.Errorf("%d tags were invalidated, want the one before", n)
 	}
+}
+
+// TestAReplicaThatLagsIsAskedAgain: what was loaded from it within the lag does not outlive that.
+func TestAReplicaThatLagsIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, small())
+		replica := 1
+		l, err := NewList(c, ListConfig[int]{Name: "rows", Load: func(context.Context, Query, Range) ([]int, error) { return []int{replica}, nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := l.Query(Params{Scope: someone})
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := func(want int) {
+			t.Helper()
+			p, err := l.Page(background, q)
+			if err != nil || p.Items[0] != want {
+				t.Errorf("got %v, %v; want %d", p.Items, err, want)
+			}
+		}
+		read(1)
+		for range 2 { // the second write puts the end of the lag off
+			if _, err := l.InvalidateAfter(background, someone, 2*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(1500 * time.Millisecond)
+			read(1)
+		}
+		replica = 2
+		read(1)
+		time.Sleep(time.Second)
+		read(2)
+		if n := c.Stats().Invalidations; n != 3 {
+			t.Errorf("%d invalidations, want 3", n)
+		}
+		if _, err := l.InvalidateAfter(background, someone, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}) // Close does not wait for the hour
 }

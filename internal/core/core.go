@@ -117,9 +117,14 @@ func (c *Core) Lookup(q *Query) Answer {
 
 // Known reports whether anything is known of a key: a copy, a memory of one, or a load under way.
 func (c *Core) Known(key uint64) bool {
-	_, flying := c.flying[key]
 	slot, _ := c.arena.Find(key)
-	return flying || slot != arena.NoSlot
+	return slot != arena.NoSlot || c.Loading(key)
+}
+
+// Loading reports whether a load of a key is under way.
+func (c *Core) Loading(key uint64) bool {
+	_, ok := c.flying[key]
+	return ok
 }
 
 // Read books a read and reports whether the stored value is valid: what is left of Lookup for
