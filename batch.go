@@ -36,7 +36,11 @@ func (c *Cache) GetMany(ctx context.Context, keys []string, load LoadMany) (map[
 
 // joinMany puts what is stored of some keys into values, and returns the calls to wait for.
 func (c *Cache) joinMany(ctx context.Context, keys []string, values map[string][]byte, load LoadMany, fault func(error)) (waiters []*waiter) {
-	if err := ctx.Err(); err != nil {
+	missing := c.hitMany(keys, values)
+	switch {
+	case len(missing) == 0:
+		return nil
+	case ctx.Err() != nil:
 		fault(context.Cause(ctx))
 		return nil
 	}
@@ -48,14 +52,9 @@ func (c *Cache) joinMany(ctx context.Context, keys []string, values map[string][
 	}
 	c.journal.drain(c.core.Read)
 	var own []*call
-	joined := map[string]bool{}
-	for _, key := range keys {
-		if joined[key] {
-			continue
-		}
-		joined[key] = true
+	for _, key := range missing {
 		id := c.plain(key)
-		w, hit, err := c.join(nil, &id)
+		w, hit, err := c.join(ctx, nil, &id)
 		switch {
 		case err != nil:
 			fault(err)
@@ -69,30 +68,48 @@ func (c *Cache) joinMany(ctx context.Context, keys []string, values map[string][
 		}
 	}
 	if len(own) > 0 {
-		c.running.Go(func() { c.runMany(context.WithoutCancel(ctx), own, load) })
+		c.fly(ctx, own, loader{ttl: c.config.TTL}, func(ctx context.Context) error { return loadMany(ctx, own, load) })
 	}
 	return waiters
 }
 
-// runMany loads several keys at once and hands over what came of each.
-func (c *Cache) runMany(ctx context.Context, calls []*call, load LoadMany) {
+// hitMany puts what is stored of some keys into values, and returns the other ones, each once.
+func (c *Cache) hitMany(keys []string, values map[string][]byte) (missing []string) {
+	seen := map[string]bool{}
+	for _, key := range keys {
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		id := c.plain(key)
+		a, ok, err := c.hit(nil, &id)
+		switch {
+		case !ok:
+			missing = append(missing, key)
+		case err == nil:
+			values[key] = a.body
+		}
+	}
+	return missing
+}
+
+// loadMany loads several keys at once and tells each call what came of its own.
+func loadMany(ctx context.Context, calls []*call, load LoadMany) error {
 	keys := make([]string, len(calls))
 	for i, w := range calls {
 		keys[i] = w.id.text
 	}
-	var brought map[string][]byte
-	err := c.detached(ctx, func(ctx context.Context) (err error) {
-		brought, err = load(ctx, keys)
+	brought, err := load(ctx, keys)
+	if err != nil {
 		return err
-	})
+	}
 	for _, w := range calls {
 		body, ok := brought[w.id.text]
-		if w.body, w.err = body, err; err == nil && !ok {
+		if w.body = body; !ok {
 			w.err = ErrNotFound
 		}
-		c.land(w, loader{ttl: c.config.TTL})
-		close(w.done)
 	}
+	return nil
 }
 
 // SetMany stores values as [Cache.Set] does.

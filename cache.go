@@ -40,6 +40,9 @@ type Cache struct {
 	closed bool
 	strict bool // every read is told before the next: tests compare with the simulator
 
+	keyTags atomic.Bool // something may depend on a plain key
+	over    atomic.Bool // the cache is closed: for readers
+
 	stop    context.CancelFunc // of all loads
 	stopped context.Context
 	running sync.WaitGroup // loads, and who tells the core
@@ -99,10 +102,12 @@ func (c *Cache) build() error {
 }
 
 // Close ends the cache: loads under way are cancelled and waited for, as long as ctx allows, and
-// the memory is given back. Calls after it fail with [ErrClosed]. Idempotent.
+// the memory is given back. Calls after it fail with [ErrClosed]. Idempotent. A loader that calls it
+// waits for itself, as long as ctx allows.
 func (c *Cache) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true
+	c.over.Store(true)
 	c.mu.Unlock()
 	c.stop()
 	done := make(chan struct{})
@@ -126,7 +131,7 @@ func (c *Cache) now() int64 { return int64(c.config.Now().Sub(c.start)) }
 // memory of what is returned. No lock, no allocation beyond dst.
 func (c *Cache) lookup(dst []byte, id *identity) (value []byte, e entry, ok bool) {
 	v, _, ok := c.store.Get(dst, id.key, id.unit)
-	if !ok {
+	if !ok || c.over.Load() {
 		return dst, e, false
 	}
 	e, ok = parseEntry(v[len(dst):])

@@ -57,7 +57,8 @@ const (
 	defaultMaxLoads    = 64
 	defaultLoadTimeout = 30 * time.Second
 
-	minHeap = 1 << 20
+	minHeap  = 1 << 20
+	maxBytes = 1 << 40
 
 	// What the books of an entry take, the store's index and the memory of what is gone included.
 	entryBytes = 360 // usually
@@ -78,7 +79,7 @@ func (c *Config) check() error {
 	if c.OnHeap {
 		least, buckets = minHeap, 16
 	}
-	want(c.MaxBytes >= least, "MaxBytes %d: want at least %d (OnHeap %v)", c.MaxBytes, least, c.OnHeap)
+	want(c.MaxBytes >= least && c.MaxBytes <= maxBytes, "MaxBytes %d: want at least %d, at most %d (OnHeap %v)", c.MaxBytes, least, int64(maxBytes), c.OnHeap)
 	want(c.MaxEntries == 0 || c.MaxEntries >= 2*buckets && c.MaxEntries < math.MaxUint32, "MaxEntries %d: want 0 or at least %d (OnHeap %v)", c.MaxEntries, 2*buckets, c.OnHeap)
 	want(c.MeanBytes >= 0, "MeanBytes %d: want at least 0", c.MeanBytes)
 	want(c.TTL >= 0, "TTL %s: want at least 0", c.TTL)

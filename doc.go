@@ -10,7 +10,7 @@
 //
 // Read. A query is made canonical and hashed. If the value stored under the hash is of that key, is
 // not too old, and depends on no tag that was invalidated since its load began, it is the answer:
-// no lock but the store's own, no allocation but the answer.
+// no lock that fills or invalidations hold for long, no allocation but the answer.
 //
 // Fill. Else the first reader's load begins, with its own deadline, and the others wait for it as
 // long as they like. What it brings is stored only if no write has overtaken it; who asks
@@ -27,8 +27,9 @@
 //
 // A read that begins after an invalidation returned never gets what was loaded before it. A page is
 // never served to another scope or audience than the one it was loaded for: keys are compared, not
-// their hashes only. Memory stays within Config.MaxBytes and some parts of a hundred. Nothing
-// stored is lost silently that anybody could rely on: a cache may forget any value at any time.
+// their hashes only. Memory stays within Config.MaxBytes and some parts of a hundred, but for the
+// versions of tags: some 100 bytes for every scope, tag or key that was ever invalidated while it was
+// known. A cache may forget any value at any time.
 //
 // # When not to use it
 //

@@ -18,6 +18,8 @@ var (
 	ErrQuery = errors.New("folio: bad query")
 	// ErrRows: a loader returned more rows than it was asked for.
 	ErrRows = errors.New("folio: loader returned too many rows")
+	// ErrRecursion: a loader asked the cache, in its own context, for what it is loading.
+	ErrRecursion = errors.New("folio: a load waits for itself")
 	// ErrCascade: an invalidation would reach too many tags; nothing was invalidated.
 	ErrCascade = errors.New("folio: invalidation reaches too many tags")
 )

@@ -92,7 +92,7 @@ func ExampleNew() {
 	_, err := folio.New(folio.Config{MaxBytes: 10 << 20, MaxLoads: -1})
 	fmt.Println(err)
 	// Output:
-	// folio: bad config: MaxBytes 10485760: want at least 100663296 (OnHeap false)
+	// folio: bad config: MaxBytes 10485760: want at least 100663296, at most 1099511627776 (OnHeap false)
 	// folio: bad config: MaxLoads -1: want at least 0
 }
 

@@ -3,7 +3,6 @@ package folio
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -19,8 +18,9 @@ type call struct {
 	flight core.Flight
 	born   int64
 	page
-	sum uint64
-	err error
+	sum      uint64
+	err      error
+	panicked *PanicError // the loader's own
 }
 
 // page is what a loader brings.
@@ -116,16 +116,19 @@ func (c *Cache) miss(ctx context.Context, dst []byte, id *identity, l loader) (*
 		return nil, answer{}, ErrClosed
 	}
 	c.journal.drain(c.core.Read)
-	w, hit, err := c.join(dst, id)
+	w, hit, err := c.join(ctx, dst, id)
 	if w != nil && w.began {
-		c.running.Go(func() { c.run(context.WithoutCancel(ctx), w.call, l) })
+		c.fly(ctx, []*call{w.call}, l, func(ctx context.Context) (err error) {
+			w.page, err = l.load(ctx)
+			return err
+		})
 	}
 	return w, hit, err
 }
 
 // join returns the call to wait for, begun for this read or before, or else what is stored by now.
 // Under c.mu.
-func (c *Cache) join(dst []byte, id *identity) (*waiter, answer, error) {
+func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, answer, error) {
 	q := id.query(c.now())
 	if body, e, ok := c.lookup(dst, id); ok {
 		c.core.Read(&q)
@@ -136,8 +139,14 @@ func (c *Cache) join(dst []byte, id *identity) (*waiter, answer, error) {
 	q.Lost = true
 	a := c.core.Lookup(&q)
 	if a.Action == core.Wait {
-		c.counts.waits.Add(1)
-		return &waiter{c.calls[a.Flight], false}, answer{}, nil
+		switch w := c.calls[a.Flight]; {
+		case chainOf(ctx).has(w):
+			return nil, answer{}, ErrRecursion
+		case w.id.space == id.space && w.id.text == id.text:
+			c.counts.waits.Add(1)
+			return &waiter{w, false}, answer{}, nil
+		}
+		a.Flight = c.core.Begin(&q) // of another key of the same hash
 	}
 	c.counts.misses.Add(1)
 	w := &call{done: make(chan struct{}), id: *id, flight: a.Flight, born: q.Now}
@@ -145,17 +154,18 @@ func (c *Cache) join(dst []byte, id *identity) (*waiter, answer, error) {
 	return &waiter{w, true}, answer{}, nil
 }
 
-// wait returns a call's outcome, or gives up when ctx ends; the load goes on. Who began it gets its
-// panic.
+// wait returns a call's outcome, or gives up when ctx ends or the cache is closed; the load goes on.
+// Who began it gets its panic.
 func (c *Cache) wait(ctx context.Context, w *waiter) (answer, error) {
 	select {
 	case <-w.done:
 	case <-ctx.Done():
 		return answer{}, context.Cause(ctx)
+	case <-c.stopped.Done():
+		return answer{}, ErrClosed
 	}
-	var p *PanicError
-	if w.began && errors.As(w.err, &p) {
-		panic(p)
+	if w.began && w.panicked != nil {
+		panic(w.panicked)
 	}
 	if w.err != nil {
 		return answer{}, w.err
@@ -167,56 +177,12 @@ func (c *Cache) wait(ctx context.Context, w *waiter) (answer, error) {
 	return a, nil
 }
 
-// run loads and hands over what came.
-func (c *Cache) run(ctx context.Context, w *call, l loader) {
-	w.err = c.detached(ctx, func(ctx context.Context) (err error) {
-		w.page, err = l.load(ctx)
-		return err
-	})
-	c.land(w, l)
-	close(w.done)
-}
-
-// detached calls a loader within its own deadline, in its turn, until the cache is closed. A panic
-// is a [PanicError].
-func (c *Cache) detached(ctx context.Context, load func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, c.config.LoadTimeout)
-	defer cancel()
-	defer context.AfterFunc(c.stopped, cancel)()
-	err := c.loads.Acquire(ctx, 1)
-	if err == nil {
-		err = c.counted(ctx, load)
-		c.loads.Release(1)
-	}
-	if c.stopped.Err() != nil && err != nil {
-		err = errors.Join(ErrClosed, err)
-	}
-	return err
-}
-
 // life returns a page's time to live.
 func (l *loader) life(p page) time.Duration {
 	if p.empty && (l.ttl == 0 || l.emptyTTL < l.ttl) {
 		return l.emptyTTL
 	}
 	return l.ttl
-}
-
-// counted calls a loader and turns a panic into an error.
-func (c *Cache) counted(ctx context.Context, load func(context.Context) error) (err error) {
-	began := time.Now()
-	defer func() {
-		c.counts.loadNanos.Add(int64(time.Since(began)))
-		if v := recover(); v != nil {
-			c.counts.panicked.Add(1)
-			err = &PanicError{v, debug.Stack()}
-		}
-		if err != nil {
-			c.counts.loadErrors.Add(1)
-		}
-	}()
-	c.counts.loads.Add(1)
-	return load(ctx)
 }
 
 // land ends a call's flight and offers what it brought to the core.
@@ -243,12 +209,22 @@ func (c *Cache) land(w *call, l loader) {
 	c.keep(id, w.flight, w.born, &e, ttl)
 }
 
+const (
+	longest  = 100 * 365 * 24 * time.Hour // time to live: more would overflow
+	maxValue = 1 << 30                    // bytes: more fits no ring
+)
+
 // keep offers an entry to the core as what a flight brought, under c.mu.
 func (c *Cache) keep(id *identity, f core.Flight, born int64, e *entry, ttl time.Duration) bool {
 	life := int64(0)
 	if ttl > 0 {
-		life = max(1, int64(float64(ttl)*(1-c.config.Jitter*c.random.Float64())))
-		e.expires = born + life
+		life = max(1, int64(float64(min(ttl, longest))*(1-c.config.Jitter*c.random.Float64())))
+		e.expires = max(1, born+life)
+	}
+	if len(e.body) > maxValue {
+		e.body = nil
+		c.core.Fail(f)
+		return false
 	}
 	e.stamps = stamps(nil).add(id.feed, c.core.Stamp(id.feed).N) // if one was bumped since, the flight is not kept
 	for _, t := range id.tags {

@@ -36,8 +36,8 @@ type ListConfig[T any] struct {
 	Count func(ctx context.Context, q Query) (int64, error)
 	// Cursor returns where the page after a row begins: a list that has it is paged by cursor.
 	Cursor func(T) string
-	// Tags returns what the answers to a query depend on beside the rows of its scope, as the
-	// filter they have in common; at most 200. Optional.
+	// Tags returns what the answers to queries of a scope and filters depend on beside its rows: at
+	// most 254. It is asked before each load, without sort, limit and place. Optional.
 	Tags func(q Query) []Tag
 }
 
@@ -111,7 +111,7 @@ func (l *List[T]) know(q Query) Query {
 	if q.text == "" {
 		return q
 	}
-	q.known = &known{id: l.identify(q, q.text)}
+	q.known = &known{cache: l.cache, made: q.asked(), id: l.identify(q, q.text)}
 	q.known.id.depth = q.depth()
 	if q.Offset > 0 {
 		q.known.end = l.identify(q, l.aside(q, "end"))
@@ -143,6 +143,9 @@ func (l *List[T]) Total(ctx context.Context, q Query) (int64, error) {
 		return 0, err
 	}
 	id := l.identify(q, l.aside(q, "total"))
+	if err := l.tag(q, &id); err != nil {
+		return 0, err
+	}
 	a, err := l.cache.get(ctx, nil, &id, loader{ttl: l.config.TTL, load: func(ctx context.Context) (page, error) {
 		n, err := l.config.Count(ctx, q)
 		return page{body: strconv.AppendInt(nil, n, 10)}, err
@@ -153,12 +156,15 @@ func (l *List[T]) Total(ctx context.Context, q Query) (int64, error) {
 	return strconv.ParseInt(string(a.body), 10, 64)
 }
 
-// own reports a query that is not this list's.
+// own reports a query that is not this list's, or is not as it was made.
 func (l *List[T]) own(q Query) error {
-	if q.list == l.config.Name && q.known != nil {
-		return nil
+	switch {
+	case q.list != l.config.Name || q.known == nil || q.known.cache != l.cache:
+		return &QueryError{"query", q.String(), "is not of this list " + l.config.Name}
+	case q.asked() != q.known.made:
+		return &QueryError{"query", q.String(), "was changed: make another"}
 	}
-	return &QueryError{"query", q.String(), "is not of list " + l.config.Name}
+	return nil
 }
 
 // get answers a query with the stored form of its page.
@@ -177,13 +183,38 @@ func (l *List[T]) get(ctx context.Context, dst []byte, q Query) (answer, error) 
 
 // fetch answers a query that the store did not.
 func (l *List[T]) fetch(ctx context.Context, dst []byte, q Query) (answer, error) {
+	id, end := q.known.id, q.known.end
+	if err := l.tag(q, &id, &end); err != nil {
+		return answer{}, err
+	}
 	from := loader{ttl: l.config.TTL, emptyTTL: l.config.EmptyTTL, load: func(ctx context.Context) (page, error) {
 		return l.load(ctx, q)
 	}}
 	if q.Offset > 0 {
-		from.end, from.offset = &q.known.end, q.Offset
+		from.end, from.offset = &end, q.Offset
 	}
-	return l.cache.fetch(ctx, dst, &q.known.id, from)
+	return l.cache.fetch(ctx, dst, &id, from)
+}
+
+// tag gives what is about to be loaded for a query the tags that it depends on now.
+func (l *List[T]) tag(q Query, ids ...*identity) error {
+	if l.config.Tags == nil {
+		return nil
+	}
+	q.Sort, q.Cursor, q.Offset, q.Limit, q.known = "", "", 0, 0, nil // not of one page alone
+	var tags []core.Tag
+	for _, t := range l.config.Tags(q) {
+		if n := l.cache.number(t); n != ids[0].feed && !slices.Contains(tags, n) {
+			tags = append(tags, n)
+		}
+	}
+	if len(tags) >= maxTags {
+		return fmt.Errorf("%w: list %q: %d tags", ErrConfig, l.config.Name, len(tags))
+	}
+	for _, id := range ids {
+		id.tags = tags
+	}
+	return nil
 }
 
 // noRows is the stored form of a page without rows.
@@ -237,17 +268,6 @@ func (l *List[T]) load(ctx context.Context, q Query) (page, error) {
 func (l *List[T]) identify(q Query, text string) identity {
 	id, _ := l.cache.identify(text, listSpace, 0)
 	id.feed = l.cache.number(l.Tag(q.Scope))
-	if l.config.Tags == nil {
-		return id
-	}
-	for _, t := range l.config.Tags(q) {
-		if n := l.cache.number(t); n != id.feed && !slices.Contains(id.tags, n) {
-			id.tags = append(id.tags, n)
-		}
-	}
-	if len(id.tags) >= maxTags {
-		panic(fmt.Sprintf("folio: list %q: %d tags for one query", l.config.Name, len(id.tags)))
-	}
 	return id
 }
 

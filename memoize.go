@@ -8,10 +8,11 @@ import (
 
 // Memoize wraps a function of a key so that its results are cached as JSON under name and key: a
 // second call of one key gets the first one's result, until it expires or KeyTag(name + ":" + key)
-// is invalidated. Errors are not kept, but for [ErrNotFound].
+// is invalidated; what separates fields in a name is escaped. Errors are not kept, but for [ErrNotFound].
 func Memoize[T any](c *Cache, name string, f func(ctx context.Context, key string) (T, error)) func(context.Context, string) (T, error) {
+	prefix := string(append(appendField(nil, name), ':'))
 	return func(ctx context.Context, key string) (v T, err error) {
-		body, err := c.Get(ctx, name+":"+key, func(ctx context.Context) ([]byte, error) {
+		body, err := c.Get(ctx, prefix+key, func(ctx context.Context) ([]byte, error) {
 			v, err := f(ctx, key)
 			if err != nil {
 				return nil, err

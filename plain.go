@@ -23,7 +23,10 @@ func (c *Cache) Get(ctx context.Context, key string, load func(context.Context) 
 		panic("folio: Get without a loader")
 	}
 	id := c.plain(key)
-	a, err := c.get(ctx, nil, &id, loader{ttl: c.config.TTL, load: func(ctx context.Context) (page, error) {
+	if a, ok, err := c.hit(nil, &id); ok {
+		return a.body, err
+	}
+	a, err := c.fetch(ctx, nil, &id, loader{ttl: c.config.TTL, load: func(ctx context.Context) (page, error) {
 		body, err := load(ctx)
 		return page{body: body}, err
 	}})
@@ -61,7 +64,7 @@ func (c *Cache) Set(key string, value []byte) error {
 		return ErrClosed
 	}
 	c.journal.drain(c.core.Read)
-	if c.core.Known(id.unit) {
+	if c.core.Known(id.unit) || c.keyTags.Load() {
 		if err := c.bump(id.feed); err != nil {
 			return err
 		}
@@ -81,8 +84,16 @@ func (c *Cache) put(id *identity, value []byte) {
 // or being loaded before.
 func (c *Cache) Delete(key string) error {
 	id := c.plain(key)
-	_, err := c.invalidate(id.feed)
-	return err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return ErrClosed
+	case !c.core.Known(id.unit) && !c.keyTags.Load():
+		return nil // there is nothing to forget, and nothing depends on it
+	}
+	c.journal.drain(c.core.Read)
+	return c.bump(id.feed)
 }
 
 // invalidate outdates all that depends on a tag and returns its new version.

@@ -22,7 +22,7 @@ type Params struct {
 }
 
 // Query asks a list for one page. Equal ones, however they were spelled, have one key. Made by
-// [List.Query] and [List.Parse].
+// [List.Query] and [List.Parse]; one that was changed since is an [ErrQuery].
 type Query struct {
 	Scope  Scope
 	Sort   string
@@ -37,10 +37,25 @@ type Query struct {
 	known   *known
 }
 
-// known is what a list knows of a query from its making on.
+// known is what a list knows of a query from its making on: a query that was changed since is
+// none of the list's.
 type known struct {
-	id  identity
-	end identity // of where the list ends, see [List.behind]; zero on first and keyset pages
+	cache *Cache
+	made  asked
+	id    identity
+	end   identity // of where the list ends, see [List.behind]; zero on first and keyset pages
+}
+
+// asked is what of a query anybody may change.
+type asked struct {
+	scope         Scope
+	sort, cursor  string
+	limit, offset int
+	total         bool
+}
+
+func (q *Query) asked() asked {
+	return asked{q.Scope, q.Sort, q.Cursor, q.Limit, q.Offset, q.Total}
 }
 
 // filter is one filter and the values that rows may have, sorted, each once.
@@ -76,7 +91,7 @@ func (q Query) FilterValues(name string) []string {
 
 // Page returns the page's number, from 1; 0 where a keyset page is not the first.
 func (q Query) Page() int {
-	if q.Cursor != "" {
+	if q.Cursor != "" || q.Limit <= 0 {
 		return 0
 	}
 	return q.Offset/q.Limit + 1
@@ -121,16 +136,26 @@ func (s *shape) query(p Params) (Query, error) {
 		if !slices.Contains(s.filters, name) {
 			fault(name, strings.Join(p.Filters[name], ","), "no such filter; there are "+strings.Join(s.filters, ", "))
 		}
-		if values := p.Filters[name]; len(values) > 0 {
+		if n := len(p.Filters[name]); n > maxFilterValues {
+			fault(name, strconv.Itoa(n)+" values", "want at most "+strconv.Itoa(maxFilterValues))
+		} else if values := p.Filters[name]; n > 0 {
 			q.filters = append(q.filters, filter{name, slices.Compact(slices.Sorted(slices.Values(values)))})
 		}
 	}
 	if err := errors.Join(faults...); err != nil {
 		return Query{}, err
 	}
-	q.text = string(q.canonical(nil))
+	if q.text = string(q.canonical(nil)); len(q.text) > maxKey {
+		return Query{}, &QueryError{"query", q.text[:64] + "…", "longer than " + strconv.Itoa(maxKey) + " bytes"}
+	}
 	return q, nil
 }
+
+// What one query may ask for.
+const (
+	maxFilterValues = 100
+	maxKey          = 4096 // bytes of its canonical text
+)
 
 // place checks where the page begins.
 func (s *shape) place(q *Query, p Params, fault func(param, value, reason string)) {
@@ -145,7 +170,7 @@ func (s *shape) place(q *Query, p Params, fault func(param, value, reason string
 		fault("page", strconv.Itoa(p.Page), "this list is paged by cursor")
 	case !s.keyset && p.Cursor != "":
 		fault("cursor", p.Cursor, "this list is not paged by cursor")
-	case p.Page > s.maxOffset: // also where the product would overflow
+	case p.Page > 1 && p.Page-1 > s.maxOffset/max(1, q.Limit):
 		fault("page", strconv.Itoa(p.Page), "beyond row "+strconv.Itoa(s.maxOffset))
 	case p.Page > 1:
 		q.Offset = (p.Page - 1) * q.Limit
@@ -214,12 +239,18 @@ func (s *shape) parse(v url.Values, scope Scope) (Query, error) {
 		case "cursor":
 			p.Cursor = v.Get(name)
 		case "total":
-			p.Total = v.Get(name) == "true" || v.Get(name) == "1"
+			var err error
+			if p.Total, err = strconv.ParseBool(v.Get(name)); err != nil {
+				faults = append(faults, &QueryError{name, v.Get(name), "want true or false"})
+			}
 		default:
 			if !tracker(name) {
 				faults = append(faults, &QueryError{name, v.Get(name), "no such parameter"})
 			}
 		}
+	}
+	if v.Has("page") && v.Has("offset") {
+		faults = append(faults, &QueryError{"offset", v.Get("offset"), "given beside page"})
 	}
 	if err := errors.Join(faults...); err != nil {
 		return Query{}, errors.Join(scope.check(), err)

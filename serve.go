@@ -29,6 +29,10 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 // where the query wants it. Browsers may keep it, but must ask again: private unless the scope is
 // [Public]. Errors are answered as they should be; what the origin said goes to the logger only.
 func (l *List[T]) Serve(w http.ResponseWriter, r *http.Request, q Query) {
+	if err := l.own(q); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
 	a, err := l.get(r.Context(), (*buffer)[:0], q)
@@ -63,17 +67,12 @@ func (l *List[T]) Serve(w http.ResponseWriter, r *http.Request, q Query) {
 func (l *List[T]) fail(w http.ResponseWriter, r *http.Request, err error) {
 	code := http.StatusInternalServerError
 	switch {
-	case errors.Is(err, ErrQuery):
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
 	case errors.Is(err, ErrNotFound):
 		code = http.StatusNotFound
 	case errors.Is(err, ErrClosed):
 		code = http.StatusServiceUnavailable
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), r.Context().Err() != nil:
 		code = http.StatusGatewayTimeout
-	case r.Context().Err() != nil:
-		return // nobody listens
 	}
 	l.cache.config.Logger.Error("folio: a page cannot be served", "list", l.config.Name, "status", code, "error", err)
 	http.Error(w, http.StatusText(code), code)

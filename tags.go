@@ -27,6 +27,7 @@ func (l *List[T]) Tag(s Scope) Tag {
 // number returns what the core knows a tag by.
 func (c *Cache) number(t Tag) core.Tag {
 	if key, ok := strings.CutPrefix(string(t), keyPrefix); ok {
+		c.keyTags.Store(true)
 		id := c.plain(key)
 		return id.feed
 	}

@@ -1,0 +1,97 @@
+package folio
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"slices"
+	"time"
+)
+
+// chain is the loads that a context is within: a loader that asks the cache hands it on.
+type chain struct {
+	calls []*call
+	outer *chain
+}
+
+type chainKey struct{}
+
+func chainOf(ctx context.Context) *chain {
+	c, _ := ctx.Value(chainKey{}).(*chain)
+	return c
+}
+
+// has reports whether a call waits for what is within the chain.
+func (c *chain) has(w *call) bool {
+	for ; c != nil; c = c.outer {
+		if slices.Contains(c.calls, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// fly begins the load of some calls, detached from who asks, and hands over what comes of each when
+// it ends, however it ends. Under c.mu.
+func (c *Cache) fly(ctx context.Context, calls []*call, l loader, load func(context.Context) error) {
+	ctx = context.WithValue(context.WithoutCancel(ctx), chainKey{}, &chain{calls, chainOf(ctx)})
+	c.running.Go(func() {
+		err, panicked := errExit, (*PanicError)(nil)
+		defer func() {
+			for _, w := range calls {
+				if w.panicked = panicked; err != nil {
+					w.err = err
+				}
+				c.land(w, l)
+				close(w.done)
+			}
+		}()
+		err, panicked = c.detached(ctx, load)
+	})
+}
+
+// errExit is what those get who wait for a loader that ended its goroutine.
+var errExit = errors.New("folio: loader called runtime.Goexit")
+
+// detached calls a loader within its own deadline, in its turn, until the cache is closed. Loads
+// within loads need no turn of their own: else all could wait for each other's.
+func (c *Cache) detached(ctx context.Context, load func(context.Context) error) (error, *PanicError) {
+	ctx, cancel := context.WithTimeout(ctx, c.config.LoadTimeout)
+	defer cancel()
+	defer context.AfterFunc(c.stopped, cancel)()
+	if chainOf(ctx).outer == nil {
+		if err := c.loads.Acquire(ctx, 1); err != nil {
+			return c.ended(err), nil
+		}
+		defer c.loads.Release(1)
+	}
+	err, panicked := c.counted(ctx, load)
+	return c.ended(err), panicked
+}
+
+// ended says that the cache was closed, where that may be why a load failed.
+func (c *Cache) ended(err error) error {
+	if err != nil && c.stopped.Err() != nil {
+		return errors.Join(ErrClosed, err)
+	}
+	return err
+}
+
+// counted calls a loader and turns a panic into an error.
+func (c *Cache) counted(ctx context.Context, load func(context.Context) error) (err error, panicked *PanicError) {
+	began := time.Now()
+	defer func() {
+		c.counts.loadNanos.Add(int64(time.Since(began)))
+		if v := recover(); v != nil {
+			c.counts.panicked.Add(1)
+			panicked = &PanicError{v, debug.Stack()}
+			err = panicked
+			c.config.Logger.Error("folio: a loader panicked", "value", v, "stack", string(panicked.Stack))
+		}
+		if err != nil {
+			c.counts.loadErrors.Add(1)
+		}
+	}()
+	c.counts.loads.Add(1)
+	return load(ctx), nil
+}
