@@ -67,6 +67,36 @@ func TestALoaderMayCloseTheCacheAndNobodyHangs(t *testing.T) {
 	})
 }
 
+func TestCloseFreesWhoWaitsForALoadThatDoesNotEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, small())
+		if err := c.Set("there", nil); err != nil {
+			t.Fatal(err)
+		}
+		freed := make(chan error, 1)
+		go func() {
+			_, err := c.Get(background, "a", func(context.Context) ([]byte, error) {
+				time.Sleep(time.Hour)
+				return nil, nil
+			})
+			freed <- err
+		}()
+		synctest.Wait()
+		short, cancel := context.WithTimeout(background, time.Second)
+		defer cancel()
+		began := time.Now()
+		if err := c.Close(short); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		if err := <-freed; !errors.Is(err, ErrClosed) || time.Since(began) > time.Second {
+			t.Errorf("got %v after %s", err, time.Since(began))
+		}
+		if _, ok := c.GetIfPresent(nil, "there"); ok {
+			t.Error("a cache that is being closed has a value")
+		}
+	})
+}
+
 func TestLoadsWithinLoadsDoNotWaitForTheirTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := small()
@@ -178,7 +208,8 @@ func TestSetOutdatesWhatDependsOnItsKey(t *testing.T) {
 	c := open(t, small())
 	l, origin := tickets(t, c, func(c *ListConfig[row]) { c.Tags = func(Query) []Tag { return []Tag{KeyTag("user:1")} } })
 	for i, write := range []func() error{
-		func() error { return c.Set("user:1", nil) }, func() error { return c.Set("user:1", nil) }, func() error { return c.Delete("user:1") },
+		func() error { return c.Delete("user:1") }, func() error { return c.Set("user:1", nil) },
+		func() error { return c.Set("user:1", nil) }, func() error { return c.Delete("user:1") },
 	} {
 		if _, err := l.Page(background, parse(t, l, someone, "")); err != nil {
 			t.Fatal(err)
