@@ -29,16 +29,17 @@ type Cache struct {
 	loads    *semaphore.Weighted
 	lists    sync.Map // names of lists, each taken once
 
-	mu     sync.Mutex // guards core, what the store is told, and the fields down to closed
-	core   *core.Core
-	calls  map[core.Flight]*call
-	names  map[core.Tag]Tag   // of tags that others depend on, or that depend on others
-	unit   [1]core.Loaded     // of the fill under way
-	filled filled             // the same
-	random *rand.Rand         // of jitter
-	due    map[core.Tag]int64 // when a tag is to be invalidated again
-	closed bool
-	strict bool // every read is told before the next: tests compare with the simulator
+	mu      sync.Mutex // guards core, what the store is told, and the fields down to closed
+	core    *core.Core
+	calls   map[core.Flight]*call
+	names   map[core.Tag]Tag   // of tags that others depend on, or that depend on others
+	unit    [1]core.Loaded     // of the fill under way
+	filled  filled             // the same
+	scratch []byte             // of its value
+	random  *rand.Rand         // of jitter
+	due     map[core.Tag]int64 // when a tag is to be invalidated again
+	closed  bool
+	strict  bool // every read is told before the next: tests compare with the simulator
 
 	keyTags atomic.Bool // something may depend on a plain key
 	over    atomic.Bool // the cache is closed: for readers

@@ -212,6 +212,8 @@ func (c *Cache) land(w *call, l loader) {
 const (
 	longest  = 100 * 365 * 24 * time.Hour // time to live: more would overflow
 	maxValue = 1 << 30                    // bytes: more fits no ring
+
+	maxScratch = 1 << 20 // bytes that are kept for the next fill
 )
 
 // keep offers an entry to the core as what a flight brought, under c.mu.
@@ -230,9 +232,12 @@ func (c *Cache) keep(id *identity, f core.Flight, born int64, e *entry, ttl time
 	for _, t := range id.tags {
 		e.stamps = e.stamps.add(t, c.core.Stamp(t).N)
 	}
-	c.filled = filled{id.key, e.appendTo(nil)}
+	c.filled = filled{id.key, e.appendTo(c.scratch[:0])}
 	c.unit[0] = core.Loaded{Query: id.query(born), Size: uint32(len(c.filled.value)), TTL: life, Replace: true}
 	ok := c.core.Complete(f, c.unit[:]...)
+	if c.scratch = c.filled.value; cap(c.scratch) > maxScratch {
+		c.scratch = nil
+	}
 	c.filled.value = nil
 	return ok
 }

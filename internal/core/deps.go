@@ -53,6 +53,9 @@ func (c *Core) Depend(dependent, on Tag) {
 // breadth first, each once. It fails with ErrClosure beyond MaxClosure tags.
 func (c *Core) Closure(t Tag) ([]Tag, error) {
 	all := []Tag{t}
+	if k := c.tags[t]; k == nil || len(k.dependents) == 0 {
+		return all, nil
+	}
 	seen := map[Tag]bool{t: true}
 	for i := 0; i < len(all); i++ {
 		k, ok := c.tags[all[i]]
