@@ -46,11 +46,10 @@ func (c *Cache) joinMany(ctx context.Context, keys []string, values map[string][
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		fault(ErrClosed)
+	if err := c.ready(); err != nil {
+		fault(err)
 		return nil
 	}
-	c.journal.drain(c.core.Read)
 	var own []*call
 	for _, key := range missing {
 		id := c.plain(key)
@@ -155,8 +154,8 @@ func (c *Cache) warm(key string, value []byte) (stored bool, err error) {
 	id := c.plain(key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return false, ErrClosed
+	if err := c.ready(); err != nil {
+		return false, err
 	}
 	if _, _, ok := c.lookup(nil, &id); ok || c.core.Known(id.unit) {
 		return false, nil

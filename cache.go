@@ -29,7 +29,7 @@ type Cache struct {
 	loads    *semaphore.Weighted
 	lists    sync.Map // names of lists, each taken once
 
-	mu      sync.Mutex // guards core, what the store is told, and the fields down to closed
+	mu      sync.Mutex // guards core, what the store is told, and the fields down to strict
 	core    *core.Core
 	calls   map[core.Flight]*call
 	names   map[core.Tag]Tag   // of tags that others depend on, or that depend on others
@@ -38,11 +38,10 @@ type Cache struct {
 	scratch []byte             // of its value
 	random  *rand.Rand         // of jitter
 	due     map[core.Tag]int64 // when a tag is to be invalidated again
-	closed  bool
-	strict  bool // every read is told before the next: tests compare with the simulator
+	strict  bool               // every read is told before the next: tests compare with the simulator
 
 	keyTags atomic.Bool // something may depend on a plain key
-	over    atomic.Bool // the cache is closed: for readers
+	closed  atomic.Bool // set under mu
 
 	stop    context.CancelFunc // of all loads
 	stopped context.Context
@@ -107,8 +106,7 @@ func (c *Cache) build() error {
 // waits for itself, as long as ctx allows.
 func (c *Cache) Close(ctx context.Context) error {
 	c.mu.Lock()
-	c.closed = true
-	c.over.Store(true)
+	c.closed.Store(true)
 	c.mu.Unlock()
 	c.stop()
 	done := make(chan struct{})
@@ -125,6 +123,16 @@ func (c *Cache) Close(ctx context.Context) error {
 	}
 }
 
+// ready opens what changes the core, under c.mu: the cache is not closed, and the core knows of the
+// reads before.
+func (c *Cache) ready() error {
+	if c.closed.Load() {
+		return ErrClosed
+	}
+	c.journal.drain(c.core.Read)
+	return nil
+}
+
 // now returns the time since the cache's start, in ns.
 func (c *Cache) now() int64 { return int64(c.config.Now().Sub(c.start)) }
 
@@ -132,7 +140,7 @@ func (c *Cache) now() int64 { return int64(c.config.Now().Sub(c.start)) }
 // memory of what is returned. No lock, no allocation beyond dst.
 func (c *Cache) lookup(dst []byte, id *identity) (value []byte, e entry, ok bool) {
 	v, _, ok := c.store.Get(dst, id.key, id.unit)
-	if !ok || c.over.Load() {
+	if !ok || c.closed.Load() {
 		return dst, e, false
 	}
 	e, ok = parseEntry(v[len(dst):])

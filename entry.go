@@ -2,6 +2,7 @@ package folio
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/foliocache/folio/internal/core"
 )
@@ -66,7 +67,7 @@ func (e *entry) size() int { return len(e.body) + len(e.key) + len(e.stamps) + t
 
 // appendTo writes an entry behind dst.
 func (e *entry) appendTo(dst []byte) []byte {
-	dst = append(dst, e.body...)
+	dst = append(slices.Grow(dst, e.size()), e.body...)
 	dst = append(dst, e.key...)
 	dst = append(dst, e.stamps...)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(e.expires))

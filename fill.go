@@ -60,16 +60,7 @@ type loader struct {
 	offset   int           // of the page
 }
 
-// get answers a read: from the store, from a load under way, or from a load of its own. dst is
-// where a stored body is appended.
-func (c *Cache) get(ctx context.Context, dst []byte, id *identity, l loader) (answer, error) {
-	if a, ok, err := c.hit(dst, id); ok {
-		return a, err
-	}
-	return c.fetch(ctx, dst, id, l)
-}
-
-// hit answers a read from the store, if it can.
+// hit answers a read from the store, if it can: a stored body is appended to dst.
 func (c *Cache) hit(dst []byte, id *identity) (a answer, ok bool, err error) {
 	body, e, ok := c.lookup(dst, id)
 	if !ok {
@@ -81,7 +72,7 @@ func (c *Cache) hit(dst []byte, id *identity) (a answer, ok bool, err error) {
 	return a, true, err
 }
 
-// fetch answers a read that the store did not.
+// fetch answers a read that the store did not: from a load under way, or from one of its own.
 func (c *Cache) fetch(ctx context.Context, dst []byte, id *identity, l loader) (answer, error) {
 	if err := ctx.Err(); err != nil {
 		return answer{}, context.Cause(ctx)
@@ -112,10 +103,9 @@ type waiter struct {
 func (c *Cache) miss(ctx context.Context, dst []byte, id *identity, l loader) (*waiter, answer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return nil, answer{}, ErrClosed
+	if err := c.ready(); err != nil {
+		return nil, answer{}, err
 	}
-	c.journal.drain(c.core.Read)
 	w, hit, err := c.join(ctx, dst, id)
 	if w != nil && w.began {
 		c.fly(ctx, []*call{w.call}, l, func(ctx context.Context) (err error) {
@@ -202,7 +192,7 @@ func (c *Cache) land(w *call, l loader) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.calls, w.flight)
-	if c.closed || w.err != nil && !absent {
+	if c.closed.Load() || w.err != nil && !absent {
 		c.core.Fail(w.flight)
 		return
 	}
@@ -217,16 +207,15 @@ const (
 )
 
 // keep offers an entry to the core as what a flight brought, under c.mu.
-func (c *Cache) keep(id *identity, f core.Flight, born int64, e *entry, ttl time.Duration) bool {
+func (c *Cache) keep(id *identity, f core.Flight, born int64, e *entry, ttl time.Duration) {
 	life := int64(0)
 	if ttl > 0 {
 		life = max(1, int64(float64(min(ttl, longest))*(1-c.config.Jitter*c.random.Float64())))
 		e.expires = max(1, born+life)
 	}
 	if len(e.body) > maxValue {
-		e.body = nil
 		c.core.Fail(f)
-		return false
+		return
 	}
 	e.stamps = stamps(nil).add(id.feed, c.core.Stamp(id.feed).N) // if one was bumped since, the flight is not kept
 	for _, t := range id.tags {
@@ -234,10 +223,9 @@ func (c *Cache) keep(id *identity, f core.Flight, born int64, e *entry, ttl time
 	}
 	c.filled = filled{id.key, e.appendTo(c.scratch[:0])}
 	c.unit[0] = core.Loaded{Query: id.query(born), Size: uint32(len(c.filled.value)), TTL: life, Replace: true}
-	ok := c.core.Complete(f, c.unit[:]...)
+	c.core.Complete(f, c.unit[:]...)
 	if c.scratch = c.filled.value; cap(c.scratch) > maxScratch {
 		c.scratch = nil
 	}
 	c.filled.value = nil
-	return ok
 }

@@ -49,33 +49,35 @@ func TestAReaderAfterADeleteNeverJoinsALoadFromBefore(t *testing.T) {
 }
 
 func TestTenThousandReadersOfADeletedKeyShareALoad(t *testing.T) {
-	c := open(t, small())
-	var loads atomic.Int64
-	get(t, c, "a", "1", value("1", &loads))
-	if err := c.Delete("a"); err != nil {
-		t.Fatal(err)
-	}
-	var readers sync.WaitGroup
-	var wrong atomic.Int64
-	started := make(chan bool)
-	for range 10_000 {
-		readers.Go(func() {
-			<-started
-			v, err := c.Get(background, "a", func(context.Context) ([]byte, error) {
-				loads.Add(1)
-				time.Sleep(20 * time.Millisecond)
-				return []byte("2"), nil
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, small())
+		var loads atomic.Int64
+		get(t, c, "a", "1", value("1", &loads))
+		if err := c.Delete("a"); err != nil {
+			t.Fatal(err)
+		}
+		var readers sync.WaitGroup
+		var wrong atomic.Int64
+		started := make(chan bool)
+		for range 10_000 {
+			readers.Go(func() {
+				<-started
+				v, err := c.Get(background, "a", func(context.Context) ([]byte, error) {
+					loads.Add(1)
+					time.Sleep(20 * time.Millisecond)
+					return []byte("2"), nil
+				})
+				if err != nil || string(v) != "2" {
+					wrong.Add(1)
+				}
 			})
-			if err != nil || string(v) != "2" {
-				wrong.Add(1)
-			}
-		})
-	}
-	close(started)
-	readers.Wait()
-	if loads.Load() != 2 || wrong.Load() != 0 {
-		t.Errorf("%d loads, %d wrong answers", loads.Load(), wrong.Load())
-	}
+		}
+		close(started)
+		readers.Wait()
+		if loads.Load() != 2 || wrong.Load() != 0 {
+			t.Errorf("%d loads, %d wrong answers", loads.Load(), wrong.Load())
+		}
+	})
 }
 
 func TestAWaiterHonoursItsOwnContextAndTheLoadGoesOn(t *testing.T) {

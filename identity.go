@@ -31,15 +31,15 @@ func xxh3Hash(text string, seed uint64) (hi, lo uint64) {
 
 // plain returns the identity of a plain key. Each is a feed of its own.
 func (c *Cache) plain(key string) identity {
-	id, hi := c.identify(key, plainSpace, 0)
+	id, hi := c.identify(key, plainSpace)
 	id.feed = core.Tag(hi)
 	return id
 }
 
 // identify returns the identity of a text, but for its feed, and half of its hash.
-func (c *Cache) identify(text string, s space, salt uint64) (identity, uint64) {
+func (c *Cache) identify(text string, s space) (identity, uint64) {
 	id := identity{text: text, space: s}
-	hi, lo := c.hash(text, c.seed+uint64(s)+salt)
+	hi, lo := c.hash(text, c.seed+uint64(s))
 	binary.LittleEndian.PutUint64(id.key[:], lo)
 	binary.LittleEndian.PutUint64(id.key[8:], hi)
 	id.unit = id.key.Unit()

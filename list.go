@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/zeebo/xxh3"
@@ -122,6 +121,9 @@ func (l *List[T]) know(q Query) Query {
 // Page returns a page, decoded. Errors as [Cache.Get]'s, and [ErrRows], and [ErrQuery] for
 // another list's query.
 func (l *List[T]) Page(ctx context.Context, q Query) (Page[T], error) {
+	if err := l.own(q); err != nil {
+		return Page[T]{}, err
+	}
 	a, err := l.get(ctx, nil, q)
 	if err != nil {
 		return Page[T]{}, err
@@ -143,17 +145,25 @@ func (l *List[T]) Total(ctx context.Context, q Query) (int64, error) {
 		return 0, err
 	}
 	id := l.identify(q, l.aside(q, "total"))
-	if err := l.tag(q, &id); err != nil {
-		return 0, err
+	a, ok, err := l.cache.hit(nil, &id)
+	if !ok {
+		a, err = l.count(ctx, q, id)
 	}
-	a, err := l.cache.get(ctx, nil, &id, loader{ttl: l.config.TTL, load: func(ctx context.Context) (page, error) {
-		n, err := l.config.Count(ctx, q)
-		return page{body: strconv.AppendInt(nil, n, 10)}, err
-	}})
 	if err != nil {
 		return 0, err
 	}
 	return strconv.ParseInt(string(a.body), 10, 64)
+}
+
+// count answers with a total that the store did not have.
+func (l *List[T]) count(ctx context.Context, q Query, id identity) (answer, error) {
+	if err := l.tag(q, &id); err != nil {
+		return answer{}, err
+	}
+	return l.cache.fetch(ctx, nil, &id, loader{ttl: l.config.TTL, load: func(ctx context.Context) (page, error) {
+		n, err := l.config.Count(ctx, q)
+		return page{body: strconv.AppendInt(nil, n, 10)}, err
+	}})
 }
 
 // own reports a query that is not this list's, or is not as it was made.
@@ -167,11 +177,8 @@ func (l *List[T]) own(q Query) error {
 	return nil
 }
 
-// get answers a query with the stored form of its page.
+// get answers a query of its own with the stored form of its page.
 func (l *List[T]) get(ctx context.Context, dst []byte, q Query) (answer, error) {
-	if err := l.own(q); err != nil {
-		return answer{}, err
-	}
 	if a, ok, err := l.cache.hit(dst, &q.known.id); ok {
 		return a, err
 	}
@@ -266,7 +273,7 @@ func (l *List[T]) load(ctx context.Context, q Query) (page, error) {
 
 // identify returns the identity of what a text of a query names.
 func (l *List[T]) identify(q Query, text string) identity {
-	id, _ := l.cache.identify(text, listSpace, 0)
+	id, _ := l.cache.identify(text, listSpace)
 	id.feed = l.cache.number(l.Tag(q.Scope))
 	return id
 }
@@ -316,5 +323,5 @@ type Token struct {
 
 // String returns the token as text, for a header or a cookie.
 func (t Token) String() string {
-	return strings.Join([]string{strconv.FormatUint(uint64(t.tag), 16), strconv.FormatUint(t.n, 16)}, ".")
+	return strconv.FormatUint(uint64(t.tag), 16) + "." + strconv.FormatUint(t.n, 16)
 }

@@ -36,7 +36,7 @@ func (c *chain) has(w *call) bool {
 func (c *Cache) fly(ctx context.Context, calls []*call, l loader, load func(context.Context) error) {
 	ctx = context.WithValue(context.WithoutCancel(ctx), chainKey{}, &chain{calls, chainOf(ctx)})
 	c.running.Go(func() {
-		err, panicked := errExit, (*PanicError)(nil)
+		panicked, err := (*PanicError)(nil), errExit
 		defer func() {
 			for _, w := range calls {
 				if w.panicked = panicked; err != nil {
@@ -46,7 +46,7 @@ func (c *Cache) fly(ctx context.Context, calls []*call, l loader, load func(cont
 				close(w.done)
 			}
 		}()
-		err, panicked = c.detached(ctx, load)
+		panicked, err = c.detached(ctx, load)
 	})
 }
 
@@ -55,18 +55,18 @@ var errExit = errors.New("folio: loader called runtime.Goexit")
 
 // detached calls a loader within its own deadline, in its turn, until the cache is closed. Loads
 // within loads need no turn of their own: else all could wait for each other's.
-func (c *Cache) detached(ctx context.Context, load func(context.Context) error) (error, *PanicError) {
+func (c *Cache) detached(ctx context.Context, load func(context.Context) error) (*PanicError, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.LoadTimeout)
 	defer cancel()
 	defer context.AfterFunc(c.stopped, cancel)()
 	if chainOf(ctx).outer == nil {
 		if err := c.loads.Acquire(ctx, 1); err != nil {
-			return c.ended(err), nil
+			return nil, c.ended(err)
 		}
 		defer c.loads.Release(1)
 	}
-	err, panicked := c.counted(ctx, load)
-	return c.ended(err), panicked
+	panicked, err := c.counted(ctx, load)
+	return panicked, c.ended(err)
 }
 
 // ended says that the cache was closed, where that may be why a load failed.
@@ -78,7 +78,7 @@ func (c *Cache) ended(err error) error {
 }
 
 // counted calls a loader and turns a panic into an error.
-func (c *Cache) counted(ctx context.Context, load func(context.Context) error) (err error, panicked *PanicError) {
+func (c *Cache) counted(ctx context.Context, load func(context.Context) error) (panicked *PanicError, err error) {
 	began := time.Now()
 	defer func() {
 		c.counts.loadNanos.Add(int64(time.Since(began)))
@@ -93,5 +93,5 @@ func (c *Cache) counted(ctx context.Context, load func(context.Context) error) (
 		}
 	}()
 	c.counts.loads.Add(1)
-	return load(ctx), nil
+	return nil, load(ctx)
 }

@@ -60,10 +60,9 @@ func (c *Cache) Set(key string, value []byte) error {
 	id := c.plain(key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return ErrClosed
+	if err := c.ready(); err != nil {
+		return err
 	}
-	c.journal.drain(c.core.Read)
 	if c.core.Known(id.unit) || c.keyTags.Load() {
 		if err := c.bump(id.feed); err != nil {
 			return err
@@ -86,13 +85,12 @@ func (c *Cache) Delete(key string) error {
 	id := c.plain(key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.closed:
-		return ErrClosed
-	case !c.core.Known(id.unit) && !c.keyTags.Load():
+	if err := c.ready(); err != nil {
+		return err
+	}
+	if !c.core.Known(id.unit) && !c.keyTags.Load() {
 		return nil // there is nothing to forget, and nothing depends on it
 	}
-	c.journal.drain(c.core.Read)
 	return c.bump(id.feed)
 }
 
@@ -100,22 +98,18 @@ func (c *Cache) Delete(key string) error {
 func (c *Cache) invalidate(t core.Tag) (uint64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return 0, ErrClosed
+	if err := c.ready(); err != nil {
+		return 0, err
 	}
-	c.journal.drain(c.core.Read)
 	err := c.bump(t)
 	return c.core.Stamp(t).N, err
 }
 
 // bump invalidates a tag in the core and in the readers' view, under c.mu.
 func (c *Cache) bump(t core.Tag) error {
-	all, err := c.core.Closure(t)
+	all, err := c.core.Invalidate(t)
 	if err != nil {
 		return ErrCascade
-	}
-	if err := c.core.Invalidate(t); err != nil {
-		return err
 	}
 	for _, t := range all {
 		c.versions.set(t, c.core.Stamp(t).N)
@@ -129,7 +123,7 @@ func (c *Cache) again(t core.Tag, lag time.Duration) {
 	defer c.mu.Unlock()
 	_, waiting := c.due[t]
 	c.due[t] = c.now() + int64(lag)
-	if !waiting && !c.closed {
+	if !waiting && !c.closed.Load() {
 		c.running.Go(func() { c.outwait(t) })
 	}
 }

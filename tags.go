@@ -42,7 +42,7 @@ const tagSeed = 0x5461675365656421 // apart from the spaces of keys
 func (c *Cache) Depend(dependent Tag, on ...Tag) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
+	if c.closed.Load() {
 		return ErrClosed
 	}
 	for _, t := range append([]Tag{dependent}, on...) {

@@ -150,7 +150,7 @@ func TestTheLiveCacheHitsWhatTheBooksAloneHit(t *testing.T) {
 				t.Fatal(err)
 			}
 			if bare.Known(id.unit) {
-				if err := bare.Invalidate(id.feed); err != nil {
+				if _, err := bare.Invalidate(id.feed); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -86,7 +86,7 @@ func (o *ours) complete(r *read, f core.Flight) bool {
 }
 
 func (o *ours) invalidate(feed uint32) {
-	if err := o.core.Invalidate(core.Tag(o.hash(feed))); err != nil {
+	if _, err := o.core.Invalidate(core.Tag(o.hash(feed))); err != nil {
 		panic(err) // the simulator declares no dependencies
 	}
 }

@@ -106,13 +106,17 @@ func (c *Core) Arena() *arena.Arena { return c.arena }
 
 // Lookup books a read and says what to do. It keeps nothing of q but copies.
 func (c *Core) Lookup(q *Query) Answer {
-	if c.Read(q) {
+	hit, feed := c.read(q)
+	if hit {
 		return Answer{Action: Serve}
 	}
-	if at, ok := c.flying[q.Key]; ok && c.current(&c.loads[at]) {
-		return Answer{Action: Wait, Flight: c.flight(at)}
+	if at, ok := c.flying[q.Key]; ok {
+		if c.current(&c.loads[at]) {
+			return Answer{Action: Wait, Flight: c.flight(at)}
+		}
+		c.loads[at].latest = false
 	}
-	return Answer{Action: Load, Flight: c.Begin(q)}
+	return Answer{Action: Load, Flight: c.start(q, feed.at(c.config.Epoch))}
 }
 
 // Known reports whether anything is known of a key: a copy, a memory of one, or a load under way.
@@ -130,12 +134,18 @@ func (c *Core) Loading(key uint64) bool {
 // Read books a read and reports whether the stored value is valid: what is left of Lookup for
 // a shell that has served the value already.
 func (c *Core) Read(q *Query) bool {
+	hit, _ := c.read(q)
+	return hit
+}
+
+// read books a read and returns what is known of its feed, too.
+func (c *Core) read(q *Query) (hit bool, feed *tag) {
 	slot, resident := c.arena.Find(q.Key)
-	feed := c.tags[q.Feed]
+	feed = c.tags[q.Feed]
 	feed.read()
 	r := c.request(slot, q, feed, q.Now)
 	r.Stale = r.Stale || q.Lost && resident
-	return c.arena.Request(slot, &r)
+	return c.arena.Request(slot, &r), feed
 }
 
 // Begin books a load that nobody asked for: of data at hand. Who reads its key meanwhile waits
@@ -198,7 +208,7 @@ func (c *Core) keep(l *loading, number int, u *Loaded) {
 	}
 }
 
-// expire notes until when a slot's copy lives.
+// expire notes until when a slot's copy lives. From the first mortal copy on, all slots have a place.
 func (c *Core) expire(slot arena.Slot, born, ttl int64) {
 	c.mortal = c.mortal || ttl > 0
 	if !c.mortal {
@@ -237,17 +247,12 @@ func (c *Core) version(slot arena.Slot, q *Query, feed *tag) uint32 {
 
 // valid reports whether a slot's copies are young enough and their stamps the current ones.
 func (c *Core) valid(slot arena.Slot, feed *tag, now int64) bool {
-	if c.mortal && c.expired(slot, now) {
-		return false
+	if c.mortal {
+		if end := *c.expires.At(slot); end > 0 && now >= end {
+			return false
+		}
 	}
 	return *c.stored.At(slot) == feed.at(c.config.Epoch) && (len(c.more) == 0 || c.unchanged(c.more[slot]))
-}
-
-// expired reports whether a slot's copy has lived long enough.
-func (c *Core) expired(slot arena.Slot, now int64) bool {
-	c.expires.Grow(c.arena.Slots())
-	end := *c.expires.At(slot)
-	return end > 0 && now >= end
 }
 
 func (c *Core) unchanged(stamps []stamped) bool {

@@ -75,22 +75,17 @@ func (c *Core) Closure(t Tag) ([]Tag, error) {
 	return all, nil
 }
 
-// Invalidate outdates everything that carries t or depends on it, loads under way included.
-// O(1) in the number of pages.
-func (c *Core) Invalidate(t Tag) error {
-	k := c.known(t)
-	if len(k.dependents) == 0 {
-		c.bump(k)
-		return nil
-	}
+// Invalidate outdates everything that carries t or depends on it, loads under way included, and
+// returns the tags that it bumped. O(1) in the number of pages.
+func (c *Core) Invalidate(t Tag) ([]Tag, error) {
 	all, err := c.Closure(t)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, t := range all {
 		c.bump(c.known(t))
 	}
-	return nil
+	return all, nil
 }
 
 // hazardWeight is the part of a feed's hazard that its last gap between two bumps makes up.
