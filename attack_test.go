@@ -192,14 +192,19 @@ func TestTagsAreThoseOfTheLoad(t *testing.T) {
 	many, _ := tickets(t, c, func(c *ListConfig[row]) {
 		c.Name, c.Tags = "many", func(Query) []Tag {
 			var all []Tag
-			for i := range 300 {
+			for i := range 1100 {
 				all = append(all, Tag(fmt.Sprint(i)))
 			}
 			return all
 		}
 	})
-	if _, err := many.Page(background, parse(t, many, someone, "")); !errors.Is(err, ErrConfig) {
-		t.Errorf("300 tags: %v", err)
+	for range 2 {
+		if p, err := many.Page(background, parse(t, many, someone, "")); err != nil || p.Source != Miss {
+			t.Errorf("1100 tags: %v, %v", p.Source, err)
+		}
+	}
+	if n := c.Stats().TooLarge; n != 2 {
+		t.Errorf("%d too large, want 2", n)
 	}
 }
 

@@ -3,6 +3,7 @@ package folio
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 )
@@ -111,14 +112,18 @@ func loadMany(ctx context.Context, calls []*call, load LoadMany) error {
 	return nil
 }
 
-// SetMany stores values as [Cache.Set] does.
+// SetMany stores values as [Cache.Set] does, all that it can, and joins the errors of the others.
 func (c *Cache) SetMany(values map[string][]byte) error {
+	var faults []error
 	for key, value := range values {
-		if err := c.Set(key, value); err != nil {
+		switch err := c.Set(key, value); {
+		case errors.Is(err, ErrClosed):
 			return err
+		case err != nil:
+			faults = append(faults, fmt.Errorf("%w: key %q", err, key))
 		}
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 // DeleteMany forgets values as [Cache.Delete] does.
@@ -132,7 +137,7 @@ func (c *Cache) DeleteMany(keys ...string) error {
 }
 
 // Warm stores values that are not there yet, as at start-up, and returns how many it stored: the
-// cache may decline some. Values must be of now: what is written while they are gathered is to be
+// cache declines some, and what is too large. Values must be of now: what is written while they are gathered is to be
 // deleted after Warm. It stops at the end of ctx.
 func (c *Cache) Warm(ctx context.Context, values iter.Seq2[string, []byte]) (stored int, err error) {
 	for key, value := range values {
@@ -152,6 +157,7 @@ func (c *Cache) Warm(ctx context.Context, values iter.Seq2[string, []byte]) (sto
 
 func (c *Cache) warm(key string, value []byte) (stored bool, err error) {
 	id := c.plain(key)
+	f := c.filling(&id, value)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.ready(); err != nil {
@@ -160,7 +166,9 @@ func (c *Cache) warm(key string, value []byte) (stored bool, err error) {
 	if _, _, ok := c.lookup(nil, &id); ok || c.core.Known(id.unit) {
 		return false, nil
 	}
-	c.put(&id, value)
+	if c.put(&id, &f) != nil {
+		return false, nil // too large: counted
+	}
 	_, _, stored = c.lookup(nil, &id)
 	return stored, nil
 }

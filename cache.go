@@ -24,6 +24,7 @@ type Cache struct {
 	start  time.Time
 
 	store    *store.Store
+	largest  int // bytes of an entry that the store can hold
 	versions *versions
 	journal  *journal
 	loads    *semaphore.Weighted
@@ -33,12 +34,19 @@ type Cache struct {
 	core    *core.Core
 	calls   map[core.Flight]*call
 	names   map[core.Tag]Tag   // of tags that others depend on, or that depend on others
-	unit    [1]core.Loaded     // of the fill under way
-	filled  filled             // the same
-	scratch []byte             // of its value
 	random  *rand.Rand         // of jitter
-	due     map[core.Tag]int64 // when a tag is to be invalidated again
+	later   map[later]*appointment
+	held    held               // tags that are being written
+	shares  shares             // of scopes
 	strict  bool               // every read is told before the next: tests compare with the simulator
+
+	// The fill under way, under mu too: the entries that it is stored as, whose they are, what the
+	// core is told of them, and what the store shall hold.
+	ids     []identity
+	pieces  []entry
+	units   []core.Loaded
+	filled  []filled
+	scratch []byte
 
 	keyTags atomic.Bool // something may depend on a plain key
 	closed  atomic.Bool // set under mu
@@ -52,7 +60,7 @@ type Cache struct {
 
 // filled is what the store shall hold of a unit.
 type filled struct {
-	key   store.Key
+	id    *identity
 	value []byte
 }
 
@@ -60,7 +68,8 @@ type filled struct {
 type counts struct {
 	hits, misses, waits         atomic.Int64
 	loads, loadErrors, panicked atomic.Int64
-	loadNanos                   atomic.Int64
+	loadNanos, rows             atomic.Int64
+	stale, tooLarge, unchanged  atomic.Int64
 }
 
 // New makes a cache. The error joins every fault of the config; each is an [ErrConfig]. Close ends it.
@@ -70,7 +79,7 @@ func New(config Config) (*Cache, error) {
 	}
 	config = config.withDefaults()
 	c := &Cache{config: config, seed: config.Seed, hash: xxh3Hash, start: config.Now(), versions: new(versions),
-		journal: newJournal(runtime.GOMAXPROCS(0)), loads: semaphore.NewWeighted(int64(config.MaxLoads)), calls: map[core.Flight]*call{}, names: map[core.Tag]Tag{}, due: map[core.Tag]int64{}}
+		journal: newJournal(runtime.GOMAXPROCS(0)), loads: semaphore.NewWeighted(int64(config.MaxLoads)), calls: map[core.Flight]*call{}, names: map[core.Tag]Tag{}, later: map[later]*appointment{}, held: held{}}
 	if c.seed == 0 {
 		c.seed = rand.Uint64()
 	}
@@ -96,7 +105,8 @@ func (c *Cache) build() error {
 		s.Close()
 		return configError(err)
 	}
-	c.store = s
+	c.store, c.largest = s, int(s.Geometry.Largest())
+	c.shares = newShares(c.config.MaxShare, s.Geometry)
 	c.core = core.New(a, core.Config{Epoch: 1, Placed: c.placed})
 	return nil
 }
@@ -107,6 +117,9 @@ func (c *Cache) build() error {
 func (c *Cache) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed.Store(true)
+	for _, a := range c.later {
+		a.timer.Stop()
+	}
 	c.mu.Unlock()
 	c.stop()
 	done := make(chan struct{})
@@ -136,16 +149,25 @@ func (c *Cache) ready() error {
 // now returns the time since the cache's start, in ns.
 func (c *Cache) now() int64 { return int64(c.config.Now().Sub(c.start)) }
 
-// lookup appends the valid value of an identity to dst, if there is one. Its entry shares the
-// memory of what is returned. No lock, no allocation beyond dst.
+// lookup appends the valid value of an identity to dst, if there is one. Of its entry, the numbers
+// are right. No lock, and no allocation beyond dst unless it is in pieces.
 func (c *Cache) lookup(dst []byte, id *identity) (value []byte, e entry, ok bool) {
+	return c.find(dst, id, 0)
+}
+
+// find is lookup for values that may be too old by so many ns.
+func (c *Cache) find(dst []byte, id *identity, late int64) (value []byte, e entry, ok bool) {
 	v, _, ok := c.store.Get(dst, id.key, id.unit)
 	if !ok || c.closed.Load() {
 		return dst, e, false
 	}
 	e, ok = parseEntry(v[len(dst):])
-	if !ok || !id.is(&e) || !e.stamps.current(c.versions) || e.expires > 0 && c.now() >= e.expires {
+	if !ok || !id.is(&e) || !e.stamps.current(c.versions) || e.expires > 0 && c.now()-late >= e.expires {
 		return dst, entry{}, false
+	}
+	if e.pieces > 0 {
+		v, ok = c.assemble(v[:len(dst)], id, &e)
+		return v, e, ok
 	}
 	return v[:len(dst)+len(e.body)], e, true
 }
@@ -157,6 +179,10 @@ func (c *Cache) served(id *identity, e *entry) {
 		now = e.expires - 1 // it was still alive, whatever the time is when the core hears of it
 	}
 	c.note(id, now)
+	for n := 1; n < int(e.pieces); n++ {
+		p := c.piece(id, n)
+		c.note(&p, now)
+	}
 }
 
 // note has the core told of a read, some time.
@@ -189,6 +215,8 @@ func (c *Cache) learn() {
 }
 
 // placed is told by the core of the unit being filled; the store follows.
-func (c *Cache) placed(_ int, slot arena.Slot, _ bool) {
-	c.store.Follow(c.core.Arena().Steps(), slot, c.filled.key, c.filled.value)
+func (c *Cache) placed(unit int, slot arena.Slot, _ bool) {
+	steps, f := c.core.Arena().Steps(), &c.filled[unit]
+	c.store.Follow(steps, slot, f.id.key, f.value)
+	c.shares.follow(steps, slot, f.id.feed, len(f.value))
 }

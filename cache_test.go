@@ -1,7 +1,6 @@
 package folio
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -249,19 +248,6 @@ func TestAHitAllocatesNothing(t *testing.T) {
 			}
 		}); n != 0 {
 			t.Errorf("OnHeap %v: %g allocations", onHeap, n)
-		}
-	}
-}
-
-func TestAnOldValueDoesNotOutliveOneTooLarge(t *testing.T) {
-	c := open(t, Config{MaxBytes: 96 << 20})
-	for _, size := range []int{1000, 64 << 10, 100, 1 << 20} {
-		v := bytes.Repeat([]byte{byte(size)}, size)
-		if err := c.Set("a", v); err != nil {
-			t.Fatal(err)
-		}
-		if got, ok := c.GetIfPresent(nil, "a"); ok != (size <= 1000) || ok && !bytes.Equal(got, v) {
-			t.Errorf("%d bytes: got %d, %v", size, len(got), ok)
 		}
 	}
 }

@@ -21,6 +21,9 @@ type Config struct {
 	// MaxEntries bounds the values as well, by less than what MaxBytes has room for the books of.
 	// At least 1024 (32 on the heap); 0: no further bound.
 	MaxEntries int
+	// MaxShare is the part of the values' memory that the pages of one scope may take, 0..1; what is
+	// beyond is loaded and not stored. 0: no bound.
+	MaxShare float64
 	// MeanBytes is what a value takes on average, roughly: MaxBytes is divided between values and
 	// books by it. Smaller values than that are bounded by the room for books. Default 2048.
 	MeanBytes int
@@ -37,6 +40,9 @@ type Config struct {
 	Jitter float64
 	// NegativeTTL is how long it is remembered that a value does not exist. Default 5 s; negative: not.
 	NegativeTTL time.Duration
+	// StaleIfError is how long after its time to live a value may be served once more where a load
+	// fails; what a write has outdated never is. 0: not at all.
+	StaleIfError time.Duration
 	// MaxLoads bounds the loaders running at once. Default 64.
 	MaxLoads int
 	// LoadTimeout is the deadline of a load, waiting for its turn included. Default 30 s.
@@ -82,6 +88,8 @@ func (c *Config) check() error {
 	want(c.MaxBytes >= least && c.MaxBytes <= maxBytes, "MaxBytes %d: want at least %d, at most %d (OnHeap %v)", c.MaxBytes, least, int64(maxBytes), c.OnHeap)
 	want(c.MaxEntries == 0 || c.MaxEntries >= 2*buckets && c.MaxEntries < math.MaxUint32, "MaxEntries %d: want 0 or at least %d (OnHeap %v)", c.MaxEntries, 2*buckets, c.OnHeap)
 	want(c.MeanBytes >= 0, "MeanBytes %d: want at least 0", c.MeanBytes)
+	want(c.MaxShare >= 0 && c.MaxShare <= 1, "MaxShare %g: want 0 to 1", c.MaxShare)
+	want(c.StaleIfError >= 0, "StaleIfError %s: want at least 0", c.StaleIfError)
 	want(c.TTL >= 0, "TTL %s: want at least 0", c.TTL)
 	want(c.Jitter < 1, "Jitter %g: want less than 1", c.Jitter)
 	want(c.MaxLoads >= 0, "MaxLoads %d: want at least 0", c.MaxLoads)

@@ -17,7 +17,8 @@ type entry struct {
 	stamps  stamps
 	expires int64  // ns since the cache's start; 0: never
 	sum     uint64 // hash of the body
-	rows    uint32 // of a list's page
+	rows    uint32 // of a list's page; of a further piece, its number
+	pieces  uint16 // 0: the body as it is; else it is compressed, and lies in so many pieces: this is one
 }
 
 // space tells keys of different origin apart that have the same text.
@@ -26,6 +27,7 @@ type space uint8
 const (
 	plainSpace space = iota + 1
 	listSpace
+	pieceSpace // of what is cut in pieces, all but the first
 )
 
 // kind tells what an entry's body is.
@@ -42,9 +44,9 @@ type stamps []byte
 
 const (
 	stampSize   = 16
-	trailerSize = 8 + 8 + 4 + 4 + 1 + 1 + 1 + 1
-	entryFormat = 1
-	maxTags     = 255 // of an entry, its feed included
+	trailerSize = 8 + 8 + 4 + 4 + 2 + 2 + 1 + 1 + 1
+	entryFormat = 2
+	maxTags     = 1024 // of an entry, its feed included
 )
 
 func (s stamps) add(t core.Tag, n uint64) stamps {
@@ -74,7 +76,9 @@ func (e *entry) appendTo(dst []byte) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, e.sum)
 	dst = binary.LittleEndian.AppendUint32(dst, e.rows)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(e.key)))
-	return append(dst, byte(len(e.stamps)/stampSize), byte(e.space), byte(e.kind), entryFormat)
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(e.stamps)/stampSize))
+	dst = binary.LittleEndian.AppendUint16(dst, e.pieces)
+	return append(dst, byte(e.space), byte(e.kind), entryFormat)
 }
 
 // parseEntry reads an entry that appendTo wrote; it shares v's memory.
@@ -84,12 +88,12 @@ func parseEntry(v []byte) (e entry, ok bool) {
 		return e, false
 	}
 	t := v[body:]
-	keyLen, tags := int(binary.LittleEndian.Uint32(t[20:])), int(t[24])*stampSize
+	keyLen, tags := int(binary.LittleEndian.Uint32(t[20:])), int(binary.LittleEndian.Uint16(t[24:]))*stampSize
 	if body -= keyLen + tags; body < 0 || tags == 0 {
 		return e, false
 	}
 	e = entry{body: v[:body], key: v[body : body+keyLen], stamps: stamps(v[body+keyLen : body+keyLen+tags]),
 		expires: int64(binary.LittleEndian.Uint64(t)), sum: binary.LittleEndian.Uint64(t[8:]),
-		rows: binary.LittleEndian.Uint32(t[16:]), space: space(t[25]), kind: kind(t[26])}
-	return e, e.space >= plainSpace && e.space <= listSpace && e.kind >= found && e.kind <= notFound && e.expires >= 0
+		rows: binary.LittleEndian.Uint32(t[16:]), pieces: binary.LittleEndian.Uint16(t[26:]), space: space(t[28]), kind: kind(t[29])}
+	return e, e.space >= plainSpace && e.space <= pieceSpace && e.kind >= found && e.kind <= notFound && e.expires >= 0
 }

@@ -20,6 +20,8 @@ var (
 	ErrRows = errors.New("folio: loader returned too many rows")
 	// ErrRecursion: a loader asked the cache, in its own context, for what it is loading.
 	ErrRecursion = errors.New("folio: a load waits for itself")
+	// ErrTooLarge: a value is more than the store can hold, compressed and cut in pieces.
+	ErrTooLarge = errors.New("folio: value is too large")
 	// ErrCascade: an invalidation would reach too many tags; nothing was invalidated.
 	ErrCascade = errors.New("folio: invalidation reaches too many tags")
 )

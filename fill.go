@@ -28,6 +28,9 @@ type page struct {
 	body  []byte
 	rows  int  // of a list's page
 	empty bool // a list's page without rows
+	full  bool // a list's page with as many rows as were asked for
+
+	revealed []core.Tag // that its rows depend on
 }
 
 // answer is what a read got.
@@ -46,10 +49,11 @@ const (
 	Hit    Source = iota // stored
 	Miss                 // loaded for this read
 	Joined               // loaded for another read that began before
+	Stale                // stored and too old, but the load failed
 )
 
 // String returns the source's name.
-func (s Source) String() string { return [...]string{"hit", "miss", "joined"}[s] }
+func (s Source) String() string { return [...]string{"hit", "miss", "joined", "stale"}[s] }
 
 // loader brings a body and its time to live.
 type loader struct {
@@ -58,6 +62,7 @@ type loader struct {
 	emptyTTL time.Duration // of pages without rows, at most ttl
 	end      *identity     // under which a page without rows is kept: one for all that are behind
 	offset   int           // of the page
+	tail     bool          // the last tag is that of the list's tail: full pages do not depend on it
 }
 
 // hit answers a read from the store, if it can: a stored body is appended to dst.
@@ -81,7 +86,15 @@ func (c *Cache) fetch(ctx context.Context, dst []byte, id *identity, l loader) (
 	if err != nil || w == nil {
 		return hit, err
 	}
-	return c.wait(ctx, w)
+	a, err := c.wait(ctx, w)
+	if err != nil && c.config.StaleIfError > 0 && ctx.Err() == nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrClosed) {
+		if body, e, ok := c.find(dst, id, int64(c.config.StaleIfError)); ok {
+			c.counts.stale.Add(1)
+			a, err = e.answer(body)
+			a.source = Stale
+		}
+	}
+	return a, err
 }
 
 // answer returns what a stored entry says.
@@ -130,13 +143,14 @@ func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, an
 	a := c.core.Lookup(&q)
 	if a.Action == core.Wait {
 		switch w := c.calls[a.Flight]; {
+		case c.held.any(id): // it may have begun before the write
 		case chainOf(ctx).has(w):
 			return nil, answer{}, ErrRecursion
 		case w.id.space == id.space && w.id.text == id.text:
 			c.counts.waits.Add(1)
 			return &waiter{w, false}, answer{}, nil
 		}
-		a.Flight = c.core.Begin(&q) // of another key of the same hash
+		a.Flight = c.core.Begin(&q) // it is of another key of the same hash, or not to be waited for
 	}
 	c.counts.misses.Add(1)
 	w := &call{done: make(chan struct{}), id: *id, flight: a.Flight, born: q.Now}
@@ -177,18 +191,20 @@ func (l *loader) life(p page) time.Duration {
 
 // land ends a call's flight and offers what it brought to the core.
 func (c *Cache) land(w *call, l loader) {
-	id, ttl := &w.id, l.life(w.page)
-	e := entry{body: w.body, rows: uint32(w.rows), key: []byte(w.id.text), space: w.id.space, kind: found}
+	id, f := &w.id, filling{entry: entry{body: w.body, rows: uint32(w.rows), kind: found}, revealed: w.revealed, ttl: l.life(w.page)}
 	absent := errors.Is(w.err, ErrNotFound) && c.config.NegativeTTL > 0
 	if absent {
-		e.body, e.rows, e.kind, ttl = nil, 0, notFound, c.config.NegativeTTL
+		f = filling{entry: entry{kind: notFound}, ttl: c.config.NegativeTTL}
 	}
 	w.sum = xxh3.Hash(w.body)
-	e.sum = w.sum
-	if w.empty && l.end != nil {
-		id = l.end
-		e.body, e.key = strconv.AppendInt(nil, int64(l.offset), 10), []byte(id.text)
+	f.sum = w.sum
+	switch {
+	case w.empty && l.end != nil:
+		id, f.body = l.end, strconv.AppendInt(nil, int64(l.offset), 10)
+	case l.tail && w.full:
+		id.tags = id.tags[:len(id.tags)-1]
 	}
+	f.compress(id, c.largest)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.calls, w.flight)
@@ -196,36 +212,59 @@ func (c *Cache) land(w *call, l loader) {
 		c.core.Fail(w.flight)
 		return
 	}
-	c.keep(id, w.flight, w.born, &e, ttl)
+	if err := c.keep(id, w.flight, w.born, &f); err != nil {
+		c.config.Logger.Warn("folio: a value is not stored", "key", id.text, "error", err)
+	}
 }
 
-const (
-	longest  = 100 * 365 * 24 * time.Hour // time to live: more would overflow
-	maxValue = 1 << 30                    // bytes: more fits no ring
+const longest = 100 * 365 * 24 * time.Hour // time to live: more would overflow
 
-	maxScratch = 1 << 20 // bytes that are kept for the next fill
-)
-
-// keep offers an entry to the core as what a flight brought, under c.mu.
-func (c *Cache) keep(id *identity, f core.Flight, born int64, e *entry, ttl time.Duration) {
+// keep offers a filling to the core as what a flight brought, under c.mu. Values that are not stored
+// are an error only where they are too large.
+func (c *Cache) keep(id *identity, f core.Flight, born int64, v *filling) error {
 	life := int64(0)
-	if ttl > 0 {
-		life = max(1, int64(float64(min(ttl, longest))*(1-c.config.Jitter*c.random.Float64())))
-		e.expires = max(1, born+life)
+	if v.ttl > 0 {
+		life = max(1, int64(float64(min(v.ttl, longest))*(1-c.config.Jitter*c.random.Float64())))
+		v.expires = max(1, born+life)
 	}
-	if len(e.body) > maxValue {
+	v.stamps = stamps(nil).add(id.feed, c.core.Stamp(id.feed).N) // if one was bumped since, the flight is not kept
+	for _, tags := range [][]core.Tag{id.tags, v.revealed} {
+		for _, t := range tags {
+			v.stamps = v.stamps.add(t, c.core.Stamp(t).N)
+		}
+	}
+	slot, _ := c.core.Arena().Find(id.unit)
+	c.shares.release(slot) // what was there is replaced, or forgotten
+	ids, pieces, err := c.cut(id, v)
+	if err != nil {
+		c.counts.tooLarge.Add(1)
+	}
+	if err != nil || c.held.any(id) || !c.shares.room(id.feed, pieces) {
 		c.core.Fail(f)
-		return
+		c.store.Delete(id.key)
+		return err
 	}
-	e.stamps = stamps(nil).add(id.feed, c.core.Stamp(id.feed).N) // if one was bumped since, the flight is not kept
-	for _, t := range id.tags {
-		e.stamps = e.stamps.add(t, c.core.Stamp(t).N)
+	c.units, c.filled, c.scratch = c.units[:0], c.filled[:0], c.scratch[:0]
+	for i := range pieces {
+		from := len(c.scratch)
+		c.scratch = pieces[i].appendTo(c.scratch)
+		c.filled = append(c.filled, filled{&ids[i], c.scratch[from:]})
+		c.units = append(c.units, core.Loaded{Query: ids[i].query(born), Revealed: v.revealed, Size: uint32(len(c.scratch) - from), TTL: life, Replace: true})
 	}
-	c.filled = filled{id.key, e.appendTo(c.scratch[:0])}
-	c.unit[0] = core.Loaded{Query: id.query(born), Size: uint32(len(c.filled.value)), TTL: life, Replace: true}
-	c.core.Complete(f, c.unit[:]...)
-	if c.scratch = c.filled.value; cap(c.scratch) > maxScratch {
+	c.core.Complete(f, c.units...)
+	c.tidy()
+	return nil
+}
+
+const maxScratch = 1 << 20 // bytes that are kept for the next fill
+
+// tidy lets go of what a fill was made of.
+func (c *Cache) tidy() {
+	clear(c.filled)
+	clear(c.ids)
+	clear(c.pieces)
+	clear(c.units)
+	if cap(c.scratch) > maxScratch {
 		c.scratch = nil
 	}
-	c.filled.value = nil
 }

@@ -19,6 +19,7 @@ type identity struct {
 	space space
 	depth uint8      // depth bucket, see core.Query
 	tags  []core.Tag // further ones that its value depends on
+	open  bool       // its value may depend on more: its load will tell
 }
 
 // hasher is a seeded hash of 128 bits. Tests put weak ones in its place.

@@ -1,10 +1,9 @@
 package folio
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"slices"
-	"time"
 
 	"github.com/zeebo/xxh3"
 
@@ -55,28 +54,50 @@ func (c *Cache) GetIfPresent(dst []byte, key string) (value []byte, ok bool) {
 }
 
 // Set stores a value under a key, in place of any other and of what loads under way bring. The
-// cache may decline it, as it may forget it at any time. It keeps nothing of value but a copy.
+// cache may decline it, as it may forget it at any time. It keeps nothing of value but a copy. A value
+// beyond what the store can hold is an [ErrTooLarge]; what was there before is forgotten all the same.
+// Bytes that are there already are not written again, unless they are older than the TTL's jitter or
+// other values depend on some key.
 func (c *Cache) Set(key string, value []byte) error {
 	id := c.plain(key)
+	f := c.filling(&id, value)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.ready(); err != nil {
 		return err
+	}
+	if !c.keyTags.Load() && c.same(&id, value) {
+		c.counts.unchanged.Add(1)
+		return nil
 	}
 	if c.core.Known(id.unit) || c.keyTags.Load() {
 		if err := c.bump(id.feed); err != nil {
 			return err
 		}
 	}
-	c.put(&id, value)
-	return nil
+	return c.put(&id, &f)
+}
+
+// filling makes what is stored of a value at hand.
+func (c *Cache) filling(id *identity, value []byte) filling {
+	f := filling{entry: entry{body: value, kind: found, sum: xxh3.Hash(value)}, ttl: c.config.TTL}
+	f.compress(id, c.largest)
+	return f
+}
+
+// same reports whether a value is stored already: then no load of its key is under way, either. Of a
+// value that expires, as much of its life must be left as a new one may have.
+func (c *Cache) same(id *identity, value []byte) bool {
+	stored, e, ok := c.lookup(c.scratch[:0], id)
+	c.scratch = stored[:0]
+	return ok && e.kind == found && bytes.Equal(stored, value) &&
+		(c.config.TTL == 0 || e.expires-c.now() >= int64(float64(c.config.TTL)*(1-c.config.Jitter)))
 }
 
 // put stores a value at hand, under c.mu.
-func (c *Cache) put(id *identity, value []byte) {
-	e := entry{body: value, key: []byte(id.text), space: id.space, kind: found, sum: xxh3.Hash(value)}
+func (c *Cache) put(id *identity, f *filling) error {
 	q := id.query(c.now())
-	c.keep(id, c.core.Begin(&q), q.Now, &e, c.config.TTL)
+	return c.keep(id, c.core.Begin(&q), q.Now, f)
 }
 
 // Delete forgets a key's value. A Get that starts after it returned does not see what was there
@@ -105,50 +126,25 @@ func (c *Cache) invalidate(t core.Tag) (uint64, error) {
 	return c.core.Stamp(t).N, err
 }
 
-// bump invalidates a tag in the core and in the readers' view, under c.mu.
-func (c *Cache) bump(t core.Tag) error {
-	all, err := c.core.Invalidate(t)
+// bump invalidates tags in the core and in the readers' view, under c.mu.
+func (c *Cache) bump(tags ...core.Tag) error {
+	all, err := c.core.Closure(tags...)
 	if err != nil {
 		return ErrCascade
 	}
-	for _, t := range all {
-		c.versions.set(t, c.core.Stamp(t).N)
-	}
+	c.outdate(all)
 	return nil
 }
 
-// again invalidates a tag once more when a lag is over. One goroutine a tag waits, for the last lag.
-func (c *Cache) again(t core.Tag, lag time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, waiting := c.due[t]
-	c.due[t] = c.now() + int64(lag)
-	if !waiting && !c.closed.Load() {
-		c.running.Go(func() { c.outwait(t) })
-	}
-}
-
-// outwait invalidates a tag when it is due, unless the cache is closed before.
-func (c *Cache) outwait(t core.Tag) {
-	for {
-		c.mu.Lock()
-		rest := c.due[t] - c.now()
-		if rest <= 0 {
-			delete(c.due, t)
+// outdate is bump for what depends on these tags themselves, under c.mu.
+func (c *Cache) outdate(tags []core.Tag) {
+	c.core.Bump(tags)
+	for _, t := range tags {
+		n := c.core.Stamp(t).N
+		if c.held[t] > 0 {
+			n |= writing
 		}
-		c.mu.Unlock()
-		if rest <= 0 {
-			break
-		}
-		timer := time.NewTimer(time.Duration(rest))
-		select {
-		case <-timer.C:
-		case <-c.stopped.Done():
-			timer.Stop()
-			return
-		}
-	}
-	if _, err := c.invalidate(t); err != nil && !errors.Is(err, ErrClosed) {
-		c.config.Logger.Error("folio: an invalidation that was due is lost", "error", err)
+		c.versions.set(t, n)
+		c.shares.outdate(t)
 	}
 }

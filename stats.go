@@ -8,7 +8,9 @@ type Stats struct {
 	Hits       int64         // reads answered from the store
 	Misses     int64         // reads that began a load, or found nothing and did not want to
 	Joined     int64         // reads that waited for a load under way
+	Stale      int64         // reads answered with what was too old, because the load failed
 	Loads      int64         // calls of loaders: origin queries
+	Rows       int64         // that they brought for lists
 	LoadErrors int64         // of them; panics among them
 	Panics     int64         // of loaders
 	LoadTime   time.Duration // in loaders, in all
@@ -18,6 +20,9 @@ type Stats struct {
 	Invalidations int64 // of tags; those that an invalidation reaches are counted each
 	Evicted       int64 // values overwritten by others
 	Refused       int64 // values stored nowhere: too large, or hopeless
+	TooLarge      int64 // values refused with an ErrTooLarge
+	Capped        int64 // values not stored because their scope has its MaxShare
+	Unchanged     int64 // values set that were there already, byte for byte
 	Moved         int64 // values written again to keep them
 	Lost          int64 // values that were to be moved and were not there
 	Unlearned     int64 // reads that nobody learned from: they came faster than can be learned
@@ -62,9 +67,10 @@ func (c *Cache) Stats() Stats {
 		Hits: n.hits.Load(), Misses: n.misses.Load(), Joined: n.waits.Load(),
 		Loads: n.loads.Load(), LoadErrors: n.loadErrors.Load(), Panics: n.panicked.Load(), LoadTime: time.Duration(n.loadNanos.Load()),
 		Stored: own.Admitted, Revoked: c.core.Revoked, Invalidations: c.core.Bumps, Evicted: own.Evicted, Refused: own.Refused,
+		TooLarge: n.tooLarge.Load(), Capped: c.shares.refused, Unchanged: n.unchanged.Load(), Stale: n.stale.Load(), Rows: n.rows.Load(),
 		Moved: own.Moved, Lost: c.store.Lost, Unlearned: c.journal.lost.Load(), Entries: own.Entries,
 		Memory: Memory{Capacity: int64(c.store.Geometry.Probation + c.store.Geometry.Main), Rings: m.Rings, Live: m.Live, Dead: m.Dead,
-			Books: m.Metadata + c.core.Metadata() + c.store.Metadata()},
+			Books: m.Metadata + c.core.Metadata() + c.store.Metadata() + c.shares.metadata()},
 		Ruling: a.Ruling(), Switches: a.Switches, Calibration: cal.ECE(), BrierSkill: cal.Skill(),
 	}
 	for _, t := range a.Standings() {

@@ -3,6 +3,7 @@ package folio
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/foliocache/folio/internal/core"
@@ -33,6 +34,18 @@ func (c *Cache) number(t Tag) core.Tag {
 	}
 	hi, _ := c.hash(string(t), c.seed+tagSeed)
 	return core.Tag(hi)
+}
+
+// numbers returns what the core knows some tags by, each once, and a feed among them left out.
+func (c *Cache) numbers(tags []Tag, feed core.Tag) []core.Tag {
+	var numbers []core.Tag
+	for _, t := range tags {
+		if n := c.number(t); n != feed {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	return slices.Compact(numbers)
 }
 
 const tagSeed = 0x5461675365656421 // apart from the spaces of keys

@@ -60,6 +60,16 @@ func (g Geometry) ring(capacity uint64, most uint32) ring {
 	return r
 }
 
+// Largest returns the size of the largest unit that the rings can hold, key and value together; 0 if
+// there is none.
+func (g Geometry) Largest() uint32 {
+	n := max(g.Probation, g.Main) / uint64(g.Buckets)
+	if g.Chunk > 0 {
+		n = min(n, g.Chunk-1)
+	}
+	return uint32(max(n, uint64(g.Header)) - uint64(g.Header))
+}
+
 // mostMain returns main's part of the entries: what a tenth, and one a bucket, leaves.
 func (g Geometry) mostMain() uint32 {
 	return g.Most - max(min(g.Most, uint32(g.Buckets)), g.Most/probationShare)

@@ -50,11 +50,14 @@ type Answer struct {
 	Flight Flight // with Load and Wait
 }
 
-// Loaded is one unit that a flight brought. It may depend on nothing that the flight's query
-// does not: what was not captured before the load cannot be told from what changed meanwhile.
+// Loaded is one unit that a flight brought. Its Tags are some of the flight's query's: what was not
+// captured before the load cannot be told from what changed meanwhile.
 type Loaded struct {
 	Query
-	Size uint32 // bytes of key and value, >= 1
+	// Revealed are further tags that only the load's result told: the unit is not kept if one of
+	// them was bumped since the load began.
+	Revealed []Tag
+	Size     uint32 // bytes of key and value, >= 1
 	// TTL is the copy's time to live, from the start of its load on, in the unit of Query.Now;
 	// 0: for ever. Who waits for a flight gets what it brings, however long it takes.
 	TTL     int64
@@ -187,10 +190,14 @@ func (c *Core) Fail(f Flight) {
 // keep offers one unit of a flight that is still current to the arena. A valid copy stays, and
 // keeps its age, unless it is to be replaced.
 func (c *Core) keep(l *loading, number int, u *Loaded) {
-	l.covers(&u.Query)
+	stamps, ok := c.stamps(l, u)
+	if !ok {
+		c.Revoked++
+		return
+	}
 	slot, resident := c.arena.Find(u.Key)
 	r := c.request(slot, &u.Query, c.tags[u.Feed], max(u.Now, l.born))
-	r.Stale = r.Stale || u.Replace && resident
+	r.Stale, r.Version = r.Stale || u.Replace && resident, c.sum(c.tags[u.Feed], stamps)
 	slot, stored := c.arena.Fill(slot, &r, u.Size)
 	if c.config.Placed != nil {
 		c.config.Placed(number, slot, stored)
@@ -201,8 +208,8 @@ func (c *Core) keep(l *loading, number int, u *Loaded) {
 	c.stored.Grow(c.arena.Slots())
 	*c.stored.At(slot) = l.feed
 	c.expire(slot, l.born, u.TTL)
-	if len(l.stamps) > 0 {
-		c.more[slot] = l.stamps
+	if len(stamps) > 0 {
+		c.more[slot] = stamps
 	} else if len(c.more) > 0 {
 		delete(c.more, slot)
 	}
@@ -230,19 +237,28 @@ func (c *Core) request(slot arena.Slot, q *Query, feed *tag, now int64) arena.Re
 }
 
 // version returns a number that every bump of what a query depends on changes: what sampled
-// shadows, which hold what the composite has forgotten, tell versions by. A read may leave it to
-// the copy that it was served to say what that depends on.
+// shadows, which hold what the composite has forgotten, tell versions by. Where a copy is known, it
+// says what that is.
 func (c *Core) version(slot arena.Slot, q *Query, feed *tag) uint32 {
-	n := feed.at(c.config.Epoch).N
-	for _, t := range q.Tags {
-		n += c.Stamp(t).N
-	}
-	if len(q.Tags) == 0 && len(c.more) > 0 {
-		for _, s := range c.more[slot] {
-			n += c.Stamp(s.tag).N
+	if len(c.more) > 0 {
+		if stamps := c.more[slot]; len(stamps) > 0 {
+			return c.sum(feed, stamps)
 		}
 	}
-	return uint32(n)
+	n := uint32(feed.at(c.config.Epoch).N)
+	for _, t := range q.Tags {
+		n += uint32(c.Stamp(t).N)
+	}
+	return n
+}
+
+// sum is the version of what depends on a feed and on stamped tags.
+func (c *Core) sum(feed *tag, stamps []stamped) uint32 {
+	n := uint32(feed.at(c.config.Epoch).N)
+	for _, s := range stamps {
+		n += uint32(c.Stamp(s.tag).N)
+	}
+	return n
 }
 
 // valid reports whether a slot's copies are young enough and their stamps the current ones.

@@ -1,12 +1,16 @@
 package core
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // tag is what the core knows of a tag that was bumped or has dependents. A tag it does not
 // know stands at {epoch, 0}.
 type tag struct {
 	stamp      Stamp
 	dependents []Tag
+	last       int64  // number of its last bump among all
 	reads      uint32 // since the last bump
 	hazard     float32
 }
@@ -49,24 +53,29 @@ func (c *Core) Depend(dependent, on Tag) {
 	k.dependents = append(k.dependents, dependent)
 }
 
-// Closure lists the tags that an invalidation of t would bump: t and all its dependents,
+// Closure lists the tags that an invalidation of some would bump: them and all their dependents,
 // breadth first, each once. It fails with ErrClosure beyond MaxClosure tags.
-func (c *Core) Closure(t Tag) ([]Tag, error) {
-	all := []Tag{t}
-	if k := c.tags[t]; k == nil || len(k.dependents) == 0 {
-		return all, nil
-	}
-	seen := map[Tag]bool{t: true}
-	for i := 0; i < len(all); i++ {
-		k, ok := c.tags[all[i]]
-		if !ok {
-			continue
+func (c *Core) Closure(tags ...Tag) ([]Tag, error) {
+	all := slices.Clone(tags)
+	if len(tags) == 1 {
+		if k := c.tags[tags[0]]; k == nil || len(k.dependents) == 0 {
+			return all, nil
 		}
-		for _, d := range k.dependents {
-			if !seen[d] {
-				seen[d] = true
-				all = append(all, d)
+	}
+	all = all[:0]
+	seen := map[Tag]bool{}
+	add := func(tags []Tag) {
+		for _, t := range tags {
+			if !seen[t] {
+				seen[t] = true
+				all = append(all, t)
 			}
+		}
+	}
+	add(tags)
+	for i := 0; i < len(all); i++ {
+		if k, ok := c.tags[all[i]]; ok {
+			add(k.dependents)
 		}
 		if len(all) > MaxClosure {
 			return nil, ErrClosure
@@ -75,17 +84,22 @@ func (c *Core) Closure(t Tag) ([]Tag, error) {
 	return all, nil
 }
 
-// Invalidate outdates everything that carries t or depends on it, loads under way included, and
-// returns the tags that it bumped. O(1) in the number of pages.
-func (c *Core) Invalidate(t Tag) ([]Tag, error) {
-	all, err := c.Closure(t)
+// Invalidate outdates everything that carries one of some tags or depends on it, loads under way
+// included, and returns the tags that it bumped. O(1) in the number of pages.
+func (c *Core) Invalidate(tags ...Tag) ([]Tag, error) {
+	all, err := c.Closure(tags...)
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range all {
+	c.Bump(all)
+	return all, nil
+}
+
+// Bump outdates everything that carries one of some tags, and nothing that only depends on them.
+func (c *Core) Bump(tags []Tag) {
+	for _, t := range tags {
 		c.bump(c.known(t))
 	}
-	return all, nil
 }
 
 // hazardWeight is the part of a feed's hazard that its last gap between two bumps makes up.
@@ -93,6 +107,7 @@ const hazardWeight = .25
 
 func (c *Core) bump(k *tag) {
 	c.Bumps++
+	k.last = c.Bumps
 	k.stamp.N++
 	k.hazard += hazardWeight * (1/float32(k.reads+1) - k.hazard)
 	k.reads = 0

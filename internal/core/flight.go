@@ -19,6 +19,7 @@ type loading struct {
 	tag    Tag       // the feed
 	feed   Stamp     // its stamp before the load began
 	born   int64     // when the load began
+	bumps  int64     // before it began
 	stamps []stamped // those of further tags
 }
 
@@ -34,7 +35,7 @@ func (c *Core) start(q *Query, feed Stamp) Flight {
 	}
 	l := &c.loads[at]
 	l.turn++
-	l.latest, l.key, l.tag, l.feed, l.born, l.stamps = true, q.Key, q.Feed, feed, q.Now, c.capture(q)
+	l.latest, l.key, l.tag, l.feed, l.born, l.bumps, l.stamps = true, q.Key, q.Feed, feed, q.Now, c.Bumps, c.capture(q)
 	c.flying[l.key] = at
 	return c.flight(at)
 }
@@ -57,16 +58,26 @@ func (c *Core) land(at uint32) {
 	}
 }
 
-// covers panics if a unit depends on what the load's query does not.
-func (l *loading) covers(u *Query) {
+// stamps returns what a unit depends on beside its feed, or false if one of the tags that the load
+// revealed was bumped since it began. It panics if the unit has a tag that the load's query has not.
+func (c *Core) stamps(l *loading, u *Loaded) (all []stamped, ok bool) {
 	if u.Feed != l.tag {
 		panic(fmt.Sprintf("core: unit of feed %d in a flight of feed %d", u.Feed, l.tag))
 	}
 	for _, t := range u.Tags {
-		if !slices.ContainsFunc(l.stamps, func(s stamped) bool { return s.tag == t }) {
+		i := slices.IndexFunc(l.stamps, func(s stamped) bool { return s.tag == t })
+		if i < 0 {
 			panic(fmt.Sprintf("core: unit with tag %d in a flight without", t))
 		}
+		all = append(all, l.stamps[i])
 	}
+	for _, t := range u.Revealed {
+		if k := c.tags[t]; k != nil && k.last > l.bumps {
+			return nil, false
+		}
+		all = append(all, stamped{t, c.Stamp(t)})
+	}
+	return all, true
 }
 
 // current reports whether no tag of a load was bumped since it began.

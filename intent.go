@@ -1,0 +1,99 @@
+package folio
+
+import (
+	"context"
+	"sync"
+
+	"github.com/foliocache/folio/internal/core"
+)
+
+// Intent is a write under way: see [Cache.Intend].
+type Intent struct {
+	cache *Cache
+	named []core.Tag
+	tags  []core.Tag // held: named, and what depends on it
+	once  sync.Once
+	stop  func() bool // ctx from ending it
+	err   error
+}
+
+// held counts the writes under way of each tag.
+type held map[core.Tag]int
+
+// any reports whether what an identity depends on is being written.
+func (h held) any(id *identity) bool {
+	if len(h) == 0 {
+		return false
+	}
+	if h[id.feed] > 0 || id.open {
+		return true
+	}
+	for _, t := range id.tags {
+		if h[t] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Intend announces a write of what some tags name, before its transaction begins. Until
+// [Intent.Done], nothing that depends on them, or on what depends on them, is served from the cache or
+// stored in it, and every read loads for itself: so no reader sees the new rows and another one after
+// it the old ones. It costs the origin all reads meanwhile; without it there is a moment, between
+// commit and Invalidate, in which pages that were stored before are served beside those loaded since.
+//
+// Done must be called, after the commit or the rollback; the end of ctx does it too, so that a writer
+// that dies does not keep the cache from serving for ever: give it a deadline beyond the write's.
+func (c *Cache) Intend(ctx context.Context, tags ...Tag) (*Intent, error) {
+	i := &Intent{cache: c}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ready(); err != nil {
+		return nil, err
+	}
+	for _, t := range tags {
+		i.named = append(i.named, c.number(t))
+	}
+	var err error
+	if i.tags, err = c.core.Closure(i.named...); err != nil {
+		return nil, ErrCascade
+	}
+	for _, t := range i.tags {
+		c.held[t]++
+	}
+	c.outdate(i.tags)
+	i.stop = context.AfterFunc(ctx, func() { _ = i.Done() })
+	return i, nil
+}
+
+// Done ends the intent: it invalidates what was written, as [List.Invalidate] does. Further calls do
+// nothing.
+func (i *Intent) Done() error {
+	i.once.Do(func() { i.err = i.end() })
+	return i.err
+}
+
+func (i *Intent) end() error {
+	c := i.cache
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i.stop()
+	for _, t := range i.tags {
+		if c.held[t]--; c.held[t] == 0 {
+			delete(c.held, t)
+		}
+	}
+	if err := c.ready(); err != nil {
+		return err
+	}
+	c.outdate(i.tags)
+	return c.bump(i.named...) // more may depend on them by now
+}
+
+// Intend announces a write of a scope's rows: see [Cache.Intend].
+func (l *List[T]) Intend(ctx context.Context, s Scope) (*Intent, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return l.cache.Intend(ctx, l.Tag(s))
+}

@@ -1,0 +1,97 @@
+package folio
+
+import (
+	"github.com/foliocache/folio/arena"
+	"github.com/foliocache/folio/internal/core"
+)
+
+// shares count the bytes that each scope holds, so that none takes more than its share. Copies that
+// an invalidation outdated are not held any more; those that only expired are until they are replaced
+// or overwritten.
+type shares struct {
+	limit   int64 // bytes; 0: nobody counts
+	scopes  map[core.Tag]*share
+	owners  []owner // by slot
+	refused int64
+}
+
+// share is what one scope holds, since its last invalidation.
+type share struct {
+	bytes int64
+	feed  core.Tag
+}
+
+type owner struct {
+	*share
+	size int64
+}
+
+func newShares(part float64, g arena.Geometry) shares {
+	return shares{limit: int64(part * float64(g.Probation+g.Main)), scopes: map[core.Tag]*share{}}
+}
+
+// room reports whether a scope may hold some more entries.
+func (s *shares) room(feed core.Tag, pieces []entry) bool {
+	if s.limit == 0 {
+		return true
+	}
+	sum := int64(0)
+	if h := s.scopes[feed]; h != nil {
+		sum = h.bytes
+	}
+	for i := range pieces {
+		sum += int64(pieces[i].size())
+	}
+	if sum > s.limit {
+		s.refused++
+		return false
+	}
+	return true
+}
+
+// follow books what became of a unit, and of others on its way.
+func (s *shares) follow(steps []arena.Step, slot arena.Slot, feed core.Tag, size int) {
+	if s.limit == 0 {
+		return
+	}
+	for _, step := range steps {
+		switch {
+		case step.Do == arena.Drop:
+			s.release(step.Slot)
+		case step.Slot == slot && (step.Do == arena.ToProbation || step.Do == arena.ToMain):
+			s.release(slot)
+			s.own(slot, feed, int64(size))
+		}
+	}
+}
+
+func (s *shares) own(slot arena.Slot, feed core.Tag, size int64) {
+	h := s.scopes[feed]
+	if h == nil {
+		h = &share{feed: feed}
+		s.scopes[feed] = h
+	}
+	h.bytes += size
+	for int(slot) >= len(s.owners) {
+		s.owners = append(s.owners, owner{})
+	}
+	s.owners[slot] = owner{h, size}
+}
+
+// release books that a slot's copy is gone, if there was one.
+func (s *shares) release(slot arena.Slot) {
+	if s.limit == 0 || uint64(slot) >= uint64(len(s.owners)) || s.owners[slot].share == nil {
+		return
+	}
+	o := s.owners[slot]
+	s.owners[slot] = owner{}
+	if o.share.bytes -= o.size; o.share.bytes == 0 && s.scopes[o.share.feed] == o.share {
+		delete(s.scopes, o.share.feed)
+	}
+}
+
+// outdate books that a scope holds nothing any more.
+func (s *shares) outdate(feed core.Tag) { delete(s.scopes, feed) }
+
+// metadata returns the bytes of heap that it takes, roughly.
+func (s *shares) metadata() int64 { return int64(cap(s.owners))*16 + int64(len(s.scopes))*64 }
