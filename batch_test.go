@@ -127,7 +127,7 @@ func TestWarmStoresWhatIsNotThere(t *testing.T) {
 	for i := range 5 {
 		values[strconv.Itoa(i)] = []byte("warm")
 	}
-	values["large"] = noise(1<<20)
+	values["large"] = noise(1 << 20)
 	n, err := c.Warm(background, maps.All(values))
 	if n != 4 || err != nil {
 		t.Errorf("%d stored, %v", n, err)

@@ -30,15 +30,15 @@ type Cache struct {
 	loads    *semaphore.Weighted
 	lists    sync.Map // names of lists, each taken once
 
-	mu      sync.Mutex // guards core, what the store is told, and the fields down to strict
-	core    *core.Core
-	calls   map[core.Flight]*call
-	names   map[core.Tag]Tag   // of tags that others depend on, or that depend on others
-	random  *rand.Rand         // of jitter
-	later   map[later]*appointment
-	held    held               // tags that are being written
-	shares  shares             // of scopes
-	strict  bool               // every read is told before the next: tests compare with the simulator
+	mu     sync.Mutex // guards core, what the store is told, and the fields down to strict
+	core   *core.Core
+	calls  map[core.Flight]*call
+	names  map[core.Tag]Tag // of tags that others depend on, or that depend on others
+	random *rand.Rand       // of jitter
+	later  map[later]*appointment
+	held   held   // tags that are being written
+	shares shares // of scopes
+	strict bool   // every read is told before the next: tests compare with the simulator
 
 	// The fill under way, under mu too: the entries that it is stored as, whose they are, what the
 	// core is told of them, and what the store shall hold.

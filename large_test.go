@@ -30,7 +30,7 @@ func TestLargeValuesAreCompressedThenCutThenRefused(t *testing.T) {
 		c := open(t, config)
 		text := bytes.Repeat([]byte(`{"id":"7","title":"a ticket"},`), 7000)
 		limit := c.largest - (&entry{key: []byte("a"), stamps: make(stamps, stampSize)}).size()
-		for i, v := range [][]byte{text[:limit], text[:limit+1], text, noise(limit), noise(limit+1), noise(3*limit/2), []byte("small"), noise(2*limit)} {
+		for i, v := range [][]byte{text[:limit], text[:limit+1], text, noise(limit), noise(limit + 1), noise(3 * limit / 2), []byte("small"), noise(2 * limit)} {
 			fits := i < 3 || len(v) <= max(limit, int(c.store.Geometry.Main+c.store.Geometry.Probation)/largeShare)
 			err := c.Set("a", v)
 			got, ok := c.GetIfPresent([]byte("before"), "a")
@@ -53,7 +53,7 @@ func TestAReadIsNotFailedByAValueTooLarge(t *testing.T) {
 	config := small()
 	config.Logger = logger(&log)
 	c := open(t, config)
-	v := noise(1<<20)
+	v := noise(1 << 20)
 	for range 2 {
 		got, err := c.Get(background, "a", func(context.Context) ([]byte, error) { return v, nil })
 		if err != nil || !bytes.Equal(got, v) {

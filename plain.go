@@ -140,11 +140,7 @@ func (c *Cache) bump(tags ...core.Tag) error {
 func (c *Cache) outdate(tags []core.Tag) {
 	c.core.Bump(tags)
 	for _, t := range tags {
-		n := c.core.Stamp(t).N
-		if c.held[t] > 0 {
-			n |= writing
-		}
-		c.versions.set(t, n)
+		c.versions.set(t, c.core.Stamp(t).N)
 		c.shares.outdate(t)
 	}
 }

@@ -19,8 +19,6 @@ type versions struct {
 }
 
 const (
-	writing = 1 << 63 // of a version: the tag is being written, no entry is of it
-
 	bumpedBits    = 1 << 16
 	versionShards = 64
 )
