@@ -48,6 +48,9 @@ type Config struct {
 	// LoadTimeout is the deadline of a load, waiting for its turn included. Default 30 s.
 	LoadTimeout time.Duration
 
+	// Rules say what a change of an entity outdates: see [Cache.Changed].
+	Rules Rules
+
 	// Seed makes hashes and random choices repeat; 0: a random one.
 	Seed uint64
 	// Now is the clock. Default time.Now.
@@ -94,7 +97,7 @@ func (c *Config) check() error {
 	want(c.Jitter < 1, "Jitter %g: want less than 1", c.Jitter)
 	want(c.MaxLoads >= 0, "MaxLoads %d: want at least 0", c.MaxLoads)
 	want(c.LoadTimeout >= 0, "LoadTimeout %s: want at least 0", c.LoadTimeout)
-	return errors.Join(faults...)
+	return errors.Join(append(faults, c.Rules.check())...)
 }
 
 // withDefaults fills in what is zero.

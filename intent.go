@@ -45,14 +45,11 @@ func (h held) any(id *identity) bool {
 // Done must be called, after the commit or the rollback; the end of ctx does it too, so that a writer
 // that dies does not keep the cache from serving for ever: give it a deadline beyond the write's.
 func (c *Cache) Intend(ctx context.Context, tags ...Tag) (*Intent, error) {
-	i := &Intent{cache: c}
+	i := &Intent{cache: c, named: c.all(tags)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.ready(); err != nil {
 		return nil, err
-	}
-	for _, t := range tags {
-		i.named = append(i.named, c.number(t))
 	}
 	var err error
 	if i.tags, err = c.core.Closure(i.named...); err != nil {

@@ -115,15 +115,15 @@ func (c *Cache) Delete(key string) error {
 	return c.bump(id.feed)
 }
 
-// invalidate outdates all that depends on a tag and returns its new version.
-func (c *Cache) invalidate(t core.Tag) (uint64, error) {
+// invalidate outdates all that depends on some tags and returns the new version of the first.
+func (c *Cache) invalidate(tags ...core.Tag) (n uint64, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.ready(); err != nil {
+	if err := c.ready(); err != nil || len(tags) == 0 {
 		return 0, err
 	}
-	err := c.bump(t)
-	return c.core.Stamp(t).N, err
+	err = c.bump(tags...)
+	return c.core.Stamp(tags[0]).N, err
 }
 
 // bump invalidates tags in the core and in the readers' view, under c.mu.

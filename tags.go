@@ -2,7 +2,6 @@ package folio
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -38,12 +37,7 @@ func (c *Cache) number(t Tag) core.Tag {
 
 // numbers returns what the core knows some tags by, each once, and a feed among them left out.
 func (c *Cache) numbers(tags []Tag, feed core.Tag) []core.Tag {
-	var numbers []core.Tag
-	for _, t := range tags {
-		if n := c.number(t); n != feed {
-			numbers = append(numbers, n)
-		}
-	}
+	numbers := slices.DeleteFunc(c.all(tags), func(t core.Tag) bool { return t == feed })
 	slices.Sort(numbers)
 	return slices.Compact(numbers)
 }
@@ -67,29 +61,39 @@ func (c *Cache) Depend(dependent Tag, on ...Tag) error {
 	return nil
 }
 
-// InvalidateTags outdates all that depends on any of some tags, and all that depends on that. An
-// error says which tags were not invalidated, and that no other was left out.
+// InvalidateTags outdates all that depends on any of some tags, and all that depends on that, at
+// once. An error means that nothing was invalidated.
 func (c *Cache) InvalidateTags(_ context.Context, tags ...Tag) error {
-	for i, t := range tags {
-		if _, err := c.invalidate(c.number(t)); err != nil {
-			return fmt.Errorf("%w: %q and the tags after it", err, tags[i:])
-		}
-	}
-	return nil
+	_, err := c.invalidate(c.all(tags)...)
+	return err
 }
 
-// Cascade lists what an invalidation of a tag would reach, itself first, and does nothing. At most
+// Cascade lists what an invalidation of some tags would reach, them first, and does nothing. At most
 // 10,000 tags: more are an [ErrCascade], as they would be then.
-func (c *Cache) Cascade(t Tag) ([]Tag, error) {
+func (c *Cache) Cascade(tags ...Tag) ([]Tag, error) {
+	named := c.all(tags)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	numbers, err := c.core.Closure(c.number(t))
+	numbers, err := c.core.Closure(named...)
 	if err != nil {
 		return nil, ErrCascade
 	}
-	all := []Tag{t}
-	for _, n := range numbers[1:] {
-		all = append(all, c.names[n])
+	all := make([]Tag, 0, len(numbers))
+	for _, n := range numbers {
+		if i := slices.Index(named, n); i >= 0 {
+			all = append(all, tags[i])
+		} else {
+			all = append(all, c.names[n])
+		}
 	}
 	return all, nil
+}
+
+// all returns what the core knows some tags by.
+func (c *Cache) all(tags []Tag) []core.Tag {
+	numbers := make([]core.Tag, len(tags))
+	for i, t := range tags {
+		numbers[i] = c.number(t)
+	}
+	return numbers
 }

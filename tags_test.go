@@ -85,8 +85,8 @@ func TestACascadeIsBounded(t *testing.T) {
 	if err := c.InvalidateTags(background, "fine", "root"); !errors.Is(err, ErrCascade) {
 		t.Errorf("got %v", err)
 	}
-	if n := c.Stats().Invalidations; n != 1 {
-		t.Errorf("%d tags were invalidated, want the one before", n)
+	if n := c.Stats().Invalidations; n != 0 {
+		t.Errorf("%d tags were invalidated, want none", n)
 	}
 }
 
