@@ -21,9 +21,11 @@ func (c *Cache) GetMany(ctx context.Context, keys []string, load LoadMany) (map[
 			faults[err.Error()] = err // one load fails for many keys
 		}
 	}
+	began := c.watch()
 	waiters := c.joinMany(ctx, keys, values, load, fault)
 	for _, w := range waiters {
 		a, err := c.wait(ctx, w)
+		c.observed(&w.id, began, &a, err)
 		if fault(err); err == nil {
 			values[w.id.text] = slices.Clone(a.body)
 		}

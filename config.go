@@ -55,6 +55,9 @@ type Config struct {
 	Seed uint64
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
+	// Observe is told of every read, load and invalidation, by the goroutine that does it, and must
+	// be safe for concurrent use: what it takes, the caller waits for. Default: nobody.
+	Observe func(Event)
 	// Logger hears of what no caller can be told. Default: nobody.
 	Logger *slog.Logger
 }

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/foliocache/folio/arena"
-	"github.com/foliocache/folio/internal/store"
 )
 
 // Explanation tells why a read would be answered as it would be now.
@@ -56,7 +55,7 @@ func (c *Cache) explain(id *identity) Explanation {
 		}
 		return x
 	}
-	x.Bytes, x.Ring = len(v), [...]string{store.Main: "main", store.Probation: "probation"}[ring]
+	x.Bytes, x.Ring = len(v), rings[ring]
 	if e.expires > 0 {
 		x.Expires = time.Duration(max(0, e.expires-c.now()))
 	}

@@ -50,10 +50,11 @@ const (
 	Miss                 // loaded for this read
 	Joined               // loaded for another read that began before
 	Stale                // stored and too old, but the load failed
+	Absent               // not stored, and not to be loaded
 )
 
 // String returns the source's name.
-func (s Source) String() string { return [...]string{"hit", "miss", "joined", "stale"}[s] }
+func (s Source) String() string { return [...]string{"hit", "miss", "joined", "stale", "absent"}[s] }
 
 // loader brings a body and its time to live.
 type loader struct {
@@ -67,6 +68,7 @@ type loader struct {
 
 // hit answers a read from the store, if it can: a stored body is appended to dst.
 func (c *Cache) hit(dst []byte, id *identity) (a answer, ok bool, err error) {
+	began := c.watch()
 	body, e, ok := c.lookup(dst, id)
 	if !ok {
 		return answer{}, false, nil
@@ -74,11 +76,20 @@ func (c *Cache) hit(dst []byte, id *identity) (a answer, ok bool, err error) {
 	c.served(id, &e)
 	c.counts.hits.Add(1)
 	a, err = e.answer(body)
+	c.observed(id, began, &a, err)
 	return a, true, err
 }
 
 // fetch answers a read that the store did not: from a load under way, or from one of its own.
 func (c *Cache) fetch(ctx context.Context, dst []byte, id *identity, l loader) (answer, error) {
+	began := c.watch()
+	a, err := c.obtain(ctx, dst, id, l)
+	c.observed(id, began, &a, err)
+	return a, err
+}
+
+// obtain is fetch, unobserved.
+func (c *Cache) obtain(ctx context.Context, dst []byte, id *identity, l loader) (answer, error) {
 	if err := ctx.Err(); err != nil {
 		return answer{}, context.Cause(ctx)
 	}

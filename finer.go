@@ -100,6 +100,12 @@ func (l *List[T]) InvalidateTotal(_ context.Context, s Scope) error {
 // outdate outdates some parts of a scope, or all where none is named, and whatever depends on the
 // scope.
 func (l *List[T]) outdate(s Scope, parts ...uint64) error {
+	err := l.bump(s, parts)
+	l.cache.invalidated(err, l.Tag(s))
+	return err
+}
+
+func (l *List[T]) bump(s Scope, parts []uint64) error {
 	if err := s.check(); err != nil {
 		return err
 	}

@@ -10,8 +10,9 @@ import (
 // Intent is a write under way: see [Cache.Intend].
 type Intent struct {
 	cache *Cache
-	named []core.Tag
-	tags  []core.Tag // held: named, and what depends on it
+	tags  []Tag
+	named []core.Tag // the same
+	held  []core.Tag // named, and what depends on it
 	once  sync.Once
 	stop  func() bool // ctx from ending it
 	err   error
@@ -45,20 +46,20 @@ func (h held) any(id *identity) bool {
 // Done must be called, after the commit or the rollback; the end of ctx does it too, so that a writer
 // that dies does not keep the cache from serving for ever: give it a deadline beyond the write's.
 func (c *Cache) Intend(ctx context.Context, tags ...Tag) (*Intent, error) {
-	i := &Intent{cache: c, named: c.all(tags)}
+	i := &Intent{cache: c, tags: tags, named: c.all(tags)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.ready(); err != nil {
 		return nil, err
 	}
 	var err error
-	if i.tags, err = c.core.Closure(i.named...); err != nil {
+	if i.held, err = c.core.Closure(i.named...); err != nil {
 		return nil, ErrCascade
 	}
-	for _, t := range i.tags {
+	for _, t := range i.held {
 		c.held[t]++
 	}
-	c.outdate(i.tags)
+	c.outdate(i.held)
 	i.stop = context.AfterFunc(ctx, func() { _ = i.Done() })
 	return i, nil
 }
@@ -66,7 +67,10 @@ func (c *Cache) Intend(ctx context.Context, tags ...Tag) (*Intent, error) {
 // Done ends the intent: it invalidates what was written, as [List.Invalidate] does. Further calls do
 // nothing.
 func (i *Intent) Done() error {
-	i.once.Do(func() { i.err = i.end() })
+	i.once.Do(func() {
+		i.err = i.end()
+		i.cache.invalidated(i.err, i.tags...)
+	})
 	return i.err
 }
 
@@ -75,7 +79,7 @@ func (i *Intent) end() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i.stop()
-	for _, t := range i.tags {
+	for _, t := range i.held {
 		if c.held[t]--; c.held[t] == 0 {
 			delete(c.held, t)
 		}
@@ -83,7 +87,7 @@ func (i *Intent) end() error {
 	if err := c.ready(); err != nil {
 		return err
 	}
-	c.outdate(i.tags)
+	c.outdate(i.held)
 	return c.bump(i.named...) // more may depend on them by now
 }
 

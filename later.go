@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/foliocache/folio/internal/core"
 )
 
 // later names what is to be done to a tag: one more invalidation after the last of some lags, or one
 // for all that were asked for within the first of some delays.
 type later struct {
-	tag  core.Tag
+	tag  Tag
 	soon bool
 }
 
@@ -51,7 +49,7 @@ func (c *Cache) meet(l later, a *appointment) {
 	}
 	delete(c.later, l)
 	c.mu.Unlock()
-	if _, err := c.invalidate(l.tag); err != nil && !errors.Is(err, ErrClosed) {
+	if err := c.InvalidateTags(context.Background(), l.tag); err != nil && !errors.Is(err, ErrClosed) {
 		c.config.Logger.Error("folio: an invalidation that was due is lost", "error", err)
 	}
 }
@@ -63,7 +61,7 @@ func (c *Cache) meet(l later, a *appointment) {
 func (l *List[T]) InvalidateAfter(ctx context.Context, s Scope, lag time.Duration) (Token, error) {
 	t, err := l.Invalidate(ctx, s)
 	if err == nil {
-		err = l.cache.postpone(later{tag: t.tag}, lag)
+		err = l.cache.postpone(later{tag: l.Tag(s)}, lag)
 	}
 	return t, err
 }
@@ -75,5 +73,5 @@ func (l *List[T]) InvalidateWithin(_ context.Context, s Scope, delay time.Durati
 	if err := s.check(); err != nil {
 		return err
 	}
-	return l.cache.postpone(later{l.cache.number(l.Tag(s)), true}, delay)
+	return l.cache.postpone(later{l.Tag(s), true}, delay)
 }

@@ -227,6 +227,7 @@ var noRowsSum = xxh3.HashString(noRows)
 // behind reports whether a list is known to end before an offset: a page there was empty. So
 // pages past the end take no memory, and cost one load in all.
 func (l *List[T]) behind(end *identity, offset int) bool {
+	began := l.cache.watch()
 	body, e, ok := l.cache.lookup(nil, end)
 	if !ok {
 		return false
@@ -237,6 +238,7 @@ func (l *List[T]) behind(end *identity, offset int) bool {
 	}
 	l.cache.served(end, &e)
 	l.cache.counts.hits.Add(1)
+	l.cache.observed(end, began, &answer{}, nil)
 	return true
 }
 
@@ -296,6 +298,7 @@ func (l *List[T]) Invalidate(_ context.Context, s Scope) (Token, error) {
 	}
 	t := l.cache.number(l.Tag(s))
 	n, err := l.cache.invalidate(t)
+	l.cache.invalidated(err, l.Tag(s))
 	return Token{t, n}, err
 }
 

@@ -35,6 +35,7 @@ func (c *chain) has(w *call) bool {
 // it ends, however it ends. Under c.mu.
 func (c *Cache) fly(ctx context.Context, calls []*call, l loader, load func(context.Context) error) {
 	ctx = context.WithValue(context.WithoutCancel(ctx), chainKey{}, &chain{calls, chainOf(ctx)})
+	began := c.watch()
 	c.running.Go(func() {
 		panicked, err := (*PanicError)(nil), errExit
 		defer func() {
@@ -44,6 +45,7 @@ func (c *Cache) fly(ctx context.Context, calls []*call, l loader, load func(cont
 				}
 				c.land(w, l)
 				close(w.done)
+				c.loaded(w, began)
 			}
 		}()
 		panicked, err = c.detached(ctx, load)

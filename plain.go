@@ -38,15 +38,17 @@ func (c *Cache) Get(ctx context.Context, key string, load func(context.Context) 
 // GetIfPresent appends a key's value to dst, if it is stored: without a load, a lock, or an
 // allocation where dst has room for the value, its key, and 64 bytes.
 func (c *Cache) GetIfPresent(dst []byte, key string) (value []byte, ok bool) {
-	id := c.plain(key)
+	id, began := c.plain(key), c.watch()
 	v, e, ok := c.lookup(dst, &id)
 	if !ok {
 		c.counts.misses.Add(1)
 		c.note(&id, c.now())
+		c.observed(&id, began, &answer{source: Absent}, nil)
 		return dst, false
 	}
 	c.counts.hits.Add(1)
 	c.served(&id, &e)
+	c.observed(&id, began, &answer{page: page{body: v[len(dst):]}}, nil)
 	if e.kind != found {
 		return dst, false
 	}
@@ -103,6 +105,12 @@ func (c *Cache) put(id *identity, f *filling) error {
 // Delete forgets a key's value. A Get that starts after it returned does not see what was there
 // or being loaded before.
 func (c *Cache) Delete(key string) error {
+	err := c.forget(key)
+	c.invalidated(err, KeyTag(key))
+	return err
+}
+
+func (c *Cache) forget(key string) error {
 	id := c.plain(key)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,6 +1,10 @@
 package folio
 
-import "time"
+import (
+	"time"
+
+	"github.com/foliocache/folio/arena"
+)
 
 // Stats are a cache's counters since it was made, and what it holds now. Reads that were
 // served lately may be missing in all but Hits and Misses.
@@ -30,9 +34,14 @@ type Stats struct {
 	Entries int64 // values held
 	Memory  Memory
 
+	Depths [6]DepthStats // by how deep pages are
+
 	Ruling     string // the strategy that rules
 	Switches   int64  // changes of it
 	Strategies []StrategyStats
+	// Regret is how much less the cache hit than the best strategy would have alone, over all reads so
+	// far: a difference of hit ratios, negative where it was ahead of all.
+	Regret float64
 	// Calibration is the mean error of the confidences stated, 0..1, and BrierSkill their skill
 	// over base rates, at most 1; both over all decisions so far.
 	Calibration, BrierSkill float64
@@ -47,6 +56,23 @@ type Memory struct {
 	Books    int64 // on the Go heap, roughly
 }
 
+// DepthStats tell how the reads of one depth fared, as far as they were learned from.
+type DepthStats struct {
+	Depth        string // plain keys; page 1; page 2; pages 3-5; pages 6-10; deeper
+	Hits, Misses int64
+}
+
+// depthNames are those of the depth buckets, see core.Query.
+var depthNames = [6]string{"plain keys", "page 1", "page 2", "pages 3-5", "pages 6-10", "deeper"}
+
+// depths tells hits and misses apart by depth.
+func depths(asked, hits [6]int64) (all [6]DepthStats) {
+	for i, name := range depthNames {
+		all[i] = DepthStats{name, hits[i], asked[i] - hits[i]}
+	}
+	return all
+}
+
 // StrategyStats tell how one strategy fares in its shadow. Shadows may see a sample of the reads.
 type StrategyStats struct {
 	Name         string
@@ -54,6 +80,7 @@ type StrategyStats struct {
 	Hits, Misses int64
 	Entries      int64
 	Confidence   float64 // mean of the estimates it decided on, 0..1
+	Depths       [6]DepthStats
 }
 
 // Stats returns the counters. It waits for the lock that fills and invalidations take.
@@ -72,10 +99,23 @@ func (c *Cache) Stats() Stats {
 		Memory: Memory{Capacity: int64(c.store.Geometry.Probation + c.store.Geometry.Main), Rings: m.Rings, Live: m.Live, Dead: m.Dead,
 			Books: m.Metadata + c.core.Metadata() + c.store.Metadata() + c.shares.metadata()},
 		Ruling: a.Ruling(), Switches: a.Switches, Calibration: cal.ECE(), BrierSkill: cal.Skill(),
+		Depths: depths(a.Asked(), own.ClassHits), Regret: regret(a),
 	}
 	for _, t := range a.Standings() {
 		s.Strategies = append(s.Strategies, StrategyStats{t.Name, t.Ruled, t.Hits, t.Requests - t.Hits, t.Entries,
-			t.Confidence / float64(max(1, t.Decisions))})
+			t.Confidence / float64(max(1, t.Decisions)), depths(t.Asked, t.ClassHits)})
 	}
 	return s
+}
+
+// regret returns how much the best strategy's shadow is ahead of the cache on the same reads.
+func regret(a *arena.Arena) float64 {
+	own, best := a.Own(), int64(0)
+	for _, t := range a.Standings() {
+		best = max(best, t.Hits)
+	}
+	if own.Requests == 0 {
+		return 0
+	}
+	return float64(best-own.Hits) / float64(own.Requests)
 }

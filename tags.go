@@ -65,6 +65,7 @@ func (c *Cache) Depend(dependent Tag, on ...Tag) error {
 // once. An error means that nothing was invalidated.
 func (c *Cache) InvalidateTags(_ context.Context, tags ...Tag) error {
 	_, err := c.invalidate(c.all(tags)...)
+	c.invalidated(err, tags...)
 	return err
 }
 

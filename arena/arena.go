@@ -225,6 +225,9 @@ func (a *Arena) Ruling() string { return a.names[a.ruling] }
 // Composite returns the counters of the cache that really is kept.
 func (a *Arena) Composite() Counters { return a.live.worlds[0].Counters }
 
+// Asked returns the requests so far by depth bucket.
+func (a *Arena) Asked() [strategy.Depths]int64 { return a.live.asked }
+
 // Calibration returns how the composite's stated confidences came true.
 func (a *Arena) Calibration() *strategy.Calibration { return &a.live.worlds[0].calibrator.Calibration }
 

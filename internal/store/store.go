@@ -75,6 +75,10 @@ func (s *Store) Metadata() int64 {
 	return int64(cap(s.keys))*int64(len(Key{})) + int64(len(s.hint))*8 + int64(cap(s.spare))
 }
 
+// Keys returns the keys that were last stored in the arena's slots, by slot. It is not to be written, and
+// holds until the next Follow.
+func (s *Store) Keys() []Key { return s.keys }
+
 // Close gives the memory back.
 func (s *Store) Close() {
 	for _, r := range s.rings {

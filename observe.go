@@ -1,0 +1,72 @@
+package folio
+
+import (
+	"strings"
+	"time"
+)
+
+// Event is something that a cache did, as Config.Observe is told of it.
+type Event struct {
+	Op   Op
+	List string // empty with plain keys
+	Key  string // canonical; empty with invalidations
+	Tags []Tag  // invalidated; what depends on them is not listed, see [Cache.Cascade]
+
+	Source Source        // of a read's answer, unless Err
+	Took   time.Duration // of a read, or of a load, waiting for its turn included
+	Rows   int           // of a list's page
+	Bytes  int
+	Err    error
+}
+
+// Op is what an [Event] is about.
+type Op uint8
+
+// What a cache does. A read that had to wait for a load is one of each.
+const (
+	Read       Op = iota // somebody asked
+	Load                 // the origin was asked
+	Invalidate           // somebody said what is outdated
+)
+
+// String returns the operation's name.
+func (o Op) String() string { return [...]string{"read", "load", "invalidate"}[o] }
+
+// watch returns the time where anybody observes.
+func (c *Cache) watch() (began time.Time) {
+	if c.config.Observe != nil {
+		began = time.Now()
+	}
+	return began
+}
+
+// observed tells of a read.
+func (c *Cache) observed(id *identity, began time.Time, a *answer, err error) {
+	if c.config.Observe != nil {
+		c.config.Observe(Event{Op: Read, List: id.list(), Key: id.text, Source: a.source, Took: time.Since(began),
+			Rows: a.rows, Bytes: len(a.body), Err: err})
+	}
+}
+
+// loaded tells of a load that has ended.
+func (c *Cache) loaded(w *call, began time.Time) {
+	if c.config.Observe != nil {
+		c.config.Observe(Event{Op: Load, List: w.id.list(), Key: w.id.text, Took: time.Since(began), Rows: w.rows, Bytes: len(w.body), Err: w.err})
+	}
+}
+
+// invalidated tells of an invalidation, unless it failed. Not under c.mu.
+func (c *Cache) invalidated(err error, tags ...Tag) {
+	if c.config.Observe != nil && err == nil {
+		c.config.Observe(Event{Op: Invalidate, Tags: tags})
+	}
+}
+
+// list returns the name of the list that an identity is of.
+func (id *identity) list() string {
+	if id.space != listSpace {
+		return ""
+	}
+	name, _, _ := strings.Cut(id.text, ":")
+	return name
+}
