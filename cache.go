@@ -87,6 +87,7 @@ func New(config Config) (*Cache, error) {
 	if err := c.build(); err != nil {
 		return nil, err
 	}
+	memoryLimits().warn(config.Logger, &config)
 	c.stopped, c.stop = context.WithCancel(context.Background())
 	c.running.Go(c.learn)
 	return c, nil

@@ -70,6 +70,22 @@ func (g Geometry) Largest() uint32 {
 	return uint32(max(n, uint64(g.Header)) - uint64(g.Header))
 }
 
+// Held returns which of some units, written one after the other to one bucket of the small ring, are
+// still there at the end. A store compares itself with it.
+func (g Geometry) Held(sizes []uint32) []bool {
+	r, held := g.probation(), make([]bool, len(sizes))
+	b := &r.buckets[0]
+	for i, size := range sizes {
+		for n := uint64(size + g.Header); r.full(b, r.need(b, n)); {
+			old, _ := b.pop()
+			held[old] = false
+		}
+		r.write(b, Slot(i), uint64(size+g.Header))
+		held[i] = true
+	}
+	return held
+}
+
 // mostMain returns main's part of the entries: what a tenth, and one a bucket, leaves.
 func (g Geometry) mostMain() uint32 {
 	return g.Most - max(min(g.Most, uint32(g.Buckets)), g.Most/probationShare)

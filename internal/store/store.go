@@ -63,6 +63,9 @@ func New(capacity int64, onHeap bool) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
+	if err := checkFast(newFast); err != nil {
+		return nil, err
+	}
 	return newStore(g, newFast(g.Main), newFast(g.Probation)), nil
 }
 

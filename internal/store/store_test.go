@@ -264,3 +264,39 @@ func TestReadersGetWholeValuesOrNone(t *testing.T) {
 		})
 	}
 }
+
+// lazy is a ring that is not what the books know.
+type lazy struct {
+	memory
+	sets int
+}
+
+func (l *lazy) set(k Key, value []byte) {
+	if l.sets++; l.sets%5 > 0 {
+		l.memory.set(k, value)
+	}
+}
+
+// TestABooksErrorIsFoundAtStart: the real fastcache is as the books know it, and what is not is refused.
+func TestABooksErrorIsFoundAtStart(t *testing.T) {
+	if err := checkFast(newFast); err != nil {
+		t.Error(err)
+	}
+	for name, other := range map[string]func(uint64) memory{
+		"one that drops writes": func(n uint64) memory { return &lazy{memory: newFast(n)} },
+		"one without chunks":    newHeapRing,
+		"a larger one":          func(n uint64) memory { return newFast(2 * n) },
+	} {
+		if err := checkFast(other); err == nil {
+			t.Errorf("%s passes", name)
+		}
+	}
+}
+
+func BenchmarkCheckAtStart(b *testing.B) {
+	for b.Loop() {
+		if err := checkFast(newFast); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
