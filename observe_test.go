@@ -13,30 +13,36 @@ import (
 	"time"
 )
 
+// listener writes down what it is told.
+type listener struct {
+	cache *Cache
+	mu    sync.Mutex
+	seen  []string
+}
+
+func (l *listener) observe(e Event) {
+	if e.Op == Invalidate {
+		l.cache.Stats() // no lock is held
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text := fmt.Sprint(e.Op, " ", e.List, "|", e.Key, " ", e.Source, " ", e.Took, " ", e.Rows, " rows ", e.Bytes, " bytes")
+	switch {
+	case e.Op == Invalidate:
+		text = fmt.Sprint("invalidate ", e.Tags)
+	case e.Err != nil:
+		text = fmt.Sprint(e.Op, " ", e.List, "|", e.Key, " ", e.Took, " ", e.Err)
+	}
+	l.seen = append(l.seen, text)
+}
+
 // TestAllThatHappensIsObserved: what, of which key and list, how long, and with what outcome.
 func TestAllThatHappensIsObserved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		var seen []string
-		config := small()
-		config.StaleIfError, config.Jitter = time.Hour, -1
-		var c *Cache
-		config.Observe = func(e Event) {
-			if e.Op == Invalidate {
-				c.Stats() // no lock is held
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			text := fmt.Sprint(e.Op, " ", e.List, "|", e.Key, " ", e.Source, " ", e.Took, " ", e.Rows, " rows ", e.Bytes, " bytes")
-			switch {
-			case e.Op == Invalidate:
-				text = fmt.Sprint("invalidate ", e.Tags)
-			case e.Err != nil:
-				text = fmt.Sprint(e.Op, " ", e.List, "|", e.Key, " ", e.Took, " ", e.Err)
-			}
-			seen = append(seen, text)
-		}
-		c = open(t, config)
+		config, told := small(), new(listener)
+		config.StaleIfError, config.Jitter, config.Observe = time.Hour, -1, told.observe
+		c := open(t, config)
+		told.cache = c
 		down := errors.New("down")
 		fault := error(nil)
 		l, err := NewList(c, ListConfig[int]{Name: "rows", TTL: time.Minute, Load: func(_ context.Context, _ Query, r Range) ([]int, error) {
@@ -56,12 +62,12 @@ func TestAllThatHappensIsObserved(t *testing.T) {
 		}
 		expect := func(do func(), want ...string) {
 			t.Helper()
-			seen = nil
+			told.seen = nil
 			do()
 			synctest.Wait()
-			slices.Sort(seen)
-			if !slices.Equal(seen, want) {
-				t.Errorf("got:\n%s\nwant:\n%s", strings.Join(seen, "\n"), strings.Join(want, "\n"))
+			slices.Sort(told.seen)
+			if !slices.Equal(told.seen, want) {
+				t.Errorf("got:\n%s\nwant:\n%s", strings.Join(told.seen, "\n"), strings.Join(want, "\n"))
 			}
 		}
 		const first, second = "rows|rows:user:1:offset=0:limit=20:sort=", "rows|rows:user:1:offset=20:limit=20:sort="

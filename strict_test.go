@@ -183,6 +183,13 @@ func TestAnIntentEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		loads(0)
+	})
+}
+
+func TestAnIntentOfAClosedCacheOrOfNobodyIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, small())
+		l, _ := tickets(t, c, nil)
 		if _, err := l.Intend(background, Scope{}); !errors.Is(err, ErrQuery) {
 			t.Errorf("no scope: %v", err)
 		}

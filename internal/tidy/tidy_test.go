@@ -21,6 +21,8 @@ const module = "github.com/foliocache/folio"
 // listed is an error: whoever adds one says here where it stands.
 var imports = map[string][]string{
 	".":                {"arena", "internal/core", "internal/store"},
+	"foliotest":        {"."},
+	"folioprom":        {".", "foliotest"},
 	"strategy":         {},
 	"internal/chunked": {},
 	"arena":            {"strategy", "internal/chunked"},

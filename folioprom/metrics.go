@@ -1,0 +1,84 @@
+package folioprom
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/foliocache/folio"
+)
+
+// metrics lists all that is read from a cache's stats.
+func metrics(desc func(name, help string, labels ...string) *prometheus.Desc) []metric {
+	counter := func(name, help string, value func(*folio.Stats) int64) metric {
+		return metric{desc(name, help), prometheus.CounterValue, func(s *folio.Stats, send func(float64, ...string)) { send(float64(value(s))) }}
+	}
+	gauge := func(name, help string, value func(*folio.Stats) float64) metric {
+		return metric{desc(name, help), prometheus.GaugeValue, func(s *folio.Stats, send func(float64, ...string)) { send(value(s)) }}
+	}
+	return append([]metric{
+		counter("hits_total", "Reads answered from the store.", func(s *folio.Stats) int64 { return s.Hits }),
+		counter("misses_total", "Reads that began a load, or found nothing and did not want to.", func(s *folio.Stats) int64 { return s.Misses }),
+		counter("joined_total", "Reads that waited for a load under way.", func(s *folio.Stats) int64 { return s.Joined }),
+		counter("stale_total", "Reads answered with what was too old, because the load failed.", func(s *folio.Stats) int64 { return s.Stale }),
+		counter("loads_total", "Calls of loaders: origin queries.", func(s *folio.Stats) int64 { return s.Loads }),
+		counter("load_errors_total", "Loads that failed.", func(s *folio.Stats) int64 { return s.LoadErrors }),
+		counter("load_rows_total", "Rows that loads brought for lists.", func(s *folio.Stats) int64 { return s.Rows }),
+		counter("stored_total", "Values written to the store.", func(s *folio.Stats) int64 { return s.Stored }),
+		counter("moved_total", "Values written again to keep them.", func(s *folio.Stats) int64 { return s.Moved }),
+		counter("evicted_total", "Values overwritten by others.", func(s *folio.Stats) int64 { return s.Evicted }),
+		counter("revoked_total", "Loads whose value was not stored because a write overtook it.", func(s *folio.Stats) int64 { return s.Revoked }),
+		counter("refused_total", "Values stored nowhere: hopeless, or too large for a ring.", func(s *folio.Stats) int64 { return s.Refused }),
+		counter("too_large_total", "Values refused as too large.", func(s *folio.Stats) int64 { return s.TooLarge }),
+		counter("capped_total", "Values not stored because their scope has its share.", func(s *folio.Stats) int64 { return s.Capped }),
+		counter("invalidations_total", "Invalidations of tags, reached ones included.", func(s *folio.Stats) int64 { return s.Invalidations }),
+		counter("unlearned_total", "Reads that nobody learned from.", func(s *folio.Stats) int64 { return s.Unlearned }),
+		counter("lost_total", "Values that the books had and the store had not.", func(s *folio.Stats) int64 { return s.Lost }),
+		counter("switches_total", "Changes of the ruling strategy.", func(s *folio.Stats) int64 { return s.Switches }),
+		gauge("entries", "Values held.", func(s *folio.Stats) float64 { return float64(s.Entries) }),
+		gauge("regret_ratio", "Hit ratio that the best strategy would have had more, over all reads.", func(s *folio.Stats) float64 { return s.Regret }),
+		gauge("calibration_error_ratio", "Mean error of the confidences stated.", func(s *folio.Stats) float64 { return s.Calibration }),
+	}, labelled(desc)...)
+}
+
+// labelled lists the metrics that have a value for each of something.
+func labelled(desc func(name, help string, labels ...string) *prometheus.Desc) []metric {
+	return []metric{
+		{desc("memory_bytes", "Memory taken: live and dead bytes of the rings, and the books on the Go heap.", "kind"), prometheus.GaugeValue,
+			func(s *folio.Stats, send func(float64, ...string)) {
+				send(float64(s.Memory.Live), "live")
+				send(float64(s.Memory.Dead), "dead")
+				send(float64(s.Memory.Books), "books")
+			}},
+		{desc("capacity_bytes", "Capacity of the rings."), prometheus.GaugeValue,
+			func(s *folio.Stats, send func(float64, ...string)) { send(float64(s.Memory.Capacity)) }},
+		{desc("reads_by_depth_total", "Reads learned from, by how deep their page is.", "depth", "outcome"), prometheus.CounterValue,
+			func(s *folio.Stats, send func(float64, ...string)) {
+				for _, d := range s.Depths {
+					send(float64(d.Hits), d.Depth, "hit")
+					send(float64(d.Misses), d.Depth, "miss")
+				}
+			}},
+		{desc("strategy_reads_total", "Reads that a strategy's shadow saw.", "strategy", "outcome"), prometheus.CounterValue,
+			func(s *folio.Stats, send func(float64, ...string)) {
+				for _, t := range s.Strategies {
+					send(float64(t.Hits), t.Name, "hit")
+					send(float64(t.Misses), t.Name, "miss")
+				}
+			}},
+		{desc("strategy_ruled_total", "Reads that a strategy ruled.", "strategy"), prometheus.CounterValue,
+			func(s *folio.Stats, send func(float64, ...string)) {
+				for _, t := range s.Strategies {
+					send(float64(t.Ruled), t.Name)
+				}
+			}},
+		{desc("strategy_ruling", "1 for the strategy that rules now, else 0.", "strategy"), prometheus.GaugeValue,
+			func(s *folio.Stats, send func(float64, ...string)) {
+				for _, t := range s.Strategies {
+					rules := 0.0
+					if t.Name == s.Ruling {
+						rules = 1
+					}
+					send(rules, t.Name)
+				}
+			}},
+	}
+}
