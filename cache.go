@@ -101,7 +101,7 @@ func (c *Cache) build() error {
 	}
 	s.Geometry.Most = uint32(c.config.entries(s.Geometry.Probation + s.Geometry.Main))
 	a, err := arena.New(arena.Config{Geometry: s.Geometry, Entries: int(c.config.values()) / c.config.MeanBytes,
-		Rule: c.config.Strategy, Arbiter: c.config.Arbiter, Seed: c.seed, Steps: true})
+		Rule: c.config.Strategy, Arbiter: c.config.Arbiter, Exact: c.config.Exact, Seed: c.seed, Steps: true})
 	if err != nil {
 		s.Close()
 		return configError(err)

@@ -33,6 +33,11 @@ type Config struct {
 	// Arbiter chooses among competing strategies: hedge (default), thompson, exp3, fixed.
 	Arbiter string
 
+	// Exact is up to how many entries the strategies' shadows see every read. In a larger cache they see
+	// those of a sample of scopes, of half as many entries or more: for less memory and work, what each
+	// strategy would do alone is known less exactly. Default 262,144.
+	Exact int
+
 	// TTL is the time to live of plain values; 0: for ever, [Cache.Delete] and [Cache.Set] end it.
 	TTL time.Duration
 	// Jitter shortens every time to live by a random part of at most this share, so that what was
@@ -96,6 +101,7 @@ func (c *Config) check() error {
 	want(c.MeanBytes >= 0, "MeanBytes %d: want at least 0", c.MeanBytes)
 	want(c.MaxShare >= 0 && c.MaxShare <= 1, "MaxShare %g: want 0 to 1", c.MaxShare)
 	want(c.StaleIfError >= 0, "StaleIfError %s: want at least 0", c.StaleIfError)
+	want(c.Exact >= 0, "Exact %d: want at least 0", c.Exact)
 	want(c.TTL >= 0, "TTL %s: want at least 0", c.TTL)
 	want(c.Jitter < 1, "Jitter %g: want less than 1", c.Jitter)
 	want(c.MaxLoads >= 0, "MaxLoads %d: want at least 0", c.MaxLoads)
@@ -106,6 +112,7 @@ func (c *Config) check() error {
 // withDefaults fills in what is zero.
 func (c Config) withDefaults() Config {
 	fill(&c.MeanBytes, defaultMeanBytes)
+	fill(&c.Exact, arena.DefaultExact)
 	fill(&c.Jitter, defaultJitter)
 	fill(&c.NegativeTTL, defaultNegativeTTL)
 	fill(&c.MaxLoads, defaultMaxLoads)
