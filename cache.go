@@ -173,32 +173,33 @@ func (c *Cache) find(dst []byte, id *identity, late int64) (value []byte, e entr
 	return v[:len(dst)+len(e.body)], e, true
 }
 
-// served notes a read that was answered without the core.
+// served notes a hit that the core did not answer.
 func (c *Cache) served(id *identity, e *entry) {
 	now := int64(0) // of no concern
 	if e.expires > 0 {
 		now = e.expires - 1 // it was still alive, whatever the time is when the core hears of it
 	}
-	c.note(id, now)
+	c.note(id, now, 1)
 	for n := 1; n < int(e.pieces); n++ {
 		p := c.piece(id, n)
-		c.note(&p, now)
+		c.note(&p, now, 0)
 	}
 }
 
 // note has the core told of a read, some time.
-func (c *Cache) note(id *identity, now int64) {
-	if c.journal.add(id, now) {
+func (c *Cache) note(id *identity, now, hits int64) {
+	r := read{id.unit, id.feed, now, id.depth}
+	if c.journal.add(r, hits) {
 		return
 	}
-	if !c.strict {
+	if !c.journal.strict {
 		c.journal.lost.Add(1)
 		return
 	}
 	c.mu.Lock()
 	c.journal.drain(c.core.Read)
 	c.mu.Unlock()
-	c.journal.add(id, now)
+	c.journal.add(r, 0)
 }
 
 // learn tells the core what readers were served, until the cache is closed.

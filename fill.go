@@ -74,7 +74,6 @@ func (c *Cache) hit(dst []byte, id *identity) (a answer, ok bool, err error) {
 		return answer{}, false, nil
 	}
 	c.served(id, &e)
-	c.counts.hits.Add(1)
 	a, err = e.answer(body)
 	c.observed(id, began, &a, err)
 	return a, true, err

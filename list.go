@@ -237,7 +237,6 @@ func (l *List[T]) behind(end *identity, offset int) bool {
 		return false
 	}
 	l.cache.served(end, &e)
-	l.cache.counts.hits.Add(1)
 	l.cache.observed(end, began, &answer{}, nil)
 	return true
 }

@@ -165,7 +165,7 @@ func TestEntriesAreWhatIsHeld(t *testing.T) {
 // TestStatsTellDepthsAndRegretApart: of the composite and of each strategy.
 func TestStatsTellDepthsAndRegretApart(t *testing.T) {
 	c := open(t, small())
-	c.strict = true
+	c.journal.strict = true
 	l, _ := tickets(t, c, nil)
 	for _, query := range []string{"", "", "page=2", "page=3", "page=3", "page=3", "limit=2&page=6", "limit=1&page=11"} {
 		if _, err := l.Page(background, parse(t, l, someone, query)); err != nil {

@@ -42,11 +42,10 @@ func (c *Cache) GetIfPresent(dst []byte, key string) (value []byte, ok bool) {
 	v, e, ok := c.lookup(dst, &id)
 	if !ok {
 		c.counts.misses.Add(1)
-		c.note(&id, c.now())
+		c.note(&id, c.now(), 0)
 		c.observed(&id, began, &answer{source: Absent}, nil)
 		return dst, false
 	}
-	c.counts.hits.Add(1)
 	c.served(&id, &e)
 	c.observed(&id, began, &answer{page: page{body: v[len(dst):]}}, nil)
 	if e.kind != found {

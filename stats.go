@@ -91,7 +91,7 @@ func (c *Cache) Stats() Stats {
 	a, n := c.core.Arena(), &c.counts
 	own, m, cal := a.Composite(), a.Memory(), a.Calibration()
 	s := Stats{
-		Hits: n.hits.Load(), Misses: n.misses.Load(), Joined: n.waits.Load(),
+		Hits: n.hits.Load() + c.journal.hits(), Misses: n.misses.Load(), Joined: n.waits.Load(),
 		Loads: n.loads.Load(), LoadErrors: n.loadErrors.Load(), Panics: n.panicked.Load(), LoadTime: time.Duration(n.loadNanos.Load()),
 		Stored: own.Admitted, Revoked: c.core.Revoked, Invalidations: c.core.Bumps, Evicted: own.Evicted, Refused: own.Refused,
 		TooLarge: n.tooLarge.Load(), Capped: c.shares.refused, Unchanged: n.unchanged.Load(), Stale: n.stale.Load(), Rows: n.rows.Load(),

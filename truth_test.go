@@ -93,8 +93,8 @@ func TestNoReadIsOlderThanWhatWasAcknowledgedBeforeIt(t *testing.T) {
 	}
 	all.Wait()
 	s := c.core.Arena().Composite()
-	if s.Evicted == 0 || c.core.Revoked == 0 || c.counts.waits.Load() == 0 || c.counts.hits.Load() == 0 {
-		t.Errorf("evicted %d, revoked %d, joined %d, hits %d: the test tests less than it says", s.Evicted, c.core.Revoked, c.counts.waits.Load(), c.counts.hits.Load())
+	if s.Evicted == 0 || c.core.Revoked == 0 || c.counts.waits.Load() == 0 || c.Stats().Hits == 0 {
+		t.Errorf("evicted %d, revoked %d, joined %d, hits %d: the test tests less than it says", s.Evicted, c.core.Revoked, c.counts.waits.Load(), c.Stats().Hits)
 	}
 	t.Logf("%d reads", reads.Load())
 	if n := stale.Load(); n > 0 {
@@ -131,7 +131,7 @@ func TestTheLiveCacheHitsWhatTheBooksAloneHit(t *testing.T) {
 	config := small()
 	config.Seed = 7
 	c := open(t, config)
-	c.strict = true
+	c.journal.strict = true
 	a, err := arena.New(arena.Config{Geometry: c.store.Geometry, Entries: int(c.config.values()) / defaultMeanBytes, Seed: c.seed})
 	if err != nil {
 		t.Fatal(err)
