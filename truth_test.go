@@ -132,11 +132,7 @@ func TestTheLiveCacheHitsWhatTheBooksAloneHit(t *testing.T) {
 	config.Seed = 7
 	c := open(t, config)
 	c.journal.strict = true
-	a, err := arena.New(arena.Config{Geometry: c.store.Geometry, Entries: int(c.config.values()) / defaultMeanBytes, Seed: c.seed})
-	if err != nil {
-		t.Fatal(err)
-	}
-	bare := core.New(a, core.Config{Epoch: 1})
+	bare := bareCore(t, c)
 	r := seed.Random(t)
 	var hits, requests int
 	for q, err := range source.Requests() {
@@ -163,20 +159,16 @@ func TestTheLiveCacheHitsWhatTheBooksAloneHit(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		e := entry{body: body, key: []byte(key), stamps: make(stamps, stampSize)}
-		query := id.query(0)
-		answer := bare.Lookup(&query)
-		if answer.Action == core.Load {
-			bare.Complete(answer.Flight, core.Loaded{Query: query, Size: uint32(e.size())})
-		} else {
+		hit := bareHit(bare, &id, body)
+		if hit {
 			hits++
 		}
-		if requests++; loaded != (answer.Action == core.Load) {
-			t.Fatalf("request %d of %s: the live cache loads %v, the bare core says %v", requests, key, loaded, answer.Action)
+		if requests++; loaded == hit {
+			t.Fatalf("request %d of %s: the live cache loads %v, the bare core hits %v", requests, key, loaded, hit)
 		}
 	}
-	if c.store.Lost != 0 || hits < requests/10 || a.Composite().Moved == 0 {
-		t.Errorf("%d values lost, %d of %d hits, %d moved", c.store.Lost, hits, requests, a.Composite().Moved)
+	if c.store.Lost != 0 || hits < requests/10 || bare.Arena().Composite().Moved == 0 {
+		t.Errorf("%d values lost, %d of %d hits, %d moved", c.store.Lost, hits, requests, bare.Arena().Composite().Moved)
 	}
 }
 
@@ -187,4 +179,71 @@ func hammer(goroutines int, f func(int)) {
 		all.Go(func() { f(i) })
 	}
 	all.Wait()
+}
+
+// bareCore makes a core as a cache has one, without any bytes.
+func bareCore(t *testing.T, c *Cache) *core.Core {
+	a, err := arena.New(arena.Config{Geometry: c.store.Geometry, Entries: int(c.config.values()) / defaultMeanBytes, Seed: c.seed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return core.New(a, core.Config{Epoch: 1})
+}
+
+// bareHit asks a bare core for a key, fills it if that misses, and reports whether it hit.
+func bareHit(bare *core.Core, id *identity, body []byte) bool {
+	q := id.query(0)
+	e := entry{body: body, key: []byte(id.text), stamps: make(stamps, stampSize)}
+	answer := bare.Lookup(&q)
+	if answer.Action == core.Load {
+		bare.Complete(answer.Flight, core.Loaded{Query: q, Size: uint32(e.size())})
+	}
+	return answer.Action != core.Load
+}
+
+// TestEightGoroutinesHitAsManyAsOne: the same trace, its requests taken in turn by eight goroutines: the
+// hit ratio is within a point of that of the bare core.
+func TestEightGoroutinesHitAsManyAsOne(t *testing.T) {
+	const band = .01
+	source, err := workloads.Open("workloads/testdata/web07.trace.xz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := small()
+	config.Seed = 7
+	c := open(t, config)
+	bare := bareCore(t, c)
+	var keys []string
+	hits := 0
+	body := func(unit uint64) []byte { return make([]byte, 500+unit%4000) }
+	for q, err := range source.Requests() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := strconv.FormatUint(q.ID, 10)
+		id := c.plain(key)
+		if bareHit(bare, &id, body(id.unit)) {
+			hits++
+		}
+		keys = append(keys, key)
+	}
+	var next, loads atomic.Int64
+	hammer(8, func(int) {
+		for n := next.Add(1) - 1; n < int64(len(keys)); n = next.Add(1) - 1 {
+			key := keys[n]
+			id := c.plain(key)
+			if _, err := c.Get(background, key, func(context.Context) ([]byte, error) {
+				loads.Add(1)
+				return body(id.unit), nil
+			}); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	alone, live := float64(hits)/float64(len(keys)), 1-float64(loads.Load())/float64(len(keys))
+	t.Logf("%.4f alone, %.4f live", alone, live)
+	if live < alone-band || live > alone+band {
+		t.Errorf("hit ratio %.4f, want %.4f within %.2f", live, alone, band)
+	}
 }
