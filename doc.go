@@ -21,7 +21,9 @@
 // shadow misses least. Keys need not be tuned for it.
 //
 // Invalidation. [List.Invalidate] bumps one counter, whatever the number of pages, sorts, filters and
-// limits. Call it after the write is committed. [Cache.Depend] declares what else a change outdates.
+// limits. Call it after the write is committed. [List.InvalidateFrom], [List.InvalidateTail] and
+// ListConfig.RowTags outdate less where less has changed; [Cache.Depend] and Config.Rules declare what
+// else a change outdates; [Cache.Intend] announces a write that no reader may see half of.
 //
 // # What is promised
 //
@@ -35,10 +37,10 @@
 //
 // Several instances do not hear of each other's invalidations yet. Where values are few, small and
 // decoded, a cache of Go values is faster: nothing has to be copied or decoded. Where rows change with
-// every read, nothing is worth keeping.
+// every read, nothing is worth keeping. docs/quickstart.md says more, and what version 0 promises.
 //
 // # Reading the code
 //
 // cache.go, entry.go and identity.go first: what is read without a lock. Then fill.go, plain.go and
-// list.go, then internal/core (what is valid), arena (what stays) and strategy (what deserves space).
+// list.go; finer.go, intent.go and rules.go say what a write outdates. Then internal/core (what is valid), arena (what stays) and strategy (what deserves space).
 package folio

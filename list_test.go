@@ -1,9 +1,11 @@
 package folio
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -321,6 +323,32 @@ func TestServeWritesTheStoredPage(t *testing.T) {
 }
 
 // TestLinksLeadToTheNeighbours: whatever else the URL says, and however.
+// TestAnAnswerIsThatOfNetHTTP: the short way as the long one, header by header.
+func TestAnAnswerIsThatOfNetHTTP(t *testing.T) {
+	body := []byte(`{"items":[1,2,3]}`)
+	for _, method := range []string{"GET", "HEAD"} {
+		for _, header := range []http.Header{{}, {"Range": {"bytes=2-4"}}, {"If-None-Match": {`"7"`}}, {"If-Match": {`"8"`}}, {"If-Range": {`"7"`}, "Range": {"bytes=1-"}}} {
+			answer := func(f func(http.ResponseWriter, *http.Request)) *http.Response {
+				w, r := httptest.NewRecorder(), httptest.NewRequest(method, "/", nil)
+				r.Header = header
+				w.Header().Set("Content-Type", "application/json")
+				w.Header().Set("ETag", `"7"`)
+				f(w, r)
+				return w.Result()
+			}
+			got := answer(func(w http.ResponseWriter, r *http.Request) { write(w, r, body) })
+			want := answer(func(w http.ResponseWriter, r *http.Request) {
+				http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
+			})
+			gotBody, _ := io.ReadAll(got.Body)
+			wantBody, _ := io.ReadAll(want.Body)
+			if diff := cmp.Diff(want.Header, got.Header); diff != "" || got.StatusCode != want.StatusCode || !bytes.Equal(gotBody, wantBody) {
+				t.Errorf("%s %v: %d, want %d; %q, want %q; %s", method, header, got.StatusCode, want.StatusCode, gotBody, wantBody, diff)
+			}
+		}
+	}
+}
+
 func TestLinksLeadToTheNeighbours(t *testing.T) {
 	l, _ := tickets(t, open(t, small()), nil)
 	for query, want := range map[string]string{

@@ -106,3 +106,24 @@ func TestPlacedHearsOfEveryUnitOffered(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestAUnitMayDependOnWhatItsLoadRevealed: it is not kept if that was bumped since the load began, and
+// it is outdated by a later bump. Others of the flight are kept.
+func TestAUnitMayDependOnWhatItsLoadRevealed(t *testing.T) {
+	c := roomy(t)
+	invalidate(t, c, 21) // before
+	f := want(t, c, q(1, 10), Load).Flight
+	invalidate(t, c, 22)
+	if !c.Complete(f, Loaded{Query: q(1, 10), Size: 1, Revealed: []Tag{20, 21}}, Loaded{Query: q(2, 10), Size: 1, Revealed: []Tag{22}}, Loaded{Query: q(3, 10), Size: 1}) {
+		t.Fatal("nothing was kept")
+	}
+	want(t, c, q(1, 10), Serve)
+	want(t, c, q(2, 10), Load)
+	want(t, c, q(3, 10), Serve)
+	if c.Revoked != 1 {
+		t.Errorf("%d revoked", c.Revoked)
+	}
+	invalidate(t, c, 20)
+	want(t, c, q(1, 10), Load)
+	want(t, c, q(3, 10), Serve)
+}
