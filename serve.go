@@ -155,10 +155,10 @@ func (s *shape) links(u *url.URL, q Query, rows int) string {
 func placeless(raw string) (base, place string) {
 	place = "page="
 	for part := range strings.SplitSeq(raw, "&") {
-		switch name, _, _ := strings.Cut(part, "="); name {
-		case "offset":
+		switch name, _, _ := strings.Cut(part, "="); {
+		case name == "offset":
 			place = "offset="
-		case "page", "":
+		case name == "page", part == "":
 		default:
 			base += part + "&"
 		}
