@@ -24,7 +24,7 @@ func (c *Cache) GetMany(ctx context.Context, keys []string, load LoadMany) (map[
 	began := c.watch()
 	waiters := c.joinMany(ctx, keys, values, load, fault)
 	for _, w := range waiters {
-		a, err := c.wait(ctx, w)
+		a, err := c.outcome(ctx, nil, w)
 		c.observed(&w.id, began, &a, err)
 		if fault(err); err == nil {
 			values[w.id.text] = slices.Clone(a.body)

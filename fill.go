@@ -96,14 +96,22 @@ func (c *Cache) obtain(ctx context.Context, dst []byte, id *identity, l loader) 
 	if err != nil || w == nil {
 		return hit, err
 	}
+	return c.outcome(ctx, dst, w)
+}
+
+// outcome returns a call's outcome; where the load failed, what is too old may do.
+func (c *Cache) outcome(ctx context.Context, dst []byte, w *waiter) (answer, error) {
 	a, err := c.wait(ctx, w)
-	if err != nil && c.config.StaleIfError > 0 && ctx.Err() == nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrClosed) {
-		if body, e, ok := c.find(dst, id, int64(c.config.StaleIfError)); ok {
-			c.counts.stale.Add(1)
-			a, err = e.answer(body)
-			a.source = Stale
-		}
+	if err == nil || c.config.StaleIfError == 0 || ctx.Err() != nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrClosed) {
+		return a, err
 	}
+	body, e, ok := c.find(dst, &w.id, int64(c.config.StaleIfError))
+	if !ok || e.kind != found {
+		return a, err
+	}
+	c.counts.stale.Add(1)
+	a, err = e.answer(body)
+	a.source = Stale
 	return a, err
 }
 

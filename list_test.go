@@ -373,6 +373,32 @@ func TestLinksLeadToTheNeighbours(t *testing.T) {
 	}
 }
 
+// TestServeTellsWhereAnAnswerCameFrom, as RFC 9211 has it.
+func TestServeTellsWhereAnAnswerCameFrom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := small()
+		config.StaleIfError, config.Jitter = time.Hour, -1
+		c := open(t, config)
+		fault := error(nil)
+		l, err := NewList(c, ListConfig[int]{Name: "rows", TTL: time.Minute, Load: func(context.Context, Query, Range) ([]int, error) { return []int{1}, fault }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := l.Query(Params{Scope: someone})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []string{"folio; fwd=miss", "folio; hit; ttl=40", "folio; fwd=stale; detail=stale-if-error", ""} {
+			w := httptest.NewRecorder()
+			if l.Serve(w, httptest.NewRequest("GET", "/", nil), q); w.Header().Get("Cache-Status") != want {
+				t.Errorf("answer %d: %q, want %q", i, w.Header().Get("Cache-Status"), want)
+			}
+			time.Sleep([]time.Duration{20 * time.Second, time.Minute, 2 * time.Hour, 0}[i])
+			fault = errors.New("down")
+		}
+	})
+}
+
 func TestServeAnswersErrorsWithTheirStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var fails error

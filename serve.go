@@ -105,6 +105,8 @@ func (c *Cache) status(a *answer) string {
 		return "folio; fwd=miss"
 	case a.source == Joined:
 		return "folio; fwd=miss; collapsed"
+	case a.source == Stale:
+		return "folio; fwd=stale; detail=stale-if-error"
 	case a.expires > 0:
 		return "folio; hit; ttl=" + strconv.FormatInt((a.expires-c.now())/int64(time.Second), 10)
 	}

@@ -314,8 +314,15 @@ func TestWhatExpiredIsServedWhereALoadFails(t *testing.T) {
 		fault = nil
 		read("1", nil)
 		time.Sleep(2 * time.Minute)
+		many, err := c.GetMany(background, []string{"a"}, func(context.Context, []string) (map[string][]byte, error) { return nil, down })
+		if err != nil || string(many["a"]) != "1" {
+			t.Errorf("of many: got %q, %v", many, err)
+		}
 		fault = ErrNotFound
 		read("", ErrNotFound)
+		time.Sleep(time.Minute)
+		fault = down
+		read("", down) // what there was not a minute ago, there may be now
 		if err := c.Delete("a"); err != nil {
 			t.Fatal(err)
 		}
@@ -333,7 +340,7 @@ func TestWhatExpiredIsServedWhereALoadFails(t *testing.T) {
 		if _, err := c.Get(ctx, "a", func(context.Context) ([]byte, error) { return nil, down }); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
-		if n := c.Stats().Stale; n != 1 {
+		if n := c.Stats().Stale; n != 2 {
 			t.Errorf("%d stale", n)
 		}
 	})
