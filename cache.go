@@ -109,6 +109,7 @@ func (c *Cache) build() error {
 	c.store, c.largest = s, int(s.Geometry.Largest())
 	c.shares = newShares(c.config.MaxShare, s.Geometry)
 	c.core = core.New(a, core.Config{Epoch: 1, Placed: c.placed})
+	c.versions.epoch.Store(1)
 	return nil
 }
 
@@ -163,7 +164,7 @@ func (c *Cache) find(dst []byte, id *identity, late int64) (value []byte, e entr
 		return dst, e, false
 	}
 	e, ok = parseEntry(v[len(dst):])
-	if !ok || !id.is(&e) || !e.stamps.current(c.versions) || e.expires > 0 && c.now()-late >= e.expires {
+	if !ok || !id.is(&e) || !e.current(c.versions) || e.expires > 0 && c.now()-late >= e.expires {
 		return dst, entry{}, false
 	}
 	if e.pieces > 0 {

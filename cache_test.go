@@ -281,3 +281,63 @@ func TestValuesAndBooksStayWithinTheBound(t *testing.T) {
 		}
 	}
 }
+
+// TestAFlushForgetsEverything: pages, plain keys and totals, known or not, and what is being loaded;
+// scopes have room again.
+func TestAFlushForgetsEverything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := small()
+		config.MaxShare = 1
+		c := open(t, config)
+		l, origin := tickets(t, c, nil)
+		page := func() {
+			t.Helper()
+			q := parse(t, l, someone, "total=true")
+			if _, err := l.Page(background, q); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := l.Total(background, q); err != nil {
+				t.Fatal(err)
+			}
+		}
+		page()
+		if err := c.Set("a", []byte("1")); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			get(t, c, "b", "old", func(context.Context) ([]byte, error) {
+				time.Sleep(time.Second)
+				return []byte("old"), nil
+			})
+		}()
+		synctest.Wait()
+		if err := c.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		if n := len(c.shares.scopes); n != 0 {
+			t.Errorf("%d scopes hold something", n)
+		}
+		for key := range c.Entries() {
+			t.Errorf("%s is there", key)
+		}
+		for _, key := range []string{"a", "b"} {
+			if v, ok := c.GetIfPresent(nil, key); ok {
+				t.Errorf("%s: %q", key, v)
+			}
+		}
+		page()
+		page()
+		if origin.loads.Load() != 2 || origin.counts.Load() != 2 {
+			t.Errorf("%d loads, %d counts", origin.loads.Load(), origin.counts.Load())
+		}
+		if err := c.Close(background); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Flush(); !errors.Is(err, ErrClosed) {
+			t.Errorf("got %v", err)
+		}
+	})
+}

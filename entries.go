@@ -61,7 +61,7 @@ func (c *Cache) entry(slot arena.Slot, k store.Key) (key string, _ Entry, ok boo
 	v, ring, ok := c.store.Get(c.scratch[:0], k, unit)
 	c.scratch = v[:0]
 	e, valid := parseEntry(v)
-	if !ok || !valid || e.space == pieceSpace || !e.stamps.current(c.versions) || e.expires > 0 && c.now() >= e.expires {
+	if !ok || !valid || e.space == pieceSpace || !e.current(c.versions) || e.expires > 0 && c.now() >= e.expires {
 		return "", Entry{}, false
 	}
 	d := Entry{Bytes: len(v), Rows: int(e.rows), Ring: rings[ring], Absent: e.kind == notFound}

@@ -18,6 +18,7 @@ type entry struct {
 	expires int64  // ns since the cache's start; 0: never
 	sum     uint64 // hash of the body
 	rows    uint32 // of a list's page; of a further piece, its number
+	epoch   uint32 // of all stamps: another one after each flush
 	pieces  uint16 // 0: the body as it is; else it is compressed, and lies in so many pieces: this is one
 }
 
@@ -38,13 +39,12 @@ const (
 	notFound                 // nothing: the origin has no such value
 )
 
-// stamps are versions of tags, 16 bytes each: the feed first, then further ones. Epochs are left
-// out: an entry does not leave the process.
+// stamps are versions of tags, 16 bytes each: the feed first, then further ones.
 type stamps []byte
 
 const (
 	stampSize   = 16
-	trailerSize = 8 + 8 + 4 + 4 + 2 + 2 + 1 + 1 + 1
+	trailerSize = 8 + 8 + 4 + 4 + 4 + 2 + 2 + 1 + 1 + 1
 	entryFormat = 2
 	maxTags     = 1024 // of an entry, its feed included
 )
@@ -52,6 +52,11 @@ const (
 func (s stamps) add(t core.Tag, n uint64) stamps {
 	s = binary.LittleEndian.AppendUint64(s, uint64(t))
 	return binary.LittleEndian.AppendUint64(s, n)
+}
+
+// current reports whether nothing was invalidated since that an entry depends on.
+func (e *entry) current(v *versions) bool {
+	return e.epoch == v.epoch.Load() && e.stamps.current(v)
 }
 
 // current reports whether all tags are still at these versions.
@@ -75,6 +80,7 @@ func (e *entry) appendTo(dst []byte) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(e.expires))
 	dst = binary.LittleEndian.AppendUint64(dst, e.sum)
 	dst = binary.LittleEndian.AppendUint32(dst, e.rows)
+	dst = binary.LittleEndian.AppendUint32(dst, e.epoch)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(e.key)))
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(e.stamps)/stampSize))
 	dst = binary.LittleEndian.AppendUint16(dst, e.pieces)
@@ -88,12 +94,12 @@ func parseEntry(v []byte) (e entry, ok bool) {
 		return e, false
 	}
 	t := v[body:]
-	keyLen, tags := int(binary.LittleEndian.Uint32(t[20:])), int(binary.LittleEndian.Uint16(t[24:]))*stampSize
+	keyLen, tags := int(binary.LittleEndian.Uint32(t[24:])), int(binary.LittleEndian.Uint16(t[28:]))*stampSize
 	if body -= keyLen + tags; body < 0 || tags == 0 {
 		return e, false
 	}
 	e = entry{body: v[:body], key: v[body : body+keyLen], stamps: stamps(v[body+keyLen : body+keyLen+tags]),
 		expires: int64(binary.LittleEndian.Uint64(t)), sum: binary.LittleEndian.Uint64(t[8:]),
-		rows: binary.LittleEndian.Uint32(t[16:]), pieces: binary.LittleEndian.Uint16(t[26:]), space: space(t[28]), kind: kind(t[29])}
+		rows: binary.LittleEndian.Uint32(t[16:]), epoch: binary.LittleEndian.Uint32(t[20:]), pieces: binary.LittleEndian.Uint16(t[30:]), space: space(t[32]), kind: kind(t[33])}
 	return e, e.space >= plainSpace && e.space <= pieceSpace && e.kind >= found && e.kind <= notFound && e.expires >= 0
 }

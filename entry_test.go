@@ -14,7 +14,7 @@ func TestAnEntryIsReadAsItWasWritten(t *testing.T) {
 	for _, e := range []entry{
 		{body: []byte{}, key: []byte{}, space: plainSpace, kind: found, stamps: stamps{}.add(1, 2)},
 		{body: []byte("body"), key: []byte("key"), space: listSpace, kind: notFound, stamps: stamps{}.add(1, 2).add(3, ^uint64(0)),
-			expires: 1 << 62, sum: ^uint64(0), rows: ^uint32(0), pieces: ^uint16(0)},
+			expires: 1 << 62, sum: ^uint64(0), rows: ^uint32(0), epoch: ^uint32(0), pieces: ^uint16(0)},
 	} {
 		v := e.appendTo([]byte("before"))
 		got, ok := parseEntry(v[6:])

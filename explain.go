@@ -62,7 +62,7 @@ func (c *Cache) explain(id *identity) Explanation {
 	switch {
 	case !id.is(&e):
 		x.Why = WhyOther
-	case !e.stamps.current(c.versions):
+	case !e.current(c.versions):
 		x.Why = WhyOutdated
 	case e.expires > 0 && x.Expires == 0:
 		x.Why = WhyExpired

@@ -245,6 +245,7 @@ func (c *Cache) keep(id *identity, f core.Flight, born int64, v *filling) error 
 		life = max(1, int64(float64(min(v.ttl, longest))*(1-c.config.Jitter*c.random.Float64())))
 		v.expires = max(1, born+life)
 	}
+	v.epoch = uint32(c.core.Epoch())
 	v.stamps = stamps(nil).add(id.feed, c.core.Stamp(id.feed).N) // if one was bumped since, the flight is not kept
 	for _, tags := range [][]core.Tag{id.tags, v.revealed} {
 		for _, t := range tags {

@@ -10,7 +10,7 @@ type Event struct {
 	Op   Op
 	List string // empty with plain keys
 	Key  string // canonical; empty with invalidations
-	Tags []Tag  // invalidated; what depends on them is not listed, see [Cache.Cascade]
+	Tags []Tag  // invalidated; none: everything. What depends on them is not listed, see [Cache.Cascade]
 
 	Source Source        // of a read's answer, unless Err
 	Took   time.Duration // of a read, or of a load, waiting for its turn included

@@ -128,12 +128,16 @@ func (s *shape) links(u *url.URL, q Query, rows int) string {
 		raw = u.Query().Encode()
 	}
 	base, place := placeless(raw)
+	path := u.EscapedPath()
+	if strings.HasPrefix(path, "//") { // which would name another host
+		path = "/." + path
+	}
 	dst := make([]byte, 0, 256)
 	link := func(rel string, offset int) {
 		if len(dst) > 0 {
 			dst = append(dst, ", "...)
 		}
-		dst = append(append(append(dst, '<'), u.EscapedPath()...), '?')
+		dst = append(append(append(dst, '<'), path...), '?')
 		dst = append(append(dst, base...), place...)
 		if place == "offset=" {
 			dst = strconv.AppendInt(dst, int64(offset), 10)

@@ -93,5 +93,8 @@ func (s *shares) release(slot arena.Slot) {
 // outdate books that a scope holds nothing any more.
 func (s *shares) outdate(feed core.Tag) { delete(s.scopes, feed) }
 
+// flush books that no scope holds anything any more.
+func (s *shares) flush() { clear(s.scopes) }
+
 // metadata returns the bytes of heap that it takes, roughly.
 func (s *shares) metadata() int64 { return int64(cap(s.owners))*16 + int64(len(s.scopes))*64 }

@@ -69,6 +69,26 @@ func (c *Cache) InvalidateTags(_ context.Context, tags ...Tag) error {
 	return err
 }
 
+// Flush outdates everything at once: for operators. What the strategies have learned stays. Observers
+// are told of an invalidation without tags.
+func (c *Cache) Flush() error {
+	err := c.flush()
+	c.invalidated(err)
+	return err
+}
+
+func (c *Cache) flush() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ready(); err != nil {
+		return err
+	}
+	c.core.Flush()
+	c.versions.epoch.Store(uint32(c.core.Epoch()))
+	c.shares.flush()
+	return nil
+}
+
 // Cascade lists what an invalidation of some tags would reach, them first, and does nothing. At most
 // 10,000 tags: more are an [ErrCascade], as they would be then.
 func (c *Cache) Cascade(tags ...Tag) ([]Tag, error) {

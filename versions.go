@@ -10,6 +10,7 @@ import (
 // versions is a view of the core's stamps that readers may ask without the core's lock. It is
 // changed under that lock, right after the core, and before an invalidation returns.
 type versions struct {
+	epoch  atomic.Uint32
 	bumped [bumpedBits / 64]atomic.Uint64 // the residues of all tags ever bumped: most never are
 	shards [versionShards]struct {
 		mu sync.RWMutex

@@ -122,6 +122,9 @@ func (c *Core) Lookup(q *Query) Answer {
 	return Answer{Action: Load, Flight: c.start(q, feed.at(c.config.Epoch))}
 }
 
+// Epoch returns the one that stamps are of now.
+func (c *Core) Epoch() uint64 { return c.config.Epoch }
+
 // Known reports whether anything is known of a key: a copy, a memory of one, or a load under way.
 func (c *Core) Known(key uint64) bool {
 	slot, _ := c.arena.Find(key)
@@ -245,7 +248,7 @@ func (c *Core) version(slot arena.Slot, q *Query, feed *tag) uint32 {
 			return c.sum(feed, stamps)
 		}
 	}
-	n := uint32(feed.at(c.config.Epoch).N)
+	n := c.sum(feed, nil)
 	for _, t := range q.Tags {
 		n += uint32(c.Stamp(t).N)
 	}
@@ -254,7 +257,7 @@ func (c *Core) version(slot arena.Slot, q *Query, feed *tag) uint32 {
 
 // sum is the version of what depends on a feed and on stamped tags.
 func (c *Core) sum(feed *tag, stamps []stamped) uint32 {
-	n := uint32(feed.at(c.config.Epoch).N)
+	n := uint32(feed.at(c.config.Epoch).N) + uint32(c.config.Epoch)<<24
 	for _, s := range stamps {
 		n += uint32(c.Stamp(s.tag).N)
 	}

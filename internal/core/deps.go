@@ -102,6 +102,14 @@ func (c *Core) Bump(tags []Tag) {
 	}
 }
 
+// Flush outdates everything, loads under way included. O(1) in the number of units.
+func (c *Core) Flush() {
+	c.config.Epoch++
+	for _, k := range c.tags {
+		k.stamp.Epoch = c.config.Epoch
+	}
+}
+
 // hazardWeight is the part of a feed's hazard that its last gap between two bumps makes up.
 const hazardWeight = .25
 

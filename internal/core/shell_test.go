@@ -127,3 +127,28 @@ func TestAUnitMayDependOnWhatItsLoadRevealed(t *testing.T) {
 	want(t, c, q(1, 10), Load)
 	want(t, c, q(3, 10), Serve)
 }
+
+// TestAFlushOutdatesEverything: of tags that were bumped and of tags that never were, loads under way,
+// and what sampled shadows tell versions by.
+func TestAFlushOutdatesEverything(t *testing.T) {
+	c := roomy(t)
+	invalidate(t, c, 20)
+	for key, feed := range map[uint64]Tag{1: 10, 2: 20} {
+		load(t, c, q(key, feed))
+		want(t, c, q(key, feed), Serve)
+	}
+	f := want(t, c, q(3, 30), Load).Flight
+	u := q(1, 10)
+	before := c.version(arena.NoSlot, &u, nil)
+	c.Flush()
+	if c.version(arena.NoSlot, &u, nil) == before {
+		t.Error("a sampled shadow cannot tell")
+	}
+	if c.Complete(f, Loaded{Query: q(3, 30), Size: 1}) {
+		t.Error("a load from before is kept")
+	}
+	for key, feed := range map[uint64]Tag{1: 10, 2: 20, 3: 30} {
+		load(t, c, q(key, feed))
+		want(t, c, q(key, feed), Serve)
+	}
+}
