@@ -336,7 +336,7 @@ func TestAnAnswerIsThatOfNetHTTP(t *testing.T) {
 				f(w, r)
 				return w.Result()
 			}
-			got := answer(func(w http.ResponseWriter, r *http.Request) { write(w, r, body) })
+			got := answer(func(w http.ResponseWriter, r *http.Request) { (&fields{Header: w.Header()}).write(w, r, body) })
 			want := answer(func(w http.ResponseWriter, r *http.Request) {
 				http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 			})

@@ -39,44 +39,63 @@ func (l *List[T]) Serve(w http.ResponseWriter, r *http.Request, q Query) {
 	if err == nil && a.source == Hit {
 		*buffer = a.body[:0]
 	}
-	h := w.Header()
+	total := int64(0)
 	if err == nil && q.Total {
-		var n int64
-		n, err = l.Total(r.Context(), q)
-		h.Set("X-Total-Count", strconv.FormatInt(n, 10))
+		total, err = l.Total(r.Context(), q)
 	}
 	if err != nil {
-		h.Del("X-Total-Count")
 		l.fail(w, r, err)
 		return
 	}
-	h.Set("Content-Type", "application/json")
-	h.Set("ETag", etag(a.sum))
-	h.Set("Cache-Status", l.cache.status(&a))
-	h.Set("Cache-Control", "private, no-cache")
+	h := fields{w.Header(), make([]string, 0, 5)}
+	h.Header["Content-Type"], h.Header["Cache-Control"] = isJSON, isPrivate
 	if q.Scope.Kind == publicKind {
-		h.Set("Cache-Control", "public, no-cache")
+		h.Header["Cache-Control"] = isPublic
+	}
+	h.set("Etag", etag(a.sum))
+	h.set("Cache-Status", l.cache.status(&a))
+	if q.Total {
+		h.set("X-Total-Count", strconv.FormatInt(total, 10))
 	}
 	if link := l.shape.links(r.URL, q, a.rows); link != "" {
-		h.Set("Link", link)
+		h.set("Link", link)
 	}
-	write(w, r, a.body)
+	h.write(w, r, a.body)
 }
+
+// fields sets a response's header, by canonical names, with one allocation for all its values.
+type fields struct {
+	http.Header
+	values []string
+}
+
+func (f *fields) set(name, value string) {
+	n := len(f.values)
+	f.values = append(f.values, value)
+	f.Header[name] = f.values[n : n+1 : n+1]
+}
+
+// Values that never change: whoever adds another one gets a copy.
+var (
+	isJSON    = []string{"application/json"}
+	isPrivate = []string{"private, no-cache"}
+	isPublic  = []string{"public, no-cache"}
+	isBytes   = []string{"bytes"}
+)
 
 // conditions are what makes a request one that net/http should answer.
 var conditions = []string{"Range", "If-None-Match", "If-Match", "If-Range", "If-Modified-Since", "If-Unmodified-Since"}
 
 // write answers as http.ServeContent does, which most requests do not need: they have no conditions.
-func write(w http.ResponseWriter, r *http.Request, body []byte) {
+func (f *fields) write(w http.ResponseWriter, r *http.Request, body []byte) {
 	for _, name := range conditions {
 		if len(r.Header[name]) > 0 {
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 			return
 		}
 	}
-	h := w.Header()
-	h.Set("Accept-Ranges", "bytes")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	f.Header["Accept-Ranges"] = isBytes
+	f.set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // who is gone needs no answer
@@ -124,7 +143,7 @@ func (s *shape) links(u *url.URL, q Query, rows int) string {
 		return ""
 	}
 	raw := u.RawQuery
-	if strings.ContainsAny(raw, "%+;<>\"\\") { // what may hide a parameter's name, or end the link
+	if strings.ContainsAny(raw, "%+;<>\"\\ ") { // what may hide a parameter's name, or end the link
 		raw = u.Query().Encode()
 	}
 	base, place := placeless(raw)
