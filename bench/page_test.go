@@ -51,8 +51,9 @@ var pagers = []struct {
 	{"otter-values", otterValues},
 }
 
-func folioPages(b testing.TB) pager {
-	c, err := folio.New(folio.Config{MaxBytes: capacity, MeanBytes: size, Seed: 1})
+// openTickets makes a list of the first pages of users, ruled by one strategy or by all in competition.
+func openTickets(b testing.TB, strategy string) *folio.List[ticket] {
+	c, err := folio.New(folio.Config{MaxBytes: capacity, MeanBytes: size, Seed: 1, Strategy: strategy})
 	must(b, err)
 	b.Cleanup(func() { must(b, c.Close(context.Background())) })
 	l, err := folio.NewList(c, folio.ListConfig[ticket]{Name: "tickets", Sorts: []string{"-created_at"},
@@ -62,8 +63,14 @@ func folioPages(b testing.TB) pager {
 			return rowsOf(user), err
 		}})
 	must(b, err)
+	return l
+}
+
+func folioPages(b testing.TB) pager {
+	l := openTickets(b, "")
 	queries := make([]folio.Query, users)
 	for i := range queries {
+		var err error
 		queries[i], err = l.Query(folio.Params{Scope: folio.Scope{Kind: "user", ID: fmt.Sprint(i)}})
 		must(b, err)
 	}

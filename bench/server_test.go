@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -36,16 +35,7 @@ func BenchmarkServer(b *testing.B) {
 }
 
 func openServer(b *testing.B, strategy string) *httptest.Server {
-	c, err := folio.New(folio.Config{MaxBytes: capacity, MeanBytes: size, Seed: 1, Strategy: strategy})
-	must(b, err)
-	b.Cleanup(func() { must(b, c.Close(context.Background())) })
-	l, err := folio.NewList(c, folio.ListConfig[ticket]{Name: "tickets", Sorts: []string{"-created_at"},
-		Load: func(_ context.Context, q folio.Query, _ folio.Range) ([]ticket, error) {
-			var user int
-			_, err := fmt.Sscan(q.Scope.ID, &user)
-			return rowsOf(user), err
-		}})
-	must(b, err)
+	l := openTickets(b, strategy)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q, err := l.Parse(r.URL.Query(), folio.Scope{Kind: "user", ID: r.Header.Get("User")})
 		if err != nil {
