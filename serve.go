@@ -143,7 +143,7 @@ func (s *shape) links(u *url.URL, q Query, rows int) string {
 		return ""
 	}
 	raw := u.RawQuery
-	if strings.ContainsAny(raw, "%+;<>\"\\ ") { // what may hide a parameter's name, or end the link
+	if strings.ContainsFunc(raw, odd) {
 		raw = u.Query().Encode()
 	}
 	base, place := placeless(raw)
@@ -173,6 +173,11 @@ func (s *shape) links(u *url.URL, q Query, rows int) string {
 		link("next", q.Offset+q.Limit)
 	}
 	return string(dst)
+}
+
+// odd reports whether a character of a URL's query may hide a parameter's name or end a link.
+func odd(c rune) bool {
+	return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("=&-_.~,:@!*()", c)
 }
 
 // placeless returns a URL's query without the parameter that says where the page begins, ready

@@ -48,7 +48,7 @@ func FuzzLinksLeadToTheSameQuery(f *testing.F) {
 				}
 			}
 			here := url.URL{Scheme: "http", Host: "here", Path: u.Path, RawPath: u.RawPath}
-			if diff := cmp.Diff(want, after); err != nil || diff != "" || here.ResolveReference(l).Host != "here" || strings.TrimPrefix(l.EscapedPath(), "/.") != u.EscapedPath() {
+			if diff := cmp.Diff(want, after); err != nil || diff != "" || here.ResolveReference(l).Host != "here" || !strings.HasSuffix(l.EscapedPath(), u.EscapedPath()) {
 				t.Fatalf("%q leads to %q: %v %s", uri, part, err, diff)
 			}
 		}
