@@ -50,6 +50,7 @@ type Stats struct {
 // Memory says what a cache takes, in bytes.
 type Memory struct {
 	Capacity int64 // of the rings: what Config.MaxBytes comes to in whole steps
+	Small    int64 // of that, the small ring that all goes through first; the rest is the large one
 	Rings    int64 // written so far, at most Capacity
 	Live     int64 // of that, values held
 	Dead     int64 // of that, outdated values and waste
@@ -96,7 +97,7 @@ func (c *Cache) Stats() Stats {
 		Stored: own.Admitted, Revoked: c.core.Revoked, Invalidations: c.core.Bumps, Evicted: own.Evicted, Refused: own.Refused,
 		TooLarge: n.tooLarge.Load(), Capped: c.shares.refused, Unchanged: n.unchanged.Load(), Stale: n.stale.Load(), Rows: n.rows.Load(),
 		Moved: own.Moved, Lost: c.store.Lost, Unlearned: c.journal.lost.Load(), Entries: own.Entries,
-		Memory: Memory{Capacity: int64(c.store.Geometry.Probation + c.store.Geometry.Main), Rings: m.Rings, Live: m.Live, Dead: m.Dead,
+		Memory: Memory{Capacity: int64(c.store.Geometry.Probation + c.store.Geometry.Main), Small: int64(c.store.Geometry.Probation), Rings: m.Rings, Live: m.Live, Dead: m.Dead,
 			Books: m.Metadata + c.core.Metadata() + c.store.Metadata() + c.shares.metadata()},
 		Ruling: a.Ruling(), Switches: a.Switches, Calibration: cal.ECE(), BrierSkill: cal.Skill(),
 		Depths: depths(a.Asked(), own.ClassHits), Regret: regret(a),

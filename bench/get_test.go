@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -52,7 +53,6 @@ func benchmarkGet(b *testing.B, c rival, reads, threads int) {
 			c.set(k, value(i))
 		}
 	}
-	fresh := value(0)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
 	var misses, began atomic.Int64
 	b.ReportAllocs()
@@ -60,12 +60,13 @@ func benchmarkGet(b *testing.B, c rival, reads, threads int) {
 	b.ResetTimer()
 	b.RunParallel(func(p *testing.PB) {
 		at := int(began.Add(1)) * 77_777
-		buf := make([]byte, 0, 2*size)
+		buf, fresh := make([]byte, 0, 2*size), value(at)
 		missed := int64(0)
 		for p.Next() {
 			at++
 			k := walk[at&(len(walk)-1)]
 			if at%20 == 0 && reads < 100 {
+				binary.LittleEndian.PutUint64(fresh, uint64(at)) // not what is there
 				c.set(k, fresh)
 				continue
 			}
