@@ -28,17 +28,18 @@ type Cache struct {
 	versions *versions
 	journal  *journal
 	loads    *semaphore.Weighted
-	lists    sync.Map // names of lists, each taken once
+	lists    sync.Map // names of lists as tags have them, each taken once
 
-	mu     sync.Mutex // guards core, what the store is told, and the fields down to strict
-	core   *core.Core
-	calls  map[core.Flight]*call
-	names  map[core.Tag]Tag // of tags that others depend on, or that depend on others
-	random *rand.Rand       // of jitter
-	later  map[later]*appointment
-	held   held   // tags that are being written
-	shares shares // of scopes
-	strict bool   // every read is told before the next: tests compare with the simulator
+	mu      sync.Mutex // guards core, what the store is told, and the fields down to strict
+	core    *core.Core
+	calls   map[core.Flight]*call
+	names   map[core.Tag]Tag // of tags that others depend on, or that depend on others
+	random  *rand.Rand       // of jitter
+	later   map[later]*appointment
+	held    held             // tags that are being written
+	intents map[*Intent]bool // the writes
+	shares  shares           // of scopes
+	strict  bool             // every read is told before the next: tests compare with the simulator
 
 	// The fill under way, under mu too: the entries that it is stored as, whose they are, what the
 	// core is told of them, and what the store shall hold.
@@ -79,7 +80,7 @@ func New(config Config) (*Cache, error) {
 	}
 	config = config.withDefaults()
 	c := &Cache{config: config, seed: config.Seed, hash: xxh3Hash, start: config.Now(), versions: new(versions),
-		journal: newJournal(runtime.GOMAXPROCS(0)), loads: semaphore.NewWeighted(int64(config.MaxLoads)), calls: map[core.Flight]*call{}, names: map[core.Tag]Tag{}, later: map[later]*appointment{}, held: held{}}
+		journal: newJournal(runtime.GOMAXPROCS(0)), loads: semaphore.NewWeighted(int64(config.MaxLoads)), calls: map[core.Flight]*call{}, names: map[core.Tag]Tag{}, later: map[later]*appointment{}, held: held{}, intents: map[*Intent]bool{}}
 	if c.seed == 0 {
 		c.seed = rand.Uint64()
 	}

@@ -21,7 +21,7 @@ type Config struct {
 	// MaxEntries bounds the values as well, by less than what MaxBytes has room for the books of.
 	// At least 1024 (32 on the heap); 0: no further bound.
 	MaxEntries int
-	// MaxShare is the part of the values' memory that the pages of one scope may take, 0..1; what is
+	// MaxShare is the part of the values' memory that one scope of a list may take, 0..1; what is
 	// beyond is loaded and not stored. 0: no bound.
 	MaxShare float64
 	// MeanBytes is what a value takes on average, roughly: MaxBytes is divided between values and
@@ -48,7 +48,7 @@ type Config struct {
 	// StaleIfError is how long after its time to live a value may be served once more where a load
 	// fails; what a write has outdated never is. 0: not at all.
 	StaleIfError time.Duration
-	// MaxLoads bounds the loaders running at once. Default 64.
+	// MaxLoads bounds the loaders running at once, but for those that a loader asks for. Default 64.
 	MaxLoads int
 	// LoadTimeout is the deadline of a load, waiting for its turn included. Default 30 s.
 	LoadTimeout time.Duration

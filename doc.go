@@ -29,9 +29,12 @@
 //
 // A read that begins after an invalidation returned never gets what was loaded before it. A page is
 // never served to another scope or audience than the one it was loaded for: keys are compared, not
-// their hashes only. Memory stays within Config.MaxBytes and some parts of a hundred, but for the
-// versions of tags: some 100 bytes for every scope, tag or key that was ever invalidated while it was
-// known. A cache may forget any value at any time.
+// their hashes only. Memory stays within Config.MaxBytes and some parts of a hundred, but for tags: some
+// 100 bytes for every scope, tag or known key that was ever invalidated, and some 10 for each tag that a
+// page beside its scope depends on. A cache may forget any value at any time.
+//
+// Two loads that wait for each other, each asking for what the other one loads, end at their deadline; a
+// load that asks for what it loads itself is an [ErrRecursion] at once.
 //
 // # When not to use it
 //

@@ -64,14 +64,16 @@ func (c *Cache) entry(slot arena.Slot, k store.Key) (key string, _ Entry, ok boo
 	if !ok || !valid || e.space == pieceSpace || !e.current(c.versions) || e.expires > 0 && c.now() >= e.expires {
 		return "", Entry{}, false
 	}
+	id := identity{text: string(e.key), space: e.space}
+	if e.pieces > 0 && !c.whole(&id, &e) {
+		return "", Entry{}, false
+	}
 	d := Entry{Bytes: len(v), Rows: int(e.rows), Ring: rings[ring], Absent: e.kind == notFound}
 	if e.expires > 0 {
 		d.Expires = time.Duration(e.expires - c.now())
 	}
-	key = string(e.key)
-	id := identity{text: key, space: e.space}
 	d.List = id.list()
-	return key, d, true
+	return id.text, d, true
 }
 
 // rings names the store's rings.

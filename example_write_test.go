@@ -228,7 +228,7 @@ func ExampleList_Serve() {
 	_, err := tickets.Parse(nil, folio.Scope{})
 	fmt.Println(errors.Is(err, folio.ErrQuery), err)
 	// Output:
-	// 200 folio; fwd=miss </tickets?limit=2&page=1>; rel="first", </tickets?limit=2&page=1>; rel="prev", </tickets?limit=2&page=3>; rel="next"
-	// 200 folio; hit </tickets?limit=2&page=1>; rel="first", </tickets?limit=2&page=1>; rel="prev", </tickets?limit=2&page=3>; rel="next"
+	// 200 folio; fwd=miss <?limit=2&page=1>; rel="first", <?limit=2&page=1>; rel="prev", <?limit=2&page=3>; rel="next"
+	// 200 folio; hit <?limit=2&page=1>; rel="first", <?limit=2&page=1>; rel="prev", <?limit=2&page=3>; rel="next"
 	// true folio: bad query: scope="": has no kind
 }

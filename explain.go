@@ -3,6 +3,8 @@ package folio
 import (
 	"time"
 
+	"github.com/zeebo/xxh3"
+
 	"github.com/foliocache/folio/arena"
 )
 
@@ -16,6 +18,7 @@ type Explanation struct {
 	Expires time.Duration // until then; 0: never, or nothing there
 	Ring    string        // probation or main, where something is there
 	Ruling  string        // the strategy that rules
+	Version uint64        // of what is there: another one after each invalidation; 0: nothing is there
 }
 
 // Why nothing, or something, is there.
@@ -24,6 +27,8 @@ const (
 	WhyNegative = "stored: the origin had no such value"
 	WhyExpired  = "stored, but too old"
 	WhyOutdated = "stored, but a tag was invalidated since"
+	WhyBehind   = "behind the list's end, which is stored"
+	WhyTorn     = "stored in pieces, of which one is gone"
 	WhyOther    = "the place of its hash is taken by another key"
 	WhyGone     = "seen, but declined, evicted or invalidated"
 	WhyNever    = "never seen, or long forgotten"
@@ -34,7 +39,13 @@ func (l *List[T]) Explain(q Query) (Explanation, error) {
 	if err := l.own(q); err != nil {
 		return Explanation{}, err
 	}
-	return l.cache.explain(&q.known.id), nil
+	x := l.cache.explain(&q.known.id)
+	if end := q.known.end; !x.Stored && q.Offset > 0 && l.behind(&end, q.Offset, false) {
+		e := l.cache.explain(&end)
+		e.Key, e.Why = x.Key, WhyBehind
+		return e, nil
+	}
+	return x, nil
 }
 
 // Explain tells why a plain key is, or is not, served from the cache now. It counts as no read.
@@ -55,7 +66,7 @@ func (c *Cache) explain(id *identity) Explanation {
 		}
 		return x
 	}
-	x.Bytes, x.Ring = len(v), rings[ring]
+	x.Bytes, x.Ring, x.Version = len(v), rings[ring], xxh3.Hash(e.stamps)+uint64(e.epoch)
 	if e.expires > 0 {
 		x.Expires = time.Duration(max(0, e.expires-c.now()))
 	}
@@ -66,6 +77,8 @@ func (c *Cache) explain(id *identity) Explanation {
 		x.Why = WhyOutdated
 	case e.expires > 0 && x.Expires == 0:
 		x.Why = WhyExpired
+	case e.pieces > 0 && !c.whole(id, &e):
+		x.Why = WhyTorn
 	case e.kind == notFound:
 		x.Why, x.Stored = WhyNegative, true
 	default:

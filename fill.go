@@ -157,13 +157,14 @@ func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, an
 		a, err := e.answer(body)
 		return nil, a, err
 	}
+	if chainOf(ctx).has(c, id) {
+		return nil, answer{}, ErrRecursion
+	}
 	q.Lost = true
 	a := c.core.Lookup(&q)
 	if a.Action == core.Wait {
 		switch w := c.calls[a.Flight]; {
-		case c.held.any(id): // it may have begun before the write
-		case chainOf(ctx).has(w):
-			return nil, answer{}, ErrRecursion
+		case c.held.any(id), id.open && c.core.Overtaken(a.Flight): // it may have begun before a write
 		case w.id.space == id.space && w.id.text == id.text:
 			c.counts.waits.Add(1)
 			return &waiter{w, false}, answer{}, nil
@@ -223,15 +224,42 @@ func (c *Cache) land(w *call, l loader) {
 		id.tags = id.tags[:len(id.tags)-1]
 	}
 	f.compress(id, c.largest)
+	if err := c.landed(w, id, &f, absent); err != nil {
+		c.config.Logger.Warn("folio: a value is not stored", "key", id.text, "error", err)
+	}
+}
+
+// landed is land under c.mu. id is what the filling is kept under.
+func (c *Cache) landed(w *call, id *identity, f *filling, absent bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.calls, w.flight)
+	if id != &w.id || errors.Is(w.err, ErrNotFound) {
+		c.drop(&w.id) // it is not what the origin has any more: nobody shall get it where a load fails
+	}
 	if c.closed.Load() || w.err != nil && !absent {
 		c.core.Fail(w.flight)
+		return nil
+	}
+	return c.keep(id, w.flight, w.born, f)
+}
+
+// drop forgets what is stored of an identity, all pieces of it, under c.mu.
+func (c *Cache) drop(id *identity) {
+	v, _, ok := c.store.Get(c.scratch[:0], id.key, id.unit)
+	c.scratch = v[:0]
+	if !ok {
 		return
 	}
-	if err := c.keep(id, w.flight, w.born, &f); err != nil {
-		c.config.Logger.Warn("folio: a value is not stored", "key", id.text, "error", err)
+	e, _ := parseEntry(v)
+	for n := range max(1, int(e.pieces)) {
+		p := *id
+		if n > 0 {
+			p = c.piece(id, n)
+		}
+		c.store.Delete(p.key)
+		slot, _ := c.core.Arena().Find(p.unit)
+		c.shares.release(slot)
 	}
 }
 
@@ -252,15 +280,13 @@ func (c *Cache) keep(id *identity, f core.Flight, born int64, v *filling) error 
 			v.stamps = v.stamps.add(t, c.core.Stamp(t).N)
 		}
 	}
-	slot, _ := c.core.Arena().Find(id.unit)
-	c.shares.release(slot) // what was there is replaced, or forgotten
 	ids, pieces, err := c.cut(id, v)
 	if err != nil {
 		c.counts.tooLarge.Add(1)
 	}
-	if err != nil || c.held.any(id) || !c.shares.room(id.feed, pieces) {
+	if err != nil || c.held.any(id) || !c.room(ids, pieces) {
 		c.core.Fail(f)
-		c.store.Delete(id.key)
+		c.drop(id)
 		return err
 	}
 	c.units, c.filled, c.scratch = c.units[:0], c.filled[:0], c.scratch[:0]

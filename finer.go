@@ -34,7 +34,7 @@ func (l *List[T]) pageTags(q Query, tags []core.Tag) []core.Tag {
 	}
 	all := append([]core.Tag(nil), tags...)
 	if l.config.Cursor == nil {
-		for b := range bucket(q.Offset+q.Limit-1) + 1 {
+		for b := range bucket(max(q.Offset, q.Offset+q.Limit-1)) + 1 { // the sum may overflow
 			all = append(all, l.part(q.Scope, fromPart+b))
 		}
 	}

@@ -2,6 +2,9 @@ package folio
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/foliocache/folio/internal/core"
@@ -11,8 +14,8 @@ import (
 type Intent struct {
 	cache *Cache
 	tags  []Tag
-	named []core.Tag // the same
-	held  []core.Tag // named, and what depends on it
+	named []core.Tag        // the same
+	held  map[core.Tag]bool // named, and what depends on it
 	once  sync.Once
 	stop  func() bool // ctx from ending it
 	err   error
@@ -46,22 +49,39 @@ func (h held) any(id *identity) bool {
 // Done must be called, after the commit or the rollback; the end of ctx does it too, so that a writer
 // that dies does not keep the cache from serving for ever: give it a deadline beyond the write's.
 func (c *Cache) Intend(ctx context.Context, tags ...Tag) (*Intent, error) {
-	i := &Intent{cache: c, tags: tags, named: c.all(tags)}
+	i := &Intent{cache: c, tags: tags, named: c.all(tags), held: map[core.Tag]bool{}}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.ready(); err != nil {
 		return nil, err
 	}
-	var err error
-	if i.held, err = c.core.Closure(i.named...); err != nil {
-		return nil, ErrCascade
+	if err := i.hold(); err != nil {
+		return nil, err
 	}
-	for _, t := range i.held {
-		c.held[t]++
-	}
-	c.outdate(i.held)
-	i.stop = context.AfterFunc(ctx, func() { _ = i.Done() })
+	c.intents[i] = true
+	i.stop = context.AfterFunc(ctx, func() {
+		if err := i.Done(); err != nil && !errors.Is(err, ErrClosed) {
+			c.config.Logger.Error("folio: the end of a write is lost", "tags", tags, "error", err)
+		}
+	})
 	return i, nil
+}
+
+// hold outdates what is to be written and what depends on it by now, and has nothing of that stored or
+// served until the end. Under c.mu.
+func (i *Intent) hold() error {
+	all, err := i.cache.core.Closure(i.named...)
+	if err != nil {
+		return ErrCascade
+	}
+	for _, t := range all {
+		if !i.held[t] {
+			i.held[t] = true
+			i.cache.held[t]++
+		}
+	}
+	i.cache.outdate(all)
+	return nil
 }
 
 // Done ends the intent: it invalidates what was written, as [List.Invalidate] does. Further calls do
@@ -79,7 +99,8 @@ func (i *Intent) end() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i.stop()
-	for _, t := range i.held {
+	delete(c.intents, i)
+	for t := range i.held {
 		if c.held[t]--; c.held[t] == 0 {
 			delete(c.held, t)
 		}
@@ -87,8 +108,8 @@ func (i *Intent) end() error {
 	if err := c.ready(); err != nil {
 		return err
 	}
-	c.outdate(i.held)
-	return c.bump(i.named...) // more may depend on them by now
+	c.outdate(slices.Collect(maps.Keys(i.held)))
+	return nil
 }
 
 // Intend announces a write of a scope's rows: see [Cache.Intend].

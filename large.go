@@ -77,6 +77,12 @@ func (c *Cache) piece(id *identity, number int) identity {
 	return p
 }
 
+// whole reports whether an entry has all its pieces.
+func (c *Cache) whole(id *identity, e *entry) bool {
+	_, ok := c.assemble(nil, id, e)
+	return ok
+}
+
 // assemble appends to dst the body of an entry in pieces. It returns false where one is gone, or is
 // of another load: then the sum is wrong.
 func (c *Cache) assemble(dst []byte, id *identity, e *entry) (value []byte, ok bool) {

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// chain is the loads that a context is within: a loader that asks the cache hands it on.
+// chain is the loads that a context is within: a loader that asks a cache hands it on.
 type chain struct {
+	cache *Cache
 	calls []*call
 	outer *chain
 }
@@ -21,10 +22,20 @@ func chainOf(ctx context.Context) *chain {
 	return c
 }
 
-// has reports whether a call waits for what is within the chain.
-func (c *chain) has(w *call) bool {
-	for ; c != nil; c = c.outer {
-		if slices.Contains(c.calls, w) {
+// has reports whether what an identity of a cache names is being loaded within the chain.
+func (l *chain) has(c *Cache, id *identity) bool {
+	for ; l != nil; l = l.outer {
+		if l.cache == c && slices.ContainsFunc(l.calls, func(w *call) bool { return w.id.space == id.space && w.id.text == id.text }) {
+			return true
+		}
+	}
+	return false
+}
+
+// within reports whether the chain has a load of a cache.
+func (l *chain) within(c *Cache) bool {
+	for ; l != nil; l = l.outer {
+		if l.cache == c {
 			return true
 		}
 	}
@@ -34,7 +45,7 @@ func (c *chain) has(w *call) bool {
 // fly begins the load of some calls, detached from who asks, and hands over what comes of each when
 // it ends, however it ends. Under c.mu.
 func (c *Cache) fly(ctx context.Context, calls []*call, l loader, load func(context.Context) error) {
-	ctx = context.WithValue(context.WithoutCancel(ctx), chainKey{}, &chain{calls, chainOf(ctx)})
+	ctx = context.WithValue(context.WithoutCancel(ctx), chainKey{}, &chain{c, calls, chainOf(ctx)})
 	began := c.watch()
 	c.running.Go(func() {
 		panicked, err := (*PanicError)(nil), errExit
@@ -61,7 +72,7 @@ func (c *Cache) detached(ctx context.Context, load func(context.Context) error) 
 	ctx, cancel := context.WithTimeout(ctx, c.config.LoadTimeout)
 	defer cancel()
 	defer context.AfterFunc(c.stopped, cancel)()
-	if chainOf(ctx).outer == nil {
+	if !chainOf(ctx).outer.within(c) {
 		if err := c.loads.Acquire(ctx, 1); err != nil {
 			return nil, c.ended(err)
 		}
@@ -90,7 +101,7 @@ func (c *Cache) counted(ctx context.Context, load func(context.Context) error) (
 			err = panicked
 			c.config.Logger.Error("folio: a loader panicked", "value", v, "stack", string(panicked.Stack))
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrNotFound) {
 			c.counts.loadErrors.Add(1)
 		}
 	}()

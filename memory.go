@@ -1,7 +1,6 @@
 package folio
 
 import (
-	"fmt"
 	"log/slog"
 	"math"
 	"runtime/debug"
@@ -37,6 +36,6 @@ func (l limits) warn(log *slog.Logger, config *Config) {
 		log.Warn("folio: MaxBytes exceeds the container's limit: the process will be killed", "MaxBytes", own, "limit", l.container)
 	case l.goHeap > 0 && off+l.goHeap > l.container:
 		log.Warn("folio: values lie outside the Go heap: they and GOMEMLIMIT together exceed the container's limit",
-			"values", off, "GOMEMLIMIT", l.goHeap, "limit", l.container, "try", fmt.Sprintf("GOMEMLIMIT=%d", max(0, int64(l.container)-int64(off))/10*9))
+			"values", off, "GOMEMLIMIT", l.goHeap, "limit", l.container)
 	}
 }

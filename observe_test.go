@@ -174,7 +174,7 @@ func TestStatsTellDepthsAndRegretApart(t *testing.T) {
 	}
 	c.GetIfPresent(nil, "a")
 	s := c.Stats()
-	want := [6]DepthStats{{"plain keys", 0, 1}, {"page 1", 1, 1}, {"page 2", 0, 1}, {"pages 3-5", 2, 1}, {"pages 6-10", 0, 1}, {"deeper", 0, 1}}
+	want := [6]DepthStats{{"no page", 0, 1}, {"page 1", 1, 1}, {"page 2", 0, 1}, {"pages 3-5", 2, 1}, {"pages 6-10", 0, 1}, {"deeper", 0, 1}}
 	if s.Depths != want || s.Strategies[0].Depths != want {
 		t.Errorf("got %v, %v", s.Depths, s.Strategies[0].Depths)
 	}

@@ -57,8 +57,8 @@ func (c *Cache) GetIfPresent(dst []byte, key string) (value []byte, ok bool) {
 // Set stores a value under a key, in place of any other and of what loads under way bring. The
 // cache may decline it, as it may forget it at any time. It keeps nothing of value but a copy. A value
 // beyond what the store can hold is an [ErrTooLarge]; what was there before is forgotten all the same.
-// Bytes that are there already are not written again, unless they are older than the TTL's jitter or
-// other values depend on some key.
+// Bytes that are there already are not written again, unless they are large, older than the TTL's
+// jitter, or other values depend on some key.
 func (c *Cache) Set(key string, value []byte) error {
 	id := c.plain(key)
 	f := c.filling(&id, value)
@@ -67,7 +67,7 @@ func (c *Cache) Set(key string, value []byte) error {
 	if err := c.ready(); err != nil {
 		return err
 	}
-	if !c.keyTags.Load() && c.same(&id, value) {
+	if !c.keyTags.Load() && f.packed == nil && c.same(&id, value) {
 		c.counts.unchanged.Add(1)
 		return nil
 	}

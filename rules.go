@@ -85,12 +85,14 @@ func (c *Cache) ruled(entity string, fields []map[string]string) ([]Tag, error) 
 	if !ok {
 		return nil, fmt.Errorf("%w: no rule for a change of %q", ErrConfig, entity)
 	}
+	if len(fields) == 0 {
+		fields = []map[string]string{nil}
+	}
 	var tags []Tag
 	for _, f := range fields {
 		for _, pattern := range patterns {
-			name, _, _ := strings.Cut(pattern, ":")
-			_, list := c.lists.Load(name)
-			text, err := expand(pattern, func(field string) (string, error) {
+			list := false
+			value := func(field string) (string, error) {
 				v, ok := f[field]
 				switch {
 				case !ok:
@@ -99,7 +101,14 @@ func (c *Cache) ruled(entity string, fields []map[string]string) ([]Tag, error) 
 					return string(appendField(nil, v)), nil
 				}
 				return v, nil
-			})
+			}
+			name, rest, scoped := strings.Cut(pattern, ":")
+			text, err := expand(name, value)
+			if err == nil && scoped {
+				_, list = c.lists.Load(text)
+				rest, err = expand(rest, value)
+				text += ":" + rest
+			}
 			if err != nil {
 				return nil, err
 			}

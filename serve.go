@@ -47,17 +47,18 @@ func (l *List[T]) Serve(w http.ResponseWriter, r *http.Request, q Query) {
 		l.fail(w, r, err)
 		return
 	}
-	h := fields{w.Header(), make([]string, 0, 5)}
-	h.Header["Content-Type"], h.Header["Cache-Control"] = isJSON, isPrivate
-	if q.Scope.Kind == publicKind {
-		h.Header["Cache-Control"] = isPublic
+	h := fields{w.Header(), make([]string, 0, 8)}
+	h.set("Content-Type", "application/json")
+	h.set("Cache-Control", "private, no-cache")
+	if q.Scope == Public {
+		h.set("Cache-Control", "public, no-cache")
 	}
 	h.set("Etag", etag(a.sum))
 	h.set("Cache-Status", l.cache.status(&a))
 	if q.Total {
 		h.set("X-Total-Count", strconv.FormatInt(total, 10))
 	}
-	if link := l.shape.links(r.URL, q, a.rows); link != "" {
+	if link := l.shape.links(r.URL.RawQuery, q, a.rows); link != "" {
 		h.set("Link", link)
 	}
 	h.write(w, r, a.body)
@@ -75,26 +76,20 @@ func (f *fields) set(name, value string) {
 	f.Header[name] = f.values[n : n+1 : n+1]
 }
 
-// Values that never change: whoever adds another one gets a copy.
-var (
-	isJSON    = []string{"application/json"}
-	isPrivate = []string{"private, no-cache"}
-	isPublic  = []string{"public, no-cache"}
-	isBytes   = []string{"bytes"}
-)
-
-// conditions are what makes a request one that net/http should answer.
+// conditions are what makes a response one that net/http should write.
 var conditions = []string{"Range", "If-None-Match", "If-Match", "If-Range", "If-Modified-Since", "If-Unmodified-Since"}
 
 // write answers as http.ServeContent does, which most requests do not need: they have no conditions.
 func (f *fields) write(w http.ResponseWriter, r *http.Request, body []byte) {
+	plain := len(f.Header["Content-Encoding"]) == 0
 	for _, name := range conditions {
-		if len(r.Header[name]) > 0 {
-			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
-			return
-		}
+		plain = plain && len(r.Header[name]) == 0
 	}
-	f.Header["Accept-Ranges"] = isBytes
+	if !plain {
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
+		return
+	}
+	f.set("Accept-Ranges", "bytes")
 	f.set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
@@ -137,27 +132,23 @@ func etag(sum uint64) string {
 	return `"` + strconv.FormatUint(sum, 16) + `"`
 }
 
-// links names the neighbours of an offset page, in the words of the request's URL.
-func (s *shape) links(u *url.URL, q Query, rows int) string {
+// links names the neighbours of an offset page, in the words of the request's query: references
+// relative to its URL, wherever the handler is mounted.
+func (s *shape) links(raw string, q Query, rows int) string {
 	if s.keyset || q.Offset == 0 && rows < q.Limit {
 		return ""
 	}
-	raw := u.RawQuery
 	if strings.ContainsFunc(raw, odd) {
-		raw = u.Query().Encode()
+		v, _ := url.ParseQuery(raw) // what cannot be read was no parameter of the query's, either
+		raw = v.Encode()
 	}
 	base, place := placeless(raw)
-	path := u.EscapedPath()
-	if strings.HasPrefix(path, "//") { // which would name another host
-		path = "/." + path
-	}
 	dst := make([]byte, 0, 256)
 	link := func(rel string, offset int) {
 		if len(dst) > 0 {
 			dst = append(dst, ", "...)
 		}
-		dst = append(append(append(dst, '<'), path...), '?')
-		dst = append(append(dst, base...), place...)
+		dst = append(append(append(dst, "<?"...), base...), place...)
 		if place == "offset=" {
 			dst = strconv.AppendInt(dst, int64(offset), 10)
 		} else {
@@ -169,7 +160,7 @@ func (s *shape) links(u *url.URL, q Query, rows int) string {
 		link("first", 0)
 		link("prev", max(0, q.Offset-q.Limit))
 	}
-	if rows == q.Limit && q.Offset+q.Limit <= s.maxOffset {
+	if rows == q.Limit && q.Offset <= s.maxOffset-q.Limit {
 		link("next", q.Offset+q.Limit)
 	}
 	return string(dst)

@@ -1,13 +1,15 @@
 package folio
 
 import (
+	"time"
+
 	"github.com/foliocache/folio/arena"
 	"github.com/foliocache/folio/internal/core"
 )
 
-// shares count the bytes that each scope holds, so that none takes more than its share. Copies that
-// an invalidation outdated are not held any more; those that only expired are until they are replaced
-// or overwritten.
+// shares count the bytes that each scope of a list holds, so that none takes more than its share. What an
+// invalidation of the scope outdated is not held any more; what a tag outdated, or time, is until
+// it is replaced or overwritten, or the scope is full and looked through.
 type shares struct {
 	limit   int64 // bytes; 0: nobody counts
 	scopes  map[core.Tag]*share
@@ -19,6 +21,7 @@ type shares struct {
 type share struct {
 	bytes int64
 	feed  core.Tag
+	again int64 // when it may be looked through again
 }
 
 type owner struct {
@@ -27,27 +30,48 @@ type owner struct {
 }
 
 func newShares(part float64, g arena.Geometry) shares {
-	return shares{limit: int64(part * float64(g.Probation+g.Main)), scopes: map[core.Tag]*share{}}
+	s := shares{scopes: map[core.Tag]*share{}}
+	if part > 0 {
+		s.limit = max(1, int64(part*float64(g.Probation+g.Main)))
+	}
+	return s
 }
 
-// room reports whether a scope may hold some more entries.
-func (s *shares) room(feed core.Tag, pieces []entry) bool {
+// room reports whether a scope may hold what it is about to be given, in place of what is there of it.
+// Under c.mu.
+func (c *Cache) room(ids []identity, pieces []entry) bool {
+	s, now := &c.shares, c.now()
 	if s.limit == 0 {
 		return true
 	}
-	sum := int64(0)
-	if h := s.scopes[feed]; h != nil {
-		sum = h.bytes
+	more := int64(0)
+	for i := range ids {
+		slot, _ := c.core.Arena().Find(ids[i].unit)
+		s.release(slot)
+		more += int64(pieces[i].size())
 	}
-	for i := range pieces {
-		sum += int64(pieces[i].size())
+	h := s.scopes[ids[0].feed]
+	if h == nil {
+		h = new(share)
 	}
-	if sum > s.limit {
+	if h.bytes+more > s.limit && now >= h.again {
+		h.again = now + int64(recount)
+		for slot := range s.owners {
+			if slot := arena.Slot(slot); s.owners[slot].share == h && !c.core.Valid(slot, h.feed, now) {
+				s.release(slot)
+			}
+		}
+	}
+	if h.bytes+more > s.limit {
 		s.refused++
 		return false
 	}
 	return true
 }
+
+// recount is how often, at most, a scope that is full is looked through for what is outdated by a tag
+// or too old.
+const recount = time.Second
 
 // follow books what became of a unit, and of others on its way.
 func (s *shares) follow(steps []arena.Step, slot arena.Slot, feed core.Tag, size int) {

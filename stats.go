@@ -7,7 +7,8 @@ import (
 )
 
 // Stats are a cache's counters since it was made, and what it holds now. Reads that were
-// served lately may be missing in all but Hits and Misses.
+// served lately may be missing in all but Hits and Misses; a value in pieces counts as several in all
+// but those.
 type Stats struct {
 	Hits       int64         // reads answered from the store
 	Misses     int64         // reads that began a load, or found nothing and did not want to
@@ -15,7 +16,7 @@ type Stats struct {
 	Stale      int64         // reads answered with what was too old, because the load failed
 	Loads      int64         // calls of loaders: origin queries
 	Rows       int64         // that they brought for lists
-	LoadErrors int64         // of them; panics among them
+	LoadErrors int64         // of them; panics among them, ErrNotFound not
 	Panics     int64         // of loaders
 	LoadTime   time.Duration // in loaders, in all
 
@@ -59,12 +60,12 @@ type Memory struct {
 
 // DepthStats tell how the reads of one depth fared, as far as they were learned from.
 type DepthStats struct {
-	Depth        string // plain keys; page 1; page 2; pages 3-5; pages 6-10; deeper
+	Depth        string // no page: plain keys, totals, ends; page 1; page 2; pages 3-5; pages 6-10; deeper
 	Hits, Misses int64
 }
 
 // depthNames are those of the depth buckets, see core.Query.
-var depthNames = [6]string{"plain keys", "page 1", "page 2", "pages 3-5", "pages 6-10", "deeper"}
+var depthNames = [6]string{"no page", "page 1", "page 2", "pages 3-5", "pages 6-10", "deeper"}
 
 // depths tells hits and misses apart by depth.
 func depths(asked, hits [6]int64) (all [6]DepthStats) {

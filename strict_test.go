@@ -176,8 +176,8 @@ func TestAnIntentEnds(t *testing.T) {
 		}
 		time.Sleep(time.Minute + time.Second)
 		loads(1)
-		if n := c.core.Stamp(c.number("late")).N; n != 1 {
-			t.Errorf("what depends on it since is bumped %d times", n)
+		if n := c.core.Stamp(c.number("late")).N; n != 2 {
+			t.Errorf("what depends on it since is bumped %d times, want at once and at the end", n)
 		}
 		if err := first.Done(); err != nil {
 			t.Fatal(err)

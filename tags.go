@@ -27,7 +27,6 @@ func (l *List[T]) Tag(s Scope) Tag {
 // number returns what the core knows a tag by.
 func (c *Cache) number(t Tag) core.Tag {
 	if key, ok := strings.CutPrefix(string(t), keyPrefix); ok {
-		c.keyTags.Store(true)
 		id := c.plain(key)
 		return id.feed
 	}
@@ -35,8 +34,19 @@ func (c *Cache) number(t Tag) core.Tag {
 	return core.Tag(hi)
 }
 
-// numbers returns what the core knows some tags by, each once, and a feed among them left out.
+// depended notes that something depends on a tag.
+func (c *Cache) depended(t Tag) {
+	if strings.HasPrefix(string(t), keyPrefix) {
+		c.keyTags.Store(true)
+	}
+}
+
+// numbers returns what the core knows some tags by that something depends on, each once, and a feed
+// among them left out.
 func (c *Cache) numbers(tags []Tag, feed core.Tag) []core.Tag {
+	for _, t := range tags {
+		c.depended(t)
+	}
 	numbers := slices.DeleteFunc(c.all(tags), func(t core.Tag) bool { return t == feed })
 	slices.Sort(numbers)
 	return slices.Compact(numbers)
@@ -45,7 +55,8 @@ func (c *Cache) numbers(tags []Tag, feed core.Tag) []core.Tag {
 const tagSeed = 0x5461675365656421 // apart from the spaces of keys
 
 // Depend declares that a tag is outdated whenever one of others is, and so on: cycles do no harm.
-// What is declared stays until the cache is closed.
+// What is declared stays until the cache is closed. An [ErrCascade] says that a write under way, see
+// [Cache.Intend], would now reach too many tags; it is declared all the same.
 func (c *Cache) Depend(dependent Tag, on ...Tag) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -54,9 +65,15 @@ func (c *Cache) Depend(dependent Tag, on ...Tag) error {
 	}
 	for _, t := range append([]Tag{dependent}, on...) {
 		c.names[c.number(t)] = t
+		c.depended(t)
 	}
 	for _, t := range on {
 		c.core.Depend(c.number(dependent), c.number(t))
+	}
+	for i := range c.intents {
+		if err := i.hold(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -65,7 +82,9 @@ func (c *Cache) Depend(dependent Tag, on ...Tag) error {
 // once. An error means that nothing was invalidated.
 func (c *Cache) InvalidateTags(_ context.Context, tags ...Tag) error {
 	_, err := c.invalidate(c.all(tags)...)
-	c.invalidated(err, tags...)
+	if len(tags) > 0 {
+		c.invalidated(err, tags...)
+	}
 	return err
 }
 

@@ -64,8 +64,8 @@ folio_reads_by_depth_total{cache="a",depth="pages 3-5",outcome="hit"} 0
 folio_reads_by_depth_total{cache="a",depth="pages 3-5",outcome="miss"} 0
 folio_reads_by_depth_total{cache="a",depth="pages 6-10",outcome="hit"} 0
 folio_reads_by_depth_total{cache="a",depth="pages 6-10",outcome="miss"} 0
-folio_reads_by_depth_total{cache="a",depth="plain keys",outcome="hit"} 0
-folio_reads_by_depth_total{cache="a",depth="plain keys",outcome="miss"} 1
+folio_reads_by_depth_total{cache="a",depth="no page",outcome="hit"} 0
+folio_reads_by_depth_total{cache="a",depth="no page",outcome="miss"} 1
 `
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "folio_hits_total", "folio_load_rows_total", "folio_reads_by_depth_total"); err != nil {
 		t.Error(err)

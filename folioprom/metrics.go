@@ -32,6 +32,8 @@ func metrics(desc func(name, help string, labels ...string) *prometheus.Desc) []
 		counter("invalidations_total", "Invalidations of tags, reached ones included.", func(s *folio.Stats) int64 { return s.Invalidations }),
 		counter("unlearned_total", "Reads that nobody learned from.", func(s *folio.Stats) int64 { return s.Unlearned }),
 		counter("lost_total", "Values that the books had and the store had not.", func(s *folio.Stats) int64 { return s.Lost }),
+		counter("unchanged_total", "Values set that were there already.", func(s *folio.Stats) int64 { return s.Unchanged }),
+		counter("load_panics_total", "Panics of loaders.", func(s *folio.Stats) int64 { return s.Panics }),
 		counter("switches_total", "Changes of the ruling strategy.", func(s *folio.Stats) int64 { return s.Switches }),
 		gauge("entries", "Values held.", func(s *folio.Stats) float64 { return float64(s.Entries) }),
 		gauge("regret_ratio", "Hit ratio that the best strategy would have had more, over all reads.", func(s *folio.Stats) float64 { return s.Regret }),

@@ -138,7 +138,7 @@ func Key(c *folio.Cache, key string) Cached {
 func Invalidates(t testing.TB, do func(), all ...Cached) {
 	t.Helper()
 	for _, x := range after(t, do, all) {
-		if x.Stored {
+		if x.Stored && x.Version == x.before {
 			t.Errorf("%s: still served from the cache", x.Key)
 		}
 	}
@@ -148,30 +148,42 @@ func Invalidates(t testing.TB, do func(), all ...Cached) {
 func Keeps(t testing.TB, do func(), all ...Cached) {
 	t.Helper()
 	for _, x := range after(t, do, all) {
-		if !x.Stored {
+		switch {
+		case !x.Stored:
 			t.Errorf("%s: %s", x.Key, x.Why)
+		case x.Version != x.before:
+			t.Errorf("%s: %s", x.Key, "invalidated, and loaded again")
 		}
 	}
 }
 
+// outcome is what became of something that was cached.
+type outcome struct {
+	folio.Explanation
+	before uint64 // its version
+}
+
 // after caches all, does something, and tells what became of each.
-func after(t testing.TB, do func(), all []Cached) (became []folio.Explanation) {
+func after(t testing.TB, do func(), all []Cached) (became []outcome) {
 	t.Helper()
-	for _, c := range all {
+	before := make([]uint64, len(all))
+	for i, c := range all {
 		if err := c.warm(); err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		if x, err := c.ask(); err != nil || !x.Stored {
 			t.Fatalf("%s: cannot be cached: %s, %v", c.name, x.Why, err)
+		} else {
+			before[i] = x.Version
 		}
 	}
 	do()
-	for _, c := range all {
+	for i, c := range all {
 		x, err := c.ask()
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
-		became = append(became, x)
+		became = append(became, outcome{x, before[i]})
 	}
 	return became
 }

@@ -148,3 +148,28 @@ func ExampleInvalidates() {
 	fmt.Println(t.(*recorder).errors)
 	// Output: [tickets:user:1:offset=0:limit=20:sort=: still served from the cache]
 }
+
+// TestWhatWasInvalidatedAndReadAgainIsInvalidated: a handler may answer with the list it changed. A page
+// behind the end can be asked about as well.
+func TestWhatWasInvalidatedAndReadAgainIsInvalidated(t *testing.T) {
+	cache, _ := foliotest.New(t, nil)
+	l, err := folio.NewList(cache, folio.ListConfig[int]{Name: "n", Load: func(_ context.Context, _ folio.Query, r folio.Range) ([]int, error) {
+		return []int{1}[:max(0, 1-r.Offset)], nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := l.Query(folio.Params{Scope: someone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	do := func() {
+		_, _ = l.Invalidate(t.Context(), someone)
+		_, _ = l.Page(t.Context(), q)
+	}
+	first, last := foliotest.Page(l, folio.Params{Scope: someone}), foliotest.Page(l, folio.Params{Scope: someone, Page: 2})
+	foliotest.Invalidates(t, do, first, last)
+	if got := failures(t, func(t testing.TB) { foliotest.Keeps(t, do, first) }).errors; len(got) != 1 {
+		t.Errorf("got %q", got)
+	}
+}

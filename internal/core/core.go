@@ -69,10 +69,11 @@ type Core struct {
 	arena   *arena.Arena
 	config  Config
 	tags    map[Tag]*tag
-	stored  chunked.Slice[Stamp]     // of the feed, when a slot's unit was loaded
-	expires chunked.Slice[int64]     // when a slot's copy does; 0: never
-	mortal  bool                     // copies with a time to live were seen: expires is in use
-	more    map[arena.Slot][]stamped // of its further tags, where it has any
+	stored  chunked.Slice[Stamp]      // of the feed, when a slot's unit was loaded
+	expires chunked.Slice[int64]      // when a slot's copy does; 0: never
+	mortal  bool                      // copies with a time to live were seen: expires is in use
+	more    map[arena.Slot]dependence // on its further tags, where it has any
+	kept    int                       // tags in more
 	loads   []loading
 	landed  []uint32          // places in loads that are free
 	flying  map[uint64]uint32 // the latest load of each key under way
@@ -85,9 +86,10 @@ type Counters struct {
 	Bumps   int64
 }
 
-type stamped struct {
-	tag   Tag
-	stamp Stamp
+// dependence says on what further tags something depends, as they were when so many bumps had been.
+type dependence struct {
+	since int64
+	tags  []Tag
 }
 
 // Config says what a core is part of.
@@ -101,7 +103,7 @@ type Config struct {
 
 // New builds a core over an arena.
 func New(a *arena.Arena, config Config) *Core {
-	return &Core{arena: a, config: config, tags: map[Tag]*tag{}, more: map[arena.Slot][]stamped{}, flying: map[uint64]uint32{}}
+	return &Core{arena: a, config: config, tags: map[Tag]*tag{}, more: map[arena.Slot]dependence{}, flying: map[uint64]uint32{}}
 }
 
 // Arena returns the arena, to read its counters.
@@ -193,14 +195,14 @@ func (c *Core) Fail(f Flight) {
 // keep offers one unit of a flight that is still current to the arena. A valid copy stays, and
 // keeps its age, unless it is to be replaced.
 func (c *Core) keep(l *loading, number int, u *Loaded) {
-	stamps, ok := c.stamps(l, u)
-	if !ok {
+	on := c.dependence(l, u)
+	if !c.unchanged(on) {
 		c.Revoked++
 		return
 	}
 	slot, resident := c.arena.Find(u.Key)
 	r := c.request(slot, &u.Query, c.tags[u.Feed], max(u.Now, l.born))
-	r.Stale, r.Version = r.Stale || u.Replace && resident, c.sum(c.tags[u.Feed], stamps)
+	r.Stale, r.Version = r.Stale || u.Replace && resident, c.sum(c.tags[u.Feed], on.tags)
 	slot, stored := c.arena.Fill(slot, &r, u.Size)
 	if c.config.Placed != nil {
 		c.config.Placed(number, slot, stored)
@@ -211,9 +213,17 @@ func (c *Core) keep(l *loading, number int, u *Loaded) {
 	c.stored.Grow(c.arena.Slots())
 	*c.stored.At(slot) = l.feed
 	c.expire(slot, l.born, u.TTL)
-	if len(stamps) > 0 {
-		c.more[slot] = stamps
-	} else if len(c.more) > 0 {
+	if len(on.tags) > 0 || len(c.more) > 0 {
+		c.depend(slot, on)
+	}
+}
+
+// depend notes on what a slot's copies depend.
+func (c *Core) depend(slot arena.Slot, on dependence) {
+	c.kept += len(on.tags) - len(c.more[slot].tags)
+	if len(on.tags) > 0 {
+		c.more[slot] = on
+	} else {
 		delete(c.more, slot)
 	}
 }
@@ -244,22 +254,18 @@ func (c *Core) request(slot arena.Slot, q *Query, feed *tag, now int64) arena.Re
 // says what that is.
 func (c *Core) version(slot arena.Slot, q *Query, feed *tag) uint32 {
 	if len(c.more) > 0 {
-		if stamps := c.more[slot]; len(stamps) > 0 {
-			return c.sum(feed, stamps)
+		if on := c.more[slot]; len(on.tags) > 0 {
+			return c.sum(feed, on.tags)
 		}
 	}
-	n := c.sum(feed, nil)
-	for _, t := range q.Tags {
-		n += uint32(c.Stamp(t).N)
-	}
-	return n
+	return c.sum(feed, q.Tags)
 }
 
-// sum is the version of what depends on a feed and on stamped tags.
-func (c *Core) sum(feed *tag, stamps []stamped) uint32 {
+// sum is the version of what depends on a feed and on further tags.
+func (c *Core) sum(feed *tag, tags []Tag) uint32 {
 	n := uint32(feed.at(c.config.Epoch).N) + uint32(c.config.Epoch)<<24
-	for _, s := range stamps {
-		n += uint32(c.Stamp(s.tag).N)
+	for _, t := range tags {
+		n += uint32(c.Stamp(t).N)
 	}
 	return n
 }
@@ -274,13 +280,20 @@ func (c *Core) valid(slot arena.Slot, feed *tag, now int64) bool {
 	return *c.stored.At(slot) == feed.at(c.config.Epoch) && (len(c.more) == 0 || c.unchanged(c.more[slot]))
 }
 
-func (c *Core) unchanged(stamps []stamped) bool {
-	for _, s := range stamps {
-		if c.Stamp(s.tag) != s.stamp {
+// unchanged reports whether none of the tags was bumped since.
+func (c *Core) unchanged(on dependence) bool {
+	for _, t := range on.tags {
+		if k := c.tags[t]; k != nil && k.last > on.since {
 			return false
 		}
 	}
 	return true
+}
+
+// Valid reports whether the copies of a slot in use are young enough, and nothing they depend on
+// was bumped since.
+func (c *Core) Valid(slot arena.Slot, feed Tag, now int64) bool {
+	return c.valid(slot, c.tags[feed], now)
 }
 
 // Metadata returns the bytes of heap that the core takes beside its arena, roughly: what single
@@ -289,5 +302,5 @@ func (c *Core) Metadata() int64 {
 	const mapped = 2 // bytes that a map takes for a byte in it
 	return c.stored.Bytes() + c.expires.Bytes() +
 		int64(cap(c.loads))*int64(unsafe.Sizeof(loading{})) + int64(cap(c.landed))*4 +
-		mapped*(int64(len(c.tags))*int64(8+8+unsafe.Sizeof(tag{}))+int64(len(c.more))*int64(4+unsafe.Sizeof([]stamped{}))+int64(len(c.flying))*12)
+		mapped*(int64(len(c.tags))*int64(8+8+unsafe.Sizeof(tag{}))+int64(len(c.more))*int64(4+unsafe.Sizeof(dependence{}))+int64(len(c.flying))*12) + int64(c.kept)*int64(unsafe.Sizeof(Tag(0)))
 }

@@ -16,11 +16,10 @@ type loading struct {
 	turn   uint32 // odd while it is under way; of the flight's name
 	latest bool   // of its key
 	key    uint64
-	tag    Tag       // the feed
-	feed   Stamp     // its stamp before the load began
-	born   int64     // when the load began
-	bumps  int64     // before it began
-	stamps []stamped // those of further tags
+	tag    Tag        // the feed
+	feed   Stamp      // its stamp before the load began
+	born   int64      // when the load began
+	on     dependence // on further tags
 }
 
 func (c *Core) flight(at uint32) Flight { return Flight{at, c.loads[at].turn} }
@@ -35,7 +34,7 @@ func (c *Core) start(q *Query, feed Stamp) Flight {
 	}
 	l := &c.loads[at]
 	l.turn++
-	l.latest, l.key, l.tag, l.feed, l.born, l.bumps, l.stamps = true, q.Key, q.Feed, feed, q.Now, c.Bumps, c.capture(q)
+	l.latest, l.key, l.tag, l.feed, l.born, l.on = true, q.Key, q.Feed, feed, q.Now, dependence{c.Bumps, slices.Clone(q.Tags)}
 	c.flying[l.key] = at
 	return c.flight(at)
 }
@@ -58,40 +57,31 @@ func (c *Core) land(at uint32) {
 	}
 }
 
-// stamps returns what a unit depends on beside its feed, or false if one of the tags that the load
-// revealed was bumped since it began. It panics if the unit has a tag that the load's query has not.
-func (c *Core) stamps(l *loading, u *Loaded) (all []stamped, ok bool) {
+// dependence returns on what a unit depends beside its feed. It panics if the unit has a tag that the
+// load's query has not.
+func (c *Core) dependence(l *loading, u *Loaded) dependence {
 	if u.Feed != l.tag {
 		panic(fmt.Sprintf("core: unit of feed %d in a flight of feed %d", u.Feed, l.tag))
 	}
 	for _, t := range u.Tags {
-		i := slices.IndexFunc(l.stamps, func(s stamped) bool { return s.tag == t })
-		if i < 0 {
+		if !slices.Contains(l.on.tags, t) {
 			panic(fmt.Sprintf("core: unit with tag %d in a flight without", t))
 		}
-		all = append(all, l.stamps[i])
 	}
-	for _, t := range u.Revealed {
-		if k := c.tags[t]; k != nil && k.last > l.bumps {
-			return nil, false
-		}
-		all = append(all, stamped{t, c.Stamp(t)})
+	if len(u.Revealed) == 0 && len(u.Tags) == len(l.on.tags) {
+		return l.on // the same ones
 	}
-	return all, true
+	return dependence{l.on.since, slices.Concat(u.Tags, u.Revealed)}
 }
 
 // current reports whether no tag of a load was bumped since it began.
 func (c *Core) current(l *loading) bool {
-	return c.Stamp(l.tag) == l.feed && c.unchanged(l.stamps)
+	return c.Stamp(l.tag) == l.feed && c.unchanged(l.on)
 }
 
-func (c *Core) capture(q *Query) []stamped {
-	if len(q.Tags) == 0 {
-		return nil
-	}
-	s := make([]stamped, len(q.Tags))
-	for i, t := range q.Tags {
-		s[i] = stamped{t, c.Stamp(t)}
-	}
-	return s
+// Overtaken reports whether anything at all was bumped since a flight began: what only its result will
+// tell that it depends on may be among that.
+func (c *Core) Overtaken(f Flight) bool {
+	l := c.underWay(f)
+	return l == nil || l.on.since != c.Bumps
 }
