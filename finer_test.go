@@ -4,7 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -200,4 +205,110 @@ func TestARowThatChangesWhileItIsLoaded(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestNoRowIsOlderThanWhatWasAcknowledged: rows changed in place and rows appended, told as exactly as can
+// be, among readers of pages and totals, slow loads and evictions: an outside checker.
+func TestNoRowIsOlderThanWhatWasAcknowledged(t *testing.T) {
+	const most = 400
+	operations := 3_000
+	if text := os.Getenv("OPERATIONS"); text != "" { // of each worker
+		operations, _ = strconv.Atoi(text)
+	}
+	c, r := open(t, Config{MaxBytes: 1 << 20, OnHeap: true}), seed.Random(t)
+	var rows, acked [most]atomic.Int64 // versions of rows
+	var length, ackedLength, stale, read atomic.Int64
+	var appending sync.Mutex
+	length.Store(100)
+	l, err := NewList(c, ListConfig[row]{Name: "rows", Finer: true, RowTags: func(r row) []Tag { return []Tag{Tag(fmt.Sprint("row:", r.ID))} },
+		Load: func(_ context.Context, q Query, r Range) (all []row, _ error) {
+			for i := r.Offset; i < min(int(length.Load()), r.Offset+r.Limit); i++ {
+				all = append(all, row{i, fmt.Sprint(rows[i].Load())})
+			}
+			if rand.IntN(20) == 0 {
+				time.Sleep(time.Duration(rand.IntN(1000)) * time.Microsecond)
+			}
+			return all, nil
+		},
+		Count: func(context.Context, Query) (int64, error) { return length.Load(), nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raise := func(floor *atomic.Int64, n int64) {
+		for was := floor.Load(); was < n && !floor.CompareAndSwap(was, n); was = floor.Load() {
+		}
+	}
+	var all sync.WaitGroup
+	for range 16 {
+		r := rand.New(rand.NewPCG(r.Uint64(), 0))
+		all.Go(func() {
+			for range operations {
+				switch i := r.IntN(int(length.Load())); r.IntN(30) {
+				case 0:
+					n := rows[i].Add(1)
+					if err := c.InvalidateTags(background, Tag(fmt.Sprint("row:", i))); err != nil {
+						t.Error(err)
+					}
+					raise(&acked[i], n)
+				case 1:
+					appending.Lock() // the database's: rows come one after the other
+					if n := length.Load(); n < most && r.IntN(10) == 0 {
+						length.Store(n + 1)
+						if err := l.InvalidateTail(background, someone); err != nil {
+							t.Error(err)
+						}
+						raise(&ackedLength, n+1)
+					}
+					appending.Unlock()
+				default:
+					stale.Add(olderThan(t, l, i-i%10, acked[:], &ackedLength, r))
+					read.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	s := c.Stats()
+	if stale.Load() > 0 || s.Hits < s.Loads || s.Revoked == 0 || s.Joined == 0 {
+		t.Errorf("%d of %d reads are stale; %d hits, %d loads, %d revoked, %d joined", stale.Load(), read.Load(), s.Hits, s.Loads, s.Revoked, s.Joined)
+	}
+	t.Logf("%d reads", read.Load())
+}
+
+// olderThan reads a page of ten rows, or the total, and returns 1 if what it got is older than what was
+// acknowledged before.
+func olderThan(t *testing.T, l *List[row], offset int, acked []atomic.Int64, length *atomic.Int64, r *rand.Rand) int64 {
+	var floors [10]int64
+	for i := range floors {
+		floors[i] = acked[offset+i].Load()
+	}
+	least := length.Load()
+	q, err := l.Query(Params{Scope: someone, Offset: offset, Limit: 10})
+	if err != nil {
+		t.Error(err)
+	}
+	if r.IntN(5) == 0 {
+		n, err := l.Total(background, q)
+		if err != nil {
+			t.Error(err)
+		}
+		if n < least {
+			return 1
+		}
+		return 0
+	}
+	p, err := l.Page(background, q)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, x := range p.Items {
+		if n, _ := strconv.ParseInt(x.Owner, 10, 64); n < floors[x.ID-offset] {
+			return 1
+		}
+	}
+	if int64(len(p.Items)) < min(10, least-int64(offset)) {
+		return 1
+	}
+	return 0
 }
