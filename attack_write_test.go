@@ -116,6 +116,41 @@ func TestALoadThatWaitsForItselfFailsWhateverItDoes(t *testing.T) {
 	}
 }
 
+// TestLoadsThatWaitForEachOtherFail: two of them, or three in a circle; not those that wait for one other.
+func TestLoadsThatWaitForEachOtherFail(t *testing.T) {
+	for _, next := range []map[string]string{{"a": "b", "b": "a"}, {"a": "b", "b": "c", "c": "a"}, {"a": "c", "b": "c"}} {
+		synctest.Test(t, func(t *testing.T) {
+			c, began := open(t, small()), time.Now()
+			var load func(key string) func(ctx context.Context) ([]byte, error)
+			load = func(key string) func(ctx context.Context) ([]byte, error) {
+				return func(ctx context.Context) ([]byte, error) {
+					time.Sleep(time.Second)
+					if next[key] == "" {
+						return []byte(key), nil
+					}
+					return c.Get(ctx, next[key], load(next[key]))
+				}
+			}
+			var failed atomic.Int64
+			var all sync.WaitGroup
+			for key := range next {
+				all.Go(func() {
+					if _, err := c.Get(background, key, load(key)); errors.Is(err, ErrRecursion) {
+						failed.Add(1)
+					} else if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			circle := next["c"] != "" || next["b"] == "a"
+			if n := failed.Load(); (n > 0) != circle || time.Since(began) > 3*time.Second {
+				t.Errorf("%v: %d of %d failed after %s", next, n, len(next), time.Since(began))
+			}
+		})
+	}
+}
+
 // curious is a log handler that asks the cache.
 type curious struct {
 	slog.Handler

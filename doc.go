@@ -33,8 +33,8 @@
 // 100 bytes for every scope, tag or known key that was ever invalidated, and some 10 for each tag that a
 // page beside its scope depends on. A cache may forget any value at any time.
 //
-// Two loads that wait for each other, each asking for what the other one loads, end at their deadline; a
-// load that asks for what it loads itself is an [ErrRecursion] at once.
+// A load that asks, in its own context, for what it loads itself, or for what waits for it, gets an
+// [ErrRecursion] at once.
 //
 // # When not to use it
 //

@@ -21,6 +21,8 @@ type call struct {
 	sum      uint64
 	err      error
 	panicked *PanicError // the loader's own
+	waits    []*call     // that its loader has asked for, under mu
+	ended    bool        // under mu
 }
 
 // page is what a loader brings.
@@ -157,7 +159,8 @@ func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, an
 		a, err := e.answer(body)
 		return nil, a, err
 	}
-	if chainOf(ctx).has(c, id) {
+	within := chainOf(ctx)
+	if within.has(c, id) {
 		return nil, answer{}, ErrRecursion
 	}
 	q.Lost = true
@@ -166,6 +169,10 @@ func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, an
 		switch w := c.calls[a.Flight]; {
 		case c.held.any(id), id.open && c.core.Overtaken(a.Flight): // it may have begun before a write
 		case w.id.space == id.space && w.id.text == id.text:
+			if within != nil && within.awaited(w, map[*call]bool{}) {
+				return nil, answer{}, ErrRecursion
+			}
+			within.await(c, w)
 			c.counts.waits.Add(1)
 			return &waiter{w, false}, answer{}, nil
 		}
@@ -174,6 +181,7 @@ func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, an
 	c.counts.misses.Add(1)
 	w := &call{done: make(chan struct{}), id: *id, flight: a.Flight, born: q.Now}
 	c.calls[a.Flight] = w
+	within.await(c, w)
 	return &waiter{w, true}, answer{}, nil
 }
 
@@ -234,6 +242,7 @@ func (c *Cache) landed(w *call, id *identity, f *filling, absent bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.calls, w.flight)
+	w.ended = true
 	if id != &w.id || errors.Is(w.err, ErrNotFound) {
 		c.drop(&w.id) // it is not what the origin has any more: nobody shall get it where a load fails
 	}

@@ -32,6 +32,30 @@ func (l *chain) has(c *Cache, id *identity) bool {
 	return false
 }
 
+// await notes that the innermost loads of the chain wait for another of their cache, under its lock.
+func (l *chain) await(c *Cache, w *call) {
+	if l != nil && l.cache == c {
+		for _, inner := range l.calls {
+			inner.waits = append(inner.waits, w)
+		}
+	}
+}
+
+// awaited reports whether a call waits for what is loaded within the chain, itself or by others that
+// it waits for. seen are those that were looked at.
+func (l *chain) awaited(w *call, seen map[*call]bool) bool {
+	if seen[w] || w.ended {
+		return false
+	}
+	seen[w] = true
+	for at := l; at != nil; at = at.outer {
+		if slices.Contains(at.calls, w) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(w.waits, func(next *call) bool { return l.awaited(next, seen) })
+}
+
 // within reports whether the chain has a load of a cache.
 func (l *chain) within(c *Cache) bool {
 	for ; l != nil; l = l.outer {
