@@ -8,7 +8,8 @@ import (
 	"slices"
 )
 
-// LoadMany brings the values of some keys. Those that it leaves out do not exist.
+// LoadMany brings the values of some keys. Those that it leaves out do not exist, others that it
+// brings are left; an error is that of all of them.
 type LoadMany func(ctx context.Context, keys []string) (map[string][]byte, error)
 
 // GetMany returns the values of some keys, and has those that are neither stored nor on their way

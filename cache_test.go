@@ -22,7 +22,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var background = context.Background()
 
 // small returns a config that tests can afford: 2 MiB on the heap.
-func small() Config { return Config{MaxBytes: 2 << 20, OnHeap: true} }
+func small() Config {
+	return Config{MaxBytes: 2 << 20, OnHeap: true, Logger: slog.New(slog.DiscardHandler)}
+}
 
 // open makes a cache and closes it at the test's end.
 func open(t testing.TB, config Config) *Cache {

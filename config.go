@@ -63,7 +63,7 @@ type Config struct {
 	// Observe is told of every read, load and invalidation, by the goroutine that does it, and must
 	// be safe for concurrent use: what it takes, the caller waits for. Default: nobody.
 	Observe func(Event)
-	// Logger hears of what no caller can be told. Default: nobody.
+	// Logger hears of what no caller can be told, as why a page could not be served. Default slog.Default().
 	Logger *slog.Logger
 }
 
@@ -122,7 +122,7 @@ func (c Config) withDefaults() Config {
 		c.Now = time.Now
 	}
 	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+		c.Logger = slog.Default()
 	}
 	return c
 }

@@ -7,7 +7,8 @@ import (
 
 // What callers may want to tell apart, with errors.Is.
 var (
-	// ErrConfig: New or NewList was given something that cannot work. The text says all of it.
+	// ErrConfig: something that cannot work was given to New or NewList, or asked of what they made. The
+	// text says all of it.
 	ErrConfig = errors.New("folio: bad config")
 	// ErrClosed: the cache was closed.
 	ErrClosed = errors.New("folio: cache is closed")
@@ -16,6 +17,9 @@ var (
 	ErrNotFound = errors.New("folio: not found")
 	// ErrQuery: a query that no list can answer; a [QueryError] says which part of it.
 	ErrQuery = errors.New("folio: bad query")
+	// ErrCursor: a loader was asked for rows behind a cursor that nobody gave out. It is the client's
+	// fault, and is not remembered.
+	ErrCursor = errors.New("folio: bad cursor")
 	// ErrRows: a loader returned more rows than it was asked for.
 	ErrRows = errors.New("folio: loader returned too many rows")
 	// ErrRecursion: a loader asked the cache, in its own context, for what it is loading.

@@ -14,11 +14,11 @@ import (
 	"github.com/foliocache/folio/internal/core"
 )
 
-// ListConfig describes a paginated list. Name, Load and one of Sorts' values, where rows are
-// sorted at all, are needed; the zero value of every other field is its default.
+// ListConfig describes a paginated list. Name and Load are needed; the zero value of every other
+// field is its default.
 type ListConfig[T any] struct {
-	Name    string
-	Sorts   []string // what queries may be sorted by; the first is the default
+	Name    string   // the first part of its keys
+	Sorts   []string // what queries may be sorted by, the first by default. Default: one order, without a name
 	Filters []string // what queries may filter by
 
 	Limit     int // rows of a page, if a query does not say. Default 20
@@ -29,11 +29,13 @@ type ListConfig[T any] struct {
 	EmptyTTL time.Duration // of pages without rows, at most TTL. Default 30 s
 
 	// Load returns at most r.Limit rows, from r.Offset or r.Cursor on, of the scope, filters and
-	// sort of q: one query to the database. Fewer rows are the list's end.
+	// sort of q: one query to the database. Fewer rows are the list's end. [ErrCursor] says that a
+	// cursor is none that Cursor has given out.
 	Load func(ctx context.Context, q Query, r Range) ([]T, error)
 	// Count returns how many rows the query has in all. Optional: without it nobody can ask.
 	Count func(ctx context.Context, q Query) (int64, error)
-	// Cursor returns where the page after a row begins: a list that has it is paged by cursor.
+	// Cursor returns where the page after a row begins: a list that has it is paged by cursor. It must
+	// say so in every sort; Load, which is told the sort, reads it.
 	Cursor func(T) string
 	// Tags returns what the answers to queries of a scope and filters depend on beside its rows. It
 	// is asked before each load, without sort, limit and place. Optional.
@@ -180,9 +182,9 @@ func (l *List[T]) count(ctx context.Context, q Query, id identity) (answer, erro
 func (l *List[T]) own(q Query) error {
 	switch {
 	case q.list != l.config.Name || q.known == nil || q.known.cache != l.cache:
-		return &QueryError{"query", q.String(), "is not of this list " + l.config.Name}
+		return &QueryError{"query", q.String(), "was not made by Query or Parse of the list " + l.config.Name}
 	case q.asked() != q.known.made:
-		return &QueryError{"query", q.String(), "was changed: make another"}
+		return &QueryError{"query", q.String(), "was changed since it was made"}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package folio
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"net/url"
@@ -12,7 +13,7 @@ import (
 // Params are what a query is made of. The zero value of every field but Scope is a default.
 type Params struct {
 	Scope   Scope
-	Filters map[string][]string // values in any order
+	Filters map[string][]string // values in any order; empty ones are none
 	Sort    string              // one of the list's; default its first
 	Limit   int                 // rows of a page; the list's default, and no more than its MaxLimit
 	Page    int                 // from 1; or
@@ -119,7 +120,7 @@ func (s *shape) query(p Params) (Query, error) {
 	case q.Sort == "" && len(s.sorts) > 0:
 		q.Sort = s.sorts[0]
 	case q.Sort != "" && !slices.Contains(s.sorts, q.Sort):
-		fault("sort", q.Sort, "want one of "+strings.Join(s.sorts, ", "))
+		fault("sort", q.Sort, oneOf(s.sorts))
 	}
 	switch {
 	case q.Limit == 0:
@@ -134,12 +135,12 @@ func (s *shape) query(p Params) (Query, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Filters)) {
 		if !slices.Contains(s.filters, name) {
-			fault(name, strings.Join(p.Filters[name], ","), "no such filter; there are "+strings.Join(s.filters, ", "))
+			fault(name, strings.Join(p.Filters[name], ","), "no such filter: "+oneOf(s.filters))
 		}
 		if n := len(p.Filters[name]); n > maxFilterValues {
 			fault(name, strconv.Itoa(n)+" values", "want at most "+strconv.Itoa(maxFilterValues))
-		} else if values := p.Filters[name]; n > 0 {
-			q.filters = append(q.filters, filter{name, slices.Compact(slices.Sorted(slices.Values(values)))})
+		} else if values := canonical(p.Filters[name]); len(values) > 0 {
+			q.filters = append(q.filters, filter{name, values})
 		}
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -149,6 +150,23 @@ func (s *shape) query(p Params) (Query, error) {
 		return Query{}, &QueryError{"query", q.text[:64] + "…", "longer than " + strconv.Itoa(maxKey) + " bytes"}
 	}
 	return q, nil
+}
+
+// canonical returns a filter's values sorted, each once. An empty one is none.
+func canonical(values []string) []string {
+	values = slices.Compact(slices.Sorted(slices.Values(values)))
+	if len(values) > 0 && values[0] == "" {
+		return values[1:]
+	}
+	return values
+}
+
+// oneOf says what is wanted.
+func oneOf(names []string) string {
+	if len(names) == 0 {
+		return "this list has none"
+	}
+	return "want one of " + strings.Join(names, ", ")
 }
 
 // What one query may ask for.
@@ -240,7 +258,7 @@ func (s *shape) parse(v url.Values, scope Scope) (Query, error) {
 			p.Cursor = v.Get(name)
 		case "total":
 			var err error
-			if p.Total, err = strconv.ParseBool(v.Get(name)); err != nil {
+			if p.Total, err = strconv.ParseBool(cmp.Or(v.Get(name), "true")); err != nil {
 				faults = append(faults, &QueryError{name, v.Get(name), "want true or false"})
 			}
 		default:

@@ -10,7 +10,7 @@ import (
 )
 
 // Rules say what a change of an entity outdates: patterns of tags by the entity's kind, with fields
-// of the entity in braces. Plain data, as from a file:
+// of the entity in braces. A list's scope is named as [List.Tag] does. Plain data, as from a file:
 //
 //	folio.Rules{
 //		"event":  {"event:{id}", "events:city:{city}", "key:analytics:{id}"},
@@ -47,7 +47,7 @@ func expand(pattern string, value func(field string) (string, error)) (string, e
 		}
 		field, behind, closed := strings.Cut(after, "}")
 		if !closed || field == "" || strings.Contains(field, "{") {
-			return "", fmt.Errorf("%q: a { without a field and }", pattern)
+			return "", fmt.Errorf("%q: after a { there must be a field's name and }", pattern)
 		}
 		v, err := value(field)
 		if err != nil {
@@ -79,7 +79,8 @@ func (c *Cache) Reach(entity string, fields ...map[string]string) ([]Tag, error)
 	return c.Cascade(tags...)
 }
 
-// ruled returns the tags that the rules name for an entity.
+// ruled returns the tags that the rules name for an entity: with its fields as they are, and, where
+// that differs, as List.Tag writes them.
 func (c *Cache) ruled(entity string, fields []map[string]string) ([]Tag, error) {
 	patterns, ok := c.config.Rules[entity]
 	if !ok {
@@ -91,29 +92,23 @@ func (c *Cache) ruled(entity string, fields []map[string]string) ([]Tag, error) 
 	var tags []Tag
 	for _, f := range fields {
 		for _, pattern := range patterns {
-			list := false
-			value := func(field string) (string, error) {
-				v, ok := f[field]
-				switch {
-				case !ok:
-					return "", fmt.Errorf("%w: %q has no field %q", ErrConfig, entity, field)
-				case list: // as List.Tag has it
-					return string(appendField(nil, v)), nil
+			for _, escaped := range []bool{false, true} {
+				text, err := expand(pattern, func(field string) (string, error) {
+					v, ok := f[field]
+					if !ok {
+						return "", fmt.Errorf("%w: %q has no field %q", ErrConfig, entity, field)
+					}
+					if escaped {
+						v = string(appendField(nil, v))
+					}
+					return v, nil
+				})
+				if err != nil {
+					return nil, err
 				}
-				return v, nil
-			}
-			name, rest, scoped := strings.Cut(pattern, ":")
-			text, err := expand(name, value)
-			if err == nil && scoped {
-				_, list = c.lists.Load(text)
-				rest, err = expand(rest, value)
-				text += ":" + rest
-			}
-			if err != nil {
-				return nil, err
-			}
-			if t := Tag(text); !slices.Contains(tags, t) {
-				tags = append(tags, t)
+				if t := Tag(text); !slices.Contains(tags, t) {
+					tags = append(tags, t)
+				}
 			}
 		}
 	}

@@ -32,7 +32,7 @@ func TestRulesReachWhatAChangeOutdates(t *testing.T) {
 	}{
 		{"event", []map[string]string{{"id": "7", "city": "Bern", "x": ""}, {"id": "7", "city": "Rom"}},
 			[]Tag{"event:7", "events:city:Bern", "key:analytics:7", "events:city:Rom", "leaderboard"}},
-		{"ticket", []map[string]string{{"id": "a:b", "user": "a:b", "event": "e:1"}}, []Tag{"ticket:a:b", l.Tag(odd), "event:e:1"}},
+		{"ticket", []map[string]string{{"id": "a:b", "user": "a:b", "event": "e:1"}}, []Tag{"ticket:a:b", "ticket:a%3Ab", "tickets:user:a:b", l.Tag(odd), "event:e:1", "event:e%3A1"}},
 	} {
 		got, err := c.Reach(test.entity, test.fields...)
 		if err != nil || !slices.Equal(got, test.want) {

@@ -27,7 +27,8 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 // Serve answers a GET or HEAD with a page as JSON: its stored bytes, with ETag and 304,
 // Cache-Status (RFC 9211), Link to the neighbours of an offset page (RFC 8288), and X-Total-Count
 // where the query wants it. Browsers may keep it, but must ask again: private unless the scope is
-// [Public]. Errors are answered as they should be; what the origin said goes to the logger only.
+// [Public]. Errors: 400 for another list's query and for [ErrCursor]; 404 for ErrNotFound, 503 for ErrClosed,
+// 504 for a deadline, else 500. What the origin said goes to the logger only.
 func (l *List[T]) Serve(w http.ResponseWriter, r *http.Request, q Query) {
 	if err := l.own(q); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -101,6 +102,9 @@ func (f *fields) write(w http.ResponseWriter, r *http.Request, body []byte) {
 func (l *List[T]) fail(w http.ResponseWriter, r *http.Request, err error) {
 	code := http.StatusInternalServerError
 	switch {
+	case errors.Is(err, ErrCursor):
+		http.Error(w, ErrCursor.Error(), http.StatusBadRequest)
+		return
 	case errors.Is(err, ErrNotFound):
 		code = http.StatusNotFound
 	case errors.Is(err, ErrClosed):

@@ -8,9 +8,9 @@ import (
 	"github.com/foliocache/folio/internal/core"
 )
 
-// Tag names something that values depend on, whose change outdates them: a scope of a list as
-// [List.Tag] has it, a plain key as [KeyTag] has it, or anything else under a name of its own,
-// as event:42.
+// Tag names something that values depend on, whose change outdates them: a scope of a list, always as
+// [List.Tag] writes it, a plain key, as [KeyTag] does, or anything else under a name of its own, as
+// event:42.
 type Tag string
 
 // keyPrefix is what tags of plain keys begin with; no list may be named so.
@@ -19,7 +19,8 @@ const keyPrefix = "key:"
 // KeyTag returns the tag of a plain key.
 func KeyTag(key string) Tag { return Tag(keyPrefix + key) }
 
-// Tag returns the tag of a scope's rows, all audiences included: tickets:user:123.
+// Tag returns the tag of a scope's rows, all audiences included: tickets:user:123. What separates parts
+// is escaped in them.
 func (l *List[T]) Tag(s Scope) Tag {
 	return Tag(s.appendOwner(append(appendField(make([]byte, 0, 64), l.config.Name), ':')))
 }

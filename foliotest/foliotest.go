@@ -119,7 +119,7 @@ type Cached struct {
 func Page[T any](l *folio.List[T], p folio.Params) Cached {
 	q, err := l.Query(p)
 	if err != nil {
-		return Cached{fmt.Sprint(p), func() error { return err }, nil}
+		return Cached{fmt.Sprintf("page %+v", p), func() error { return err }, nil}
 	}
 	return Cached{q.String(), func() error { _, err := l.Page(context.Background(), q); return err },
 		func() (folio.Explanation, error) { return l.Explain(q) }}
@@ -138,8 +138,8 @@ func Key(c *folio.Cache, key string) Cached {
 func Invalidates(t testing.TB, do func(), all ...Cached) {
 	t.Helper()
 	for _, x := range after(t, do, all) {
-		if x.Stored && x.Version == x.before {
-			t.Errorf("%s: still served from the cache", x.Key)
+		if x.Version == x.before && x.Why != folio.WhyOutdated {
+			t.Errorf("%s: not invalidated: %s", x.Key, x.Why)
 		}
 	}
 }
@@ -150,9 +150,9 @@ func Keeps(t testing.TB, do func(), all ...Cached) {
 	for _, x := range after(t, do, all) {
 		switch {
 		case !x.Stored:
-			t.Errorf("%s: %s", x.Key, x.Why)
+			t.Errorf("%s: should have stayed in the cache: %s", x.Key, x.Why)
 		case x.Version != x.before:
-			t.Errorf("%s: %s", x.Key, "invalidated, and loaded again")
+			t.Errorf("%s: should have stayed in the cache: invalidated, and loaded again", x.Key)
 		}
 	}
 }
@@ -166,6 +166,9 @@ type outcome struct {
 // after caches all, does something, and tells what became of each.
 func after(t testing.TB, do func(), all []Cached) (became []outcome) {
 	t.Helper()
+	if len(all) == 0 {
+		t.Fatalf("nothing is named that should be cached")
+	}
 	before := make([]uint64, len(all))
 	for i, c := range all {
 		if err := c.warm(); err != nil {

@@ -84,9 +84,9 @@ func TestAHandlerIsHeldToWhatItInvalidates(t *testing.T) {
 		want  []string
 	}{
 		{"invalidates", func(t testing.TB) { foliotest.Invalidates(t, post, mine, other, key) },
-			[]string{"tickets:user:2:offset=0:limit=20:sort=: still served from the cache", "profile:1: still served from the cache"}},
+			[]string{"tickets:user:2:offset=0:limit=20:sort=: not invalidated: stored and valid", "profile:1: not invalidated: stored and valid"}},
 		{"keeps", func(t testing.TB) { foliotest.Keeps(t, post, mine, other) },
-			[]string{"tickets:user:1:offset=0:limit=20:sort=: " + folio.WhyOutdated}},
+			[]string{"tickets:user:1:offset=0:limit=20:sort=: should have stayed in the cache: " + folio.WhyOutdated}},
 	} {
 		if got := failures(t, test.check).errors; !slices.Equal(got, test.want) {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
@@ -146,7 +146,7 @@ func ExampleInvalidates() {
 		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/tickets?user=2", nil))
 	}, foliotest.Page(tickets, folio.Params{Scope: folio.Scope{Kind: "user", ID: "1"}}))
 	fmt.Println(t.(*recorder).errors)
-	// Output: [tickets:user:1:offset=0:limit=20:sort=: still served from the cache]
+	// Output: [tickets:user:1:offset=0:limit=20:sort=: not invalidated: stored and valid]
 }
 
 // TestWhatWasInvalidatedAndReadAgainIsInvalidated: a handler may answer with the list it changed. A page

@@ -82,7 +82,7 @@ func after(ctx context.Context, db *sql.DB, r folio.Range) ([]Event, error) {
 	if r.Cursor != "" {
 		var err error
 		if id, err = strconv.ParseInt(r.Cursor, 10, 64); err != nil {
-			return nil, fmt.Errorf("cursor %q: %w", r.Cursor, folio.ErrNotFound)
+			return nil, fmt.Errorf("cursor %q: %w", r.Cursor, folio.ErrCursor)
 		}
 	}
 	rows, err := db.QueryContext(ctx, `SELECT id, name FROM events WHERE id > ? ORDER BY id LIMIT ?`, id, r.Limit)
