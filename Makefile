@@ -18,7 +18,7 @@ test: build postgres ## pass all tests
 	go test -shuffle=on ./...
 	$(SIMULATE) verify --quick
 	cd bench && go vet ./...
-	cd examples && go vet ./... && for e in */; do go run ./$$e >/dev/null || exit 1; done
+	cd examples && go vet ./... && go test ./... && for e in */; do go run ./$$e >/dev/null || exit 1; done
 
 .PHONY: postgres
 postgres:
