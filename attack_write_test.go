@@ -54,6 +54,7 @@ func TestAReaderAfterARowsTagJoinsNoOlderLoad(t *testing.T) {
 		q := parse(t, l, someone, "")
 		go func() { _, _ = l.Page(background, q) }()
 		time.Sleep(time.Second / 2)
+		synctest.Wait()
 		owner = "new"
 		if err := c.InvalidateTags(background, "row:1"); err != nil {
 			t.Fatal(err)

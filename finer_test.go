@@ -192,6 +192,7 @@ func TestARowThatChangesWhileItIsLoaded(t *testing.T) {
 				done <- p
 			}()
 			time.Sleep(time.Second / 2)
+			synctest.Wait()
 			title = "new"
 			if err := c.InvalidateTags(background, change); err != nil {
 				t.Fatal(err)

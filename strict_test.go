@@ -32,10 +32,11 @@ func history(t *testing.T, r *rand.Rand, write func(l *List[int], commit func())
 	c := open(t, small())
 	var value, clock atomic.Int64
 	nap := func(r *rand.Rand) { time.Sleep(time.Duration(r.IntN(12_000)) * time.Microsecond) }
-	var mu sync.Mutex
+	var mu sync.Mutex // of what follows, and of ops
+	took := rand.New(rand.NewPCG(r.Uint64(), 0))
 	l, err := NewList(c, ListConfig[int]{Name: "rows", Load: func(context.Context, Query, Range) ([]int, error) {
 		mu.Lock()
-		before, after := r.IntN(6000), r.IntN(6000)
+		before, after := took.IntN(6000), took.IntN(6000)
 		mu.Unlock()
 		time.Sleep(time.Duration(before) * time.Microsecond)
 		n := int(value.Load())
