@@ -28,9 +28,9 @@ type Cache struct {
 	versions *versions
 	journal  *journal
 	loads    *semaphore.Weighted
-	lists    sync.Map // names of lists as tags have them, each taken once
+	lists    sync.Map // names of lists, each taken once
 
-	mu      sync.Mutex // guards core, what the store is told, and the fields down to strict
+	mu      sync.Mutex // guards core, what the store is told, and the fields down to shares
 	core    *core.Core
 	calls   map[core.Flight]*call
 	names   map[core.Tag]Tag // of tags that others depend on, or that depend on others
@@ -39,7 +39,6 @@ type Cache struct {
 	held    held             // tags that are being written
 	intents map[*Intent]bool // the writes
 	shares  shares           // of scopes
-	strict  bool             // every read is told before the next: tests compare with the simulator
 
 	// The fill under way, under mu too: the entries that it is stored as, whose they are, what the
 	// core is told of them, and what the store shall hold.

@@ -168,7 +168,7 @@ func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, an
 	if a.Action == core.Wait {
 		switch w := c.calls[a.Flight]; {
 		case c.held.any(id), id.open && c.core.Overtaken(a.Flight): // it may have begun before a write
-		case w.id.space == id.space && w.id.text == id.text:
+		case w.id.same(id):
 			if within != nil && within.awaited(w, map[*call]bool{}) {
 				return nil, answer{}, ErrRecursion
 			}

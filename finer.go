@@ -41,12 +41,7 @@ func (l *List[T]) pageTags(q Query, tags []core.Tag) []core.Tag {
 	return append(all, l.part(q.Scope, tailPart))
 }
 
-// tailTags are those of where a list ends.
-func (l *List[T]) tailTags(q Query, tags []core.Tag) []core.Tag { return l.with(q, tags, tailPart) }
-
-// totalTags are those of a total.
-func (l *List[T]) totalTags(q Query, tags []core.Tag) []core.Tag { return l.with(q, tags, totalPart) }
-
+// with adds the tag of a part, where the list is Finer.
 func (l *List[T]) with(q Query, tags []core.Tag, part uint64) []core.Tag {
 	if !l.config.Finer {
 		return tags

@@ -52,5 +52,10 @@ func (id *identity) query(now int64) core.Query {
 	return core.Query{Key: id.unit, Feed: id.feed, Tags: id.tags, Depth: id.depth, Now: now}
 }
 
+// same reports whether two identities of one cache name the same.
+func (id *identity) same(other *identity) bool {
+	return id.space == other.space && id.text == other.text
+}
+
 // is reports whether an entry found under an identity's hash is its own.
 func (id *identity) is(e *entry) bool { return e.space == id.space && string(e.key) == id.text }

@@ -14,8 +14,7 @@ import (
 type Intent struct {
 	cache *Cache
 	tags  []Tag
-	named []core.Tag        // the same
-	held  map[core.Tag]bool // named, and what depends on it
+	held  map[core.Tag]bool // the same, and what depends on it
 	once  sync.Once
 	stop  func() bool // ctx from ending it
 	err   error
@@ -49,7 +48,7 @@ func (h held) any(id *identity) bool {
 // Done must be called, after the commit or the rollback; the end of ctx does it too, so that a writer
 // that dies does not keep the cache from serving for ever: give it a deadline beyond the write's.
 func (c *Cache) Intend(ctx context.Context, tags ...Tag) (*Intent, error) {
-	i := &Intent{cache: c, tags: tags, named: c.all(tags), held: map[core.Tag]bool{}}
+	i := &Intent{cache: c, tags: tags, held: map[core.Tag]bool{}}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.ready(); err != nil {
@@ -70,7 +69,7 @@ func (c *Cache) Intend(ctx context.Context, tags ...Tag) (*Intent, error) {
 // hold outdates what is to be written and what depends on it by now, and has nothing of that stored or
 // served until the end. Under c.mu.
 func (i *Intent) hold() error {
-	all, err := i.cache.core.Closure(i.named...)
+	all, err := i.cache.core.Closure(i.cache.all(i.tags)...)
 	if err != nil {
 		return ErrCascade
 	}

@@ -103,7 +103,7 @@ func NewList[T any](c *Cache, config ListConfig[T]) (*List[T], error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	if _, taken := c.lists.LoadOrStore(string(appendField(nil, config.Name)), true); taken {
+	if _, taken := c.lists.LoadOrStore(config.Name, true); taken {
 		return nil, fmt.Errorf("%w: list %q: there is one of that name", ErrConfig, config.Name)
 	}
 	if config.RowTags != nil {
@@ -171,7 +171,7 @@ func (l *List[T]) Total(ctx context.Context, q Query) (int64, error) {
 
 // count answers with a total that the store did not have.
 func (l *List[T]) count(ctx context.Context, q Query, id identity) (answer, error) {
-	id.tags = l.totalTags(q, l.tags(q))
+	id.tags = l.with(q, l.tags(q), totalPart)
 	return l.cache.fetch(ctx, nil, &id, loader{ttl: l.config.TTL, load: func(ctx context.Context) (page, error) {
 		n, err := l.config.Count(ctx, q)
 		return page{body: strconv.AppendInt(nil, n, 10)}, err
@@ -204,7 +204,7 @@ func (l *List[T]) get(ctx context.Context, dst []byte, q Query) (answer, error) 
 func (l *List[T]) fetch(ctx context.Context, dst []byte, q Query) (answer, error) {
 	id, end := q.known.id, q.known.end
 	tags := l.tags(q)
-	id.tags, end.tags = l.pageTags(q, tags), l.tailTags(q, tags)
+	id.tags, end.tags = l.pageTags(q, tags), l.with(q, tags, tailPart)
 	id.open = l.config.RowTags != nil
 	from := loader{ttl: l.config.TTL, emptyTTL: l.config.EmptyTTL, tail: l.config.Finer, load: func(ctx context.Context) (page, error) {
 		return l.load(ctx, q)

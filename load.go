@@ -25,7 +25,7 @@ func chainOf(ctx context.Context) *chain {
 // has reports whether what an identity of a cache names is being loaded within the chain.
 func (l *chain) has(c *Cache, id *identity) bool {
 	for ; l != nil; l = l.outer {
-		if l.cache == c && slices.ContainsFunc(l.calls, func(w *call) bool { return w.id.space == id.space && w.id.text == id.text }) {
+		if l.cache == c && slices.ContainsFunc(l.calls, func(w *call) bool { return w.id.same(id) }) {
 			return true
 		}
 	}

@@ -101,9 +101,11 @@ func (c *Cache) Stats() Stats {
 		Memory: Memory{Capacity: int64(c.store.Geometry.Probation + c.store.Geometry.Main), Small: int64(c.store.Geometry.Probation), Rings: m.Rings, Live: m.Live, Dead: m.Dead,
 			Books: m.Metadata + c.core.Metadata() + c.store.Metadata() + c.shares.metadata()},
 		Ruling: a.Ruling(), Switches: a.Switches, Calibration: cal.ECE(), BrierSkill: cal.Skill(),
-		Depths: depths(a.Asked(), own.ClassHits), Regret: regret(a),
+		Depths: depths(a.Asked(), own.ClassHits),
 	}
-	for _, t := range a.Standings() {
+	all := a.Standings()
+	s.Regret = regret(a.Own(), all)
+	for _, t := range all {
 		s.Strategies = append(s.Strategies, StrategyStats{t.Name, t.Ruled, t.Hits, t.Requests - t.Hits, t.Entries,
 			t.Confidence / float64(max(1, t.Decisions)), depths(t.Asked, t.ClassHits)})
 	}
@@ -111,9 +113,9 @@ func (c *Cache) Stats() Stats {
 }
 
 // regret returns how much the best strategy's shadow is ahead of the cache on the same reads.
-func regret(a *arena.Arena) float64 {
-	own, best := a.Own(), int64(0)
-	for _, t := range a.Standings() {
+func regret(own arena.Counters, all []arena.Standing) float64 {
+	best := int64(0)
+	for _, t := range all {
 		best = max(best, t.Hits)
 	}
 	if own.Requests == 0 {
