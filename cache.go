@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/foliocache/folio/arena"
+	"github.com/foliocache/folio/internal/board"
 	"github.com/foliocache/folio/internal/core"
 	"github.com/foliocache/folio/internal/store"
 )
@@ -27,6 +28,7 @@ type Cache struct {
 	largest  int // bytes of an entry that the store can hold
 	versions *versions
 	journal  *journal
+	board    *board.Board // of hits, where shadows see a sample; else nil
 	loads    *semaphore.Weighted
 	lists    sync.Map // names of lists, each taken once
 
@@ -108,6 +110,7 @@ func (c *Cache) build() error {
 	}
 	c.store, c.largest = s, int(s.Geometry.Largest())
 	c.shares = newShares(c.config.MaxShare, s.Geometry)
+	c.board = a.Board()
 	c.core = core.New(a, core.Config{Epoch: 1, Placed: c.placed})
 	c.versions.epoch.Store(1)
 	return nil
@@ -144,7 +147,7 @@ func (c *Cache) ready() error {
 	if c.closed.Load() {
 		return ErrClosed
 	}
-	c.journal.drain(c.core.Read)
+	c.journal.drain(c.core)
 	return nil
 }
 
@@ -159,11 +162,12 @@ func (c *Cache) lookup(dst []byte, id *identity) (value []byte, e entry, ok bool
 
 // find is lookup for values that may be too old by so many ns.
 func (c *Cache) find(dst []byte, id *identity, late int64) (value []byte, e entry, ok bool) {
-	v, _, ok := c.store.Get(dst, id.key, id.unit)
+	v, ring, ok := c.store.Get(dst, id.key, id.unit)
 	if !ok || c.closed.Load() {
 		return dst, e, false
 	}
 	e, ok = parseEntry(v[len(dst):])
+	e.ring = ring
 	if !ok || !id.is(&e) || !e.current(c.versions) || e.expires > 0 && c.now()-late >= e.expires {
 		return dst, entry{}, false
 	}
@@ -180,27 +184,29 @@ func (c *Cache) served(id *identity, e *entry) {
 	if e.expires > 0 {
 		now = e.expires - 1 // it was still alive, whatever the time is when the core hears of it
 	}
-	c.note(id, now, 1)
+	r, told := id.read(now), true
+	if c.board != nil {
+		c.board.Hit(e.slot, e.ring)
+		e.reads.Add()
+		r.noted, told = true, c.core.Arena().Sampled(uint64(id.feed))
+	}
+	c.note(r, 1, told)
 	for n := 1; n < int(e.pieces); n++ {
 		p := c.piece(id, n)
-		c.note(&p, now, 0)
+		c.note(p.read(now), 0, true)
 	}
 }
 
-// note has the core told of a read, some time.
-func (c *Cache) note(id *identity, now, hits int64) {
-	r := read{id.unit, id.feed, now, id.depth}
-	if c.journal.add(r, hits) {
-		return
+// note counts some hits, and has the core told of a read, some time.
+func (c *Cache) note(r read, hits int64, told bool) {
+	if c.journal.strict {
+		c.mu.Lock()
+		c.journal.drain(c.core)
+		c.mu.Unlock()
 	}
-	if !c.journal.strict {
+	if !c.journal.add(r, hits, told) {
 		c.journal.lost.Add(1)
-		return
 	}
-	c.mu.Lock()
-	c.journal.drain(c.core.Read)
-	c.mu.Unlock()
-	c.journal.add(r, 0)
 }
 
 // learnShare is the part of one processor that learning from reads may take: a quarter, so some
@@ -216,7 +222,7 @@ func (c *Cache) learn() {
 		case <-c.journal.full:
 			began := time.Now()
 			c.mu.Lock()
-			c.journal.drain(c.core.Read)
+			c.journal.drain(c.core)
 			c.mu.Unlock()
 			time.Sleep(time.Since(began) * (learnShare - 1))
 		}
@@ -226,6 +232,7 @@ func (c *Cache) learn() {
 // placed is told by the core of the unit being filled; the store follows.
 func (c *Cache) placed(unit int, slot arena.Slot, _ bool) {
 	steps, f := c.core.Arena().Steps(), &c.filled[unit]
+	setSlot(f.value, slot)
 	c.store.Follow(steps, slot, f.id.key, f.value)
 	c.shares.follow(steps, slot, f.id.feed, len(f.value))
 }

@@ -4,7 +4,10 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/foliocache/folio/arena"
+	"github.com/foliocache/folio/internal/board"
 	"github.com/foliocache/folio/internal/core"
+	"github.com/foliocache/folio/internal/store"
 )
 
 // entry is a value as the store keeps it: body, key, the stamps it depends on, and a trailer of
@@ -20,6 +23,11 @@ type entry struct {
 	rows    uint32 // of a list's page; of a further piece, its number
 	epoch   uint32 // of all stamps: another one after each flush
 	pieces  uint16 // 0: the body as it is; else it is compressed, and lies in so many pieces: this is one
+	slot    arena.Slot
+
+	// What is not written, but known of an entry that was found:
+	ring  store.Ring
+	reads *board.Reads // of its feed, if that was ever bumped
 }
 
 // space tells keys of different origin apart that have the same text.
@@ -44,8 +52,8 @@ type stamps []byte
 
 const (
 	stampSize   = 16
-	trailerSize = 8 + 8 + 4 + 4 + 4 + 2 + 2 + 1 + 1 + 1
-	entryFormat = 2
+	trailerSize = 4 + 8 + 8 + 4 + 4 + 4 + 2 + 2 + 1 + 1 + 1
+	entryFormat = 3
 	maxTags     = 1024 // of an entry, its feed included
 )
 
@@ -54,16 +62,19 @@ func (s stamps) add(t core.Tag, n uint64) stamps {
 	return binary.LittleEndian.AppendUint64(s, n)
 }
 
-// current reports whether nothing was invalidated since that an entry depends on.
+// current reports whether nothing was invalidated since that an entry depends on. It finds the feed's
+// reads.
 func (e *entry) current(v *versions) bool {
-	return e.epoch == v.epoch.Load() && e.stamps.current(v)
-}
-
-// current reports whether all tags are still at these versions.
-func (s stamps) current(v *versions) bool {
-	for ; len(s) >= stampSize; s = s[stampSize:] {
-		if v.get(core.Tag(binary.LittleEndian.Uint64(s))) != binary.LittleEndian.Uint64(s[8:]) {
+	if e.epoch != v.epoch.Load() {
+		return false
+	}
+	for i := 0; i < len(e.stamps); i += stampSize {
+		now := v.get(core.Tag(binary.LittleEndian.Uint64(e.stamps[i:])))
+		if now.n != binary.LittleEndian.Uint64(e.stamps[i+8:]) {
 			return false
+		}
+		if i == 0 {
+			e.reads = now.reads
 		}
 	}
 	return true
@@ -77,6 +88,7 @@ func (e *entry) appendTo(dst []byte) []byte {
 	dst = append(slices.Grow(dst, e.size()), e.body...)
 	dst = append(dst, e.key...)
 	dst = append(dst, e.stamps...)
+	dst = binary.LittleEndian.AppendUint32(dst, e.slot)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(e.expires))
 	dst = binary.LittleEndian.AppendUint64(dst, e.sum)
 	dst = binary.LittleEndian.AppendUint32(dst, e.rows)
@@ -87,19 +99,24 @@ func (e *entry) appendTo(dst []byte) []byte {
 	return append(dst, byte(e.space), byte(e.kind), entryFormat)
 }
 
+// setSlot says in an entry that appendTo wrote which slot it has.
+func setSlot(v []byte, slot arena.Slot) {
+	binary.LittleEndian.PutUint32(v[len(v)-trailerSize:], slot)
+}
+
 // parseEntry reads an entry that appendTo wrote; it shares v's memory.
 func parseEntry(v []byte) (e entry, ok bool) {
 	body := len(v) - trailerSize
 	if body < 0 || v[len(v)-1] != entryFormat {
 		return e, false
 	}
-	t := v[body:]
+	slot, t := binary.LittleEndian.Uint32(v[body:]), v[body+4:]
 	keyLen, tags := int(binary.LittleEndian.Uint32(t[24:])), int(binary.LittleEndian.Uint16(t[28:]))*stampSize
 	if body -= keyLen + tags; body < 0 || tags == 0 {
 		return e, false
 	}
 	e = entry{body: v[:body], key: v[body : body+keyLen], stamps: stamps(v[body+keyLen : body+keyLen+tags]),
 		expires: int64(binary.LittleEndian.Uint64(t)), sum: binary.LittleEndian.Uint64(t[8:]),
-		rows: binary.LittleEndian.Uint32(t[16:]), epoch: binary.LittleEndian.Uint32(t[20:]), pieces: binary.LittleEndian.Uint16(t[30:]), space: space(t[32]), kind: kind(t[33])}
+		rows: binary.LittleEndian.Uint32(t[16:]), epoch: binary.LittleEndian.Uint32(t[20:]), pieces: binary.LittleEndian.Uint16(t[30:]), space: space(t[32]), kind: kind(t[33]), slot: slot}
 	return e, e.space >= plainSpace && e.space <= pieceSpace && e.kind >= found && e.kind <= notFound && e.expires >= 0
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/foliocache/folio/internal/board"
 	"github.com/foliocache/folio/internal/core"
 )
 
@@ -14,9 +15,10 @@ func TestAnEntryIsReadAsItWasWritten(t *testing.T) {
 	for _, e := range []entry{
 		{body: []byte{}, key: []byte{}, space: plainSpace, kind: found, stamps: stamps{}.add(1, 2)},
 		{body: []byte("body"), key: []byte("key"), space: listSpace, kind: notFound, stamps: stamps{}.add(1, 2).add(3, ^uint64(0)),
-			expires: 1 << 62, sum: ^uint64(0), rows: ^uint32(0), epoch: ^uint32(0), pieces: ^uint16(0)},
+			expires: 1 << 62, sum: ^uint64(0), rows: ^uint32(0), slot: ^uint32(0), epoch: ^uint32(0), pieces: ^uint16(0)},
 	} {
 		v := e.appendTo([]byte("before"))
+		setSlot(v, e.slot)
 		got, ok := parseEntry(v[6:])
 		if diff := cmp.Diff(e, got, anyEntry); diff != "" || !ok || len(v) != 6+e.size() {
 			t.Errorf("%v, %d bytes: %s", ok, len(v), diff)
@@ -32,9 +34,14 @@ func TestStampsAreCurrentUntilOneIsBumped(t *testing.T) {
 		n       uint64
 		current bool
 	}{{1 << 40, 3, true}, {2, 9, true}, {1 + 1<<16, 1, true}, {1<<40 | 1<<17, 1, false}, {1<<40 | 1<<17, 0, true}, {1, 1, false}} {
-		v.set(step.tag, step.n)
-		if got := s.current(v); got != step.current {
+		reads := new(board.Reads)
+		v.set(step.tag, step.n, reads)
+		e := entry{stamps: s}
+		if got := e.current(v); got != step.current {
 			t.Errorf("step %d: current %v", i, got)
+		}
+		if (e.reads == reads) != (step.tag == 1 && step.current) {
+			t.Errorf("step %d: the reads of the feed are not its own", i)
 		}
 	}
 }

@@ -52,6 +52,11 @@ func (id *identity) query(now int64) core.Query {
 	return core.Query{Key: id.unit, Feed: id.feed, Tags: id.tags, Depth: id.depth, Now: now}
 }
 
+// read notes a read for the journal.
+func (id *identity) read(now int64) read {
+	return read{unit: id.unit, feed: id.feed, now: now, depth: id.depth}
+}
+
 // same reports whether two identities of one cache name the same.
 func (id *identity) same(other *identity) bool {
 	return id.space == other.space && id.text == other.text

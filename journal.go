@@ -22,9 +22,10 @@ type journal struct {
 type stripe struct {
 	mu    sync.Mutex
 	hits  int64
+	noted [len(depthNames)]int64 // hits noted on the board that the core does not know of yet, by depth
 	n     int
 	reads *reads
-	_     [128 - 32]byte // two cache lines of its own: they are fetched in pairs
+	_     [128 - 80]byte // two cache lines of its own: they are fetched in pairs
 }
 
 const stripeReads = 512
@@ -37,6 +38,7 @@ type read struct {
 	feed  core.Tag
 	now   int64
 	depth uint8
+	noted bool // on the board: a hit
 }
 
 func newJournal(stripes int) *journal {
@@ -49,8 +51,8 @@ func newJournal(stripes int) *journal {
 	return j
 }
 
-// add notes a read, and some hits, and reports whether there was room for the read.
-func (j *journal) add(r read, hits int64) bool {
+// add counts some hits, and notes a read that is to be told. It reports whether there was room for it.
+func (j *journal) add(r read, hits int64, told bool) bool {
 	s := &j.stripes[0]
 	if !j.strict {
 		s = j.own.Get().(*stripe)
@@ -59,15 +61,18 @@ func (j *journal) add(r read, hits int64) bool {
 	s.mu.Lock()
 	n := s.n
 	s.hits += hits
-	if n < stripeReads {
+	if r.noted {
+		s.noted[r.depth]++
+	}
+	if told && n < stripeReads {
 		s.reads[n] = r
 		s.n++
 	}
 	s.mu.Unlock()
-	if n == stripeReads-1 {
+	if told && n == stripeReads-1 {
 		j.wake()
 	}
-	return n < stripeReads
+	return !told || n < stripeReads
 }
 
 func (j *journal) wake() {
@@ -77,19 +82,28 @@ func (j *journal) wake() {
 	}
 }
 
-// drain hands all reads over, in the order of each stripe. Not concurrently with itself.
-func (j *journal) drain(tell func(*core.Query) bool) {
+// drain tells a core of all hits and reads, in the order of each stripe. Not concurrently with itself.
+func (j *journal) drain(c *core.Core) {
 	var q core.Query
 	for i := range j.stripes {
 		s := &j.stripes[i]
 		s.mu.Lock()
 		all, n := s.reads, s.n
 		s.reads, s.n = j.spare, 0
+		noted := s.noted
+		clear(s.noted[:])
 		s.mu.Unlock()
 		j.spare = all
+		for depth, hits := range noted {
+			c.Arena().Noted(uint8(depth), hits)
+		}
 		for _, r := range all[:n] {
 			q.Key, q.Feed, q.Depth, q.Now = r.unit, r.feed, r.depth, r.now
-			tell(&q)
+			if r.noted {
+				c.Overhear(&q)
+			} else {
+				c.Read(&q)
+			}
 		}
 	}
 }

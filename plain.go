@@ -42,7 +42,7 @@ func (c *Cache) GetIfPresent(dst []byte, key string) (value []byte, ok bool) {
 	v, e, ok := c.lookup(dst, &id)
 	if !ok {
 		c.counts.misses.Add(1)
-		c.note(&id, c.now(), 0)
+		c.note(id.read(c.now()), 0, true)
 		c.observed(&id, began, &answer{source: Absent}, nil)
 		return dst, false
 	}
@@ -147,7 +147,7 @@ func (c *Cache) bump(tags ...core.Tag) error {
 func (c *Cache) outdate(tags []core.Tag) {
 	c.core.Bump(tags)
 	for _, t := range tags {
-		c.versions.set(t, c.core.Stamp(t).N)
+		c.versions.set(t, c.core.Stamp(t).N, c.core.Reads(t))
 		c.shares.outdate(t)
 	}
 }

@@ -89,7 +89,7 @@ type StrategyStats struct {
 func (c *Cache) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.journal.drain(c.core.Read)
+	c.journal.drain(c.core)
 	a, n := c.core.Arena(), &c.counts
 	own, m, cal := a.Composite(), a.Memory(), a.Calibration()
 	s := Stats{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -122,15 +123,27 @@ func (o *origin) read(c *Cache, r *rand.Rand, i int) ([]byte, error) {
 }
 
 // TestTheLiveCacheHitsWhatTheBooksAloneHit: one goroutine, a recorded trace: request by request
-// the cache with all its bytes does what a bare core does.
+// the cache with all its bytes does what a bare core does, be it that shadows see all or a sample.
 func TestTheLiveCacheHitsWhatTheBooksAloneHit(t *testing.T) {
+	for _, exact := range []int{0, sampled} {
+		t.Run(fmt.Sprint(exact), func(t *testing.T) { sameHits(t, exact) })
+	}
+}
+
+// sampled is a Config.Exact that has the shadows of a small cache see a sample.
+const sampled = 1 << 7
+
+func sameHits(t *testing.T, exact int) {
 	source, err := workloads.Open("workloads/testdata/web07.trace.xz")
 	if err != nil {
 		t.Fatal(err)
 	}
 	config := small()
-	config.Seed = 7
+	config.Seed, config.Exact = 7, exact
 	c := open(t, config)
+	if (c.board != nil) != (exact > 0) {
+		t.Fatal("the shadows do not see what they should")
+	}
 	c.journal.strict = true
 	bare := bareCore(t, c)
 	r := seed.Random(t)
@@ -183,7 +196,7 @@ func hammer(goroutines int, f func(int)) {
 
 // bareCore makes a core as a cache has one, without any bytes.
 func bareCore(t *testing.T, c *Cache) *core.Core {
-	a, err := arena.New(arena.Config{Geometry: c.store.Geometry, Entries: int(c.config.values()) / defaultMeanBytes, Seed: c.seed})
+	a, err := arena.New(arena.Config{Geometry: c.store.Geometry, Entries: int(c.config.values()) / defaultMeanBytes, Exact: c.config.Exact, Seed: c.seed})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,13 +217,19 @@ func bareHit(bare *core.Core, id *identity, body []byte) bool {
 // TestEightGoroutinesHitAsManyAsOne: the same trace, its requests taken in turn by eight goroutines: the
 // hit ratio is within a point of that of the bare core.
 func TestEightGoroutinesHitAsManyAsOne(t *testing.T) {
+	for _, exact := range []int{0, sampled} {
+		t.Run(fmt.Sprint(exact), func(t *testing.T) { eightHit(t, exact) })
+	}
+}
+
+func eightHit(t *testing.T, exact int) {
 	const band = .01
 	source, err := workloads.Open("workloads/testdata/web07.trace.xz")
 	if err != nil {
 		t.Fatal(err)
 	}
 	config := small()
-	config.Seed = 7
+	config.Seed, config.Exact = 7, exact
 	c := open(t, config)
 	bare := bareCore(t, c)
 	var keys []string

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/foliocache/folio/internal/board"
 	"github.com/foliocache/folio/internal/core"
 )
 
@@ -14,7 +15,7 @@ type versions struct {
 	bumped [bumpedBits / 64]atomic.Uint64 // the residues of all tags ever bumped: most never are
 	shards [versionShards]struct {
 		mu sync.RWMutex
-		n  map[core.Tag]uint64
+		n  map[core.Tag]tagVersion
 		_  [32]byte // a cache line of its own
 	}
 }
@@ -24,10 +25,16 @@ const (
 	versionShards = 64
 )
 
-// get returns a tag's version; 0 if it was never bumped.
-func (v *versions) get(t core.Tag) uint64 {
+// tagVersion is how often a tag was bumped, and where its reads since are counted.
+type tagVersion struct {
+	n     uint64
+	reads *board.Reads
+}
+
+// get returns a tag's version; none if it was never bumped.
+func (v *versions) get(t core.Tag) tagVersion {
 	if v.bumped[t%bumpedBits/64].Load()>>(t%64)&1 == 0 {
-		return 0
+		return tagVersion{}
 	}
 	s := &v.shards[t>>16%versionShards]
 	s.mu.RLock()
@@ -37,13 +44,13 @@ func (v *versions) get(t core.Tag) uint64 {
 }
 
 // set says what the core says. Not concurrently with itself.
-func (v *versions) set(t core.Tag, n uint64) {
+func (v *versions) set(t core.Tag, n uint64, reads *board.Reads) {
 	s := &v.shards[t>>16%versionShards]
 	s.mu.Lock()
 	if s.n == nil {
-		s.n = map[core.Tag]uint64{}
+		s.n = map[core.Tag]tagVersion{}
 	}
-	s.n[t] = n
+	s.n[t] = tagVersion{n, reads}
 	s.mu.Unlock()
 	v.bumped[t%bumpedBits/64].Or(1 << (t % 64)) // last: who sees it finds the version
 }

@@ -9,8 +9,8 @@ package arena
 import (
 	"errors"
 	"fmt"
-	"slices"
 
+	"github.com/foliocache/folio/internal/board"
 	"github.com/foliocache/folio/internal/chunked"
 	"github.com/foliocache/folio/strategy"
 )
@@ -131,8 +131,10 @@ func (a *Arena) build() {
 		a.live = newPlane(g, entries, all[:1])
 		a.shadow = newPlane(g.scaled(a.rate), entries/int(a.rate), all)
 		a.shadow.versions = new(chunked.Slice[uint32])
+		a.live.board = new(board.Board)
+		a.live.worlds[0].mind, a.live.worlds[0].learns = a.shadow.worlds[0].mind, false // it hears of hits too late
 	}
-	a.live.worlds[0].calibrator = new(strategy.Calibrator)
+	a.shadows().worlds[0].calibrator = new(strategy.Calibrator)
 	a.live.worlds[0].listened = a.config.Steps
 }
 
@@ -148,26 +150,66 @@ func (a *Arena) Request(slot Slot, r *Request) bool {
 	if a.config.Rule != "" {
 		return a.live.request(slot, r) == 0
 	}
+	if a.shadow != nil {
+		return a.sample(slot, r)
+	}
 	a.Ruled[a.ruling]++
 	missed := a.live.request(slot, r)
 	hit := missed&1 == 0
-	if a.shadow == nil {
-		if hit && missed != 0 {
-			a.live.fill(slot, r, a.live.unit(slot).size)
+	if hit && missed != 0 {
+		a.live.fill(slot, r, a.live.unit(slot).size)
+	}
+	a.judge(missed, r)
+	return hit
+}
+
+// sample is Request where shadows see a sample: a hit is noted on the board.
+func (a *Arena) sample(slot Slot, r *Request) bool {
+	hit := false
+	if slot != NoSlot && !r.Stale {
+		v := a.live.worlds[0].view(slot)
+		if hit = v.resident(); hit {
+			a.live.board.Hit(slot, v.ring())
+			a.Noted(r.Depth, 1)
 		}
-		a.judge(missed, r)
-	} else if a.sampled(r.Feed) {
-		m := a.shadow.request(a.shadow.table.find(r.Key), r)
-		if hit && m != 0 {
-			a.shadow.fill(a.shadow.table.find(r.Key), r, a.live.unit(slot).size) // found anew: it may just be forgotten
-		}
-		a.judge(m, r)
+	}
+	if !hit {
+		a.Ruled[a.ruling]++
+		a.live.request(slot, r)
+	}
+	if a.Sampled(r.Feed) {
+		a.overhear(r, hit)
 	}
 	return hit
 }
 
-// sampled reports whether a feed is one of those the shadows see.
-func (a *Arena) sampled(feed uint64) bool { return spread(feed^a.config.Seed)>>8%a.rate == 0 }
+// Board returns where hits may be noted that the arena is not told of by Request; nil if it must be told of
+// all. Who notes one there tells the arena of it some time, by Noted, and by Overhear if its feed is
+// sampled, but before the next Request or Fill if the books are to be those of Requests alone.
+func (a *Arena) Board() *board.Board { return a.live.board }
+
+// Noted books that so many hits at some depth were noted on the board.
+func (a *Arena) Noted(depth uint8, hits int64) {
+	a.Ruled[a.ruling] += hits
+	a.live.count(depth, hits)
+	a.live.worlds[0].countHits(depth, hits)
+}
+
+// Sampled reports whether a feed is one of those that the shadows see. Safe for concurrent use.
+func (a *Arena) Sampled(feed uint64) bool { return spread(feed^a.config.Seed)>>8%a.rate == 0 }
+
+// Overhear lets the shadows see a hit that was noted on the board, of a feed that is sampled. r is not kept.
+func (a *Arena) Overhear(r *Request) { a.overhear(r, true) }
+
+func (a *Arena) overhear(r *Request, hit bool) {
+	missed := a.shadow.request(a.shadow.table.find(r.Key), r)
+	if hit && missed != 0 { // found anew: it may just be forgotten
+		if slot := a.live.table.find(r.Key); slot != NoSlot {
+			a.shadow.fill(a.shadow.table.find(r.Key), r, a.live.unit(slot).size)
+		}
+	}
+	a.judge(missed, r)
+}
 
 // judge tells the arbiter which strategies' shadows missed a request and follows its choice. Bit 0 of
 // missed is the composite's and no concern of the arbiter.
@@ -184,10 +226,8 @@ func (a *Arena) judge(missed uint32, r *Request) {
 func (a *Arena) follow(ruling int) {
 	a.ruling = ruling
 	shadows := a.shadows()
-	for _, p := range slices.Compact([]*plane{a.live, shadows}) {
-		p.worlds[0].rule = a.rules[ruling]
-		p.worlds[0].estimator.Adopt(&shadows.worlds[1+ruling].estimator)
-	}
+	a.live.worlds[0].rule, shadows.worlds[0].rule = a.rules[ruling], a.rules[ruling]
+	shadows.worlds[0].estimator.Adopt(&shadows.worlds[1+ruling].estimator)
 }
 
 // Lap returns how often the composite's main ring was written round.
@@ -204,7 +244,7 @@ func (a *Arena) Fill(slot Slot, r *Request, size uint32) (_ Slot, stored bool) {
 	before := w.Admitted
 	w.steps = w.steps[:0]
 	slot = a.live.fill(slot, r, size)
-	if a.shadow != nil && a.sampled(r.Feed) {
+	if a.shadow != nil && a.Sampled(r.Feed) {
 		a.shadow.fill(a.shadow.table.find(r.Key), r, size)
 	}
 	if a.live.unit(slot).known == 0 {
@@ -229,7 +269,9 @@ func (a *Arena) Composite() Counters { return a.live.worlds[0].Counters }
 func (a *Arena) Asked() [strategy.Depths]int64 { return a.live.asked }
 
 // Calibration returns how the composite's stated confidences came true.
-func (a *Arena) Calibration() *strategy.Calibration { return &a.live.worlds[0].calibrator.Calibration }
+func (a *Arena) Calibration() *strategy.Calibration {
+	return &a.shadows().worlds[0].calibrator.Calibration
+}
 
 // Standing tells how one strategy fares: in its shadow, or alone in the store.
 type Standing struct {

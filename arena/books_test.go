@@ -32,6 +32,9 @@ func (a *Arena) checkWatches() error {
 			continue
 		}
 		for _, w := range p.worlds {
+			if !w.learns {
+				continue
+			}
 			var cells map[strategy.Cell]open
 			var all open
 			if w.calibrator != nil {

@@ -3,7 +3,6 @@ package arena
 import (
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"testing"
 
 	"github.com/foliocache/folio/internal/seed"
@@ -225,12 +224,19 @@ func total(cs []copied) int {
 // TestAWorldKeepsWhatTheNaiveModelKeeps compares one world with the model, unit by unit
 // after every step.
 func TestAWorldKeepsWhatTheNaiveModelKeeps(t *testing.T) {
-	for _, capacity := range []int64{2, 10, 40, 1000} {
-		t.Run(strconv.FormatInt(capacity, 10), func(t *testing.T) {
+	for _, run := range []struct {
+		capacity int64
+		rule     string // none: it competes with nobody, and hears of hits when it decides
+	}{{2, "balanced"}, {10, "balanced"}, {40, "balanced"}, {1000, "balanced"}, {10, ""}, {40, ""}, {1000, ""}} {
+		capacity := run.capacity
+		t.Run(fmt.Sprint(capacity, run.rule), func(t *testing.T) {
 			t.Parallel()
 			r := seed.Random(t)
 			g := Plain(capacity)
-			c := newClient(t, Config{Geometry: g, Entries: 40, Rule: "balanced"})
+			c := newClient(t, Config{Geometry: g, Entries: 40, Rule: run.rule, Strategies: []string{"balanced"}, Exact: 20})
+			if (run.rule == "") != (c.arena.Board() != nil) {
+				t.Fatal("the wrong one has a board")
+			}
 			c.arena.live.worlds[0].rule = blind{}
 			m := &naive{smallMax: int(g.Probation), largeMax: int(g.Main), units: map[uint64]*naiveUnit{}}
 			moved := 0
@@ -271,8 +277,11 @@ func agree(t *testing.T, a *Arena, m *naive, step int) {
 		if u.known == 0 {
 			continue
 		}
-		n := m.units[u.key]
-		if n == nil || n.place != int(s.place) || n.credit != int(s.credit()) || n.hits != int(s.hits) && s.resident() {
+		n, noted := m.units[u.key], 0
+		if a.live.board != nil && s.resident() {
+			noted = int(a.live.board.Noted(slot))
+		}
+		if n == nil || n.place != int(s.place) || n.credit != min(3, int(s.credit())+noted) || n.hits != min(15, int(s.hits)+noted) && s.resident() {
 			t.Fatalf("step %d: key %x: %+v, the model has %+v", step, u.key, *s, n)
 		}
 	}

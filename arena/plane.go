@@ -1,6 +1,7 @@
 package arena
 
 import (
+	"github.com/foliocache/folio/internal/board"
 	"github.com/foliocache/folio/internal/chunked"
 	"github.com/foliocache/folio/strategy"
 )
@@ -17,6 +18,7 @@ type plane struct {
 	free     Slot                                 // the first of a chain, see unit.next; NoSlot: none
 	table    table
 	sketch   sketch
+	board    *board.Board           // of hits that were only noted, where there is one world; nil: all are told at once
 	asked    [strategy.Depths]int64 // requests by depth bucket
 }
 
@@ -28,7 +30,7 @@ func newPlane(g Geometry, entries int, rules []strategy.Strategy) *plane {
 	p.table = newTable(&p.records)
 	for i, r := range rules {
 		w := &world{plane: p, number: uint32(i), rule: r, probation: g.probation(), main: g.main(),
-			ghosts: g.ghosts()}
+			ghosts: g.ghosts(), mind: new(mind), learns: true}
 		p.worlds = append(p.worlds, w)
 	}
 	return p
@@ -37,16 +39,16 @@ func newPlane(g Geometry, entries int, rules []strategy.Strategy) *plane {
 // request books a request in every world and returns the set of worlds that miss, bit i for
 // world i.
 func (p *plane) request(slot Slot, r *Request) (missed uint32) {
-	p.asked[r.Depth]++
-	freq := p.sketch.add(r.Key)
-	for _, w := range p.worlds {
-		w.Requests++
+	if slot != NoSlot {
+		p.catchUp(slot)
 	}
+	freq, halved := p.sketch.add(r.Key, 1), p.sketch.halved
+	p.count(r.Depth, 1)
 	if slot == NoSlot {
 		return 1<<len(p.worlds) - 1
 	}
 	u := p.unit(slot)
-	u.class, u.freq, u.halved = class(r), freq, p.sketch.halved
+	u.class, u.freq, u.halved = class(r), freq, halved
 	if p.outdated(slot, r) {
 		p.outdate(slot)
 	}
@@ -56,6 +58,29 @@ func (p *plane) request(slot Slot, r *Request) (missed uint32) {
 		}
 	}
 	return missed
+}
+
+// count books that there were some requests.
+func (p *plane) count(depth uint8, n int64) {
+	p.asked[depth] += n
+	p.sketch.age(uint64(n))
+	for _, w := range p.worlds {
+		w.Requests += n
+	}
+}
+
+// catchUp books the hits of a unit that were only noted. Its class is still the same: it changes with
+// the version.
+func (p *plane) catchUp(slot Slot) {
+	if p.board == nil {
+		return
+	}
+	n, hand := p.board.Take(slot)
+	w := p.worlds[0]
+	if v := w.view(slot); n > 0 && v.resident() {
+		v.freq, v.halved = p.sketch.add(v.key, n), p.sketch.halved
+		w.hit(v, n, hand)
+	}
 }
 
 // outdate turns every world's copy of a unit into a ghost.
@@ -70,6 +95,7 @@ func (p *plane) fill(slot Slot, r *Request, size uint32) Slot {
 	if slot == NoSlot {
 		slot = p.create(r.Key, size)
 	}
+	p.catchUp(slot)
 	u := p.unit(slot)
 	u.known++ // not to be forgotten meanwhile
 	if p.outdated(slot, r) {
@@ -127,6 +153,9 @@ func (p *plane) create(key uint64, size uint32) Slot {
 		if p.versions != nil {
 			p.versions.Grow(n)
 		}
+		if p.board != nil {
+			p.board.Grow(n)
+		}
 	}
 	u := p.unit(s)
 	u.key, u.size, u.class, u.known, u.freq, u.halved = key, size, 0, 0, p.sketch.count(key), p.sketch.halved
@@ -151,8 +180,14 @@ func (p *plane) metadata() int64 {
 	if p.versions != nil {
 		n += p.versions.Bytes()
 	}
+	if p.board != nil {
+		n += p.board.Bytes()
+	}
 	for _, w := range p.worlds {
-		n += w.probation.metadata() + w.main.metadata() + w.ghosts.queue.metadata() + w.estimator.Metadata()
+		n += w.probation.metadata() + w.main.metadata() + w.ghosts.queue.metadata()
+		if w.learns {
+			n += w.estimator.Metadata()
+		}
 		if w.calibrator != nil {
 			n += w.calibrator.Metadata()
 		}

@@ -48,24 +48,27 @@ func spread(key uint64) uint64 {
 	return key * 0xd6e8feb86659fd93
 }
 
-// add counts one request and returns the estimate after it, 0..15.
-func (s *sketch) add(key uint64) uint8 {
+// add counts some requests and returns the estimate after them, 0..15. Time does not pass, see age.
+func (s *sketch) add(key uint64, n uint8) uint8 {
 	b, pick := s.find(key)
 	least := b.estimate(pick)
-	if least < 15 {
+	if after := min(15, least+uint64(n)); after > least {
+		least = after
 		for i := range uint(4) {
 			w, shift := counter(pick, i)
-			if b[w]>>shift&15 == least { // conservative update: only the counters that say least
-				b[w] += 1 << shift
+			if now := b[w] >> shift & 15; now < least { // conservative update: only the counters that say least
+				b[w] += (least - now) << shift
 			}
 		}
-		least++
-	}
-	if s.added++; s.added == s.reset {
-		s.halve()
-		least /= 2
 	}
 	return uint8(least)
+}
+
+// age lets the time of some requests pass.
+func (s *sketch) age(n uint64) {
+	for s.added += n; s.added >= s.reset; s.added -= s.reset {
+		s.halve()
+	}
 }
 
 func (s *sketch) count(key uint64) uint8 {
@@ -83,7 +86,6 @@ func (b *block) estimate(pick uint64) uint64 {
 }
 
 func (s *sketch) halve() {
-	s.added = 0
 	s.halved++
 	for i := range s.blocks {
 		for j, w := range s.blocks[i] {

@@ -1,6 +1,9 @@
 package arena
 
-import "github.com/foliocache/folio/strategy"
+import (
+	"github.com/foliocache/folio/internal/board"
+	"github.com/foliocache/folio/strategy"
+)
 
 // state is what one world knows of one unit: 16 bytes, as many as a unit has, see records.
 type state struct {
@@ -38,11 +41,7 @@ const (
 
 func (s *state) credit() uint8 { return s.flags & creditMask }
 
-func (s *state) earn() {
-	if s.credit() < 3 {
-		s.flags++
-	}
-}
+func (s *state) earn(n uint8) { s.flags += min(n, 3-s.credit()) }
 
 func (s *state) spend() {
 	if s.credit() > 0 {
@@ -60,6 +59,9 @@ func (s *state) set(flag uint8, on bool) {
 }
 
 func (s *state) resident() bool { return s.place == inProbation || s.place == inMain }
+
+// ring returns where a resident unit's bytes are.
+func (s *state) ring() board.Ring { return board.Ring(inMain - s.place) }
 
 // noState is the state of a unit that its world does not know.
 var noState = state{cells: [2]strategy.Cell{strategy.NoCell, strategy.NoCell}}
@@ -95,6 +97,9 @@ func (w *world) ask(v view, cell strategy.Cell, m strategy.Moment, freq uint8) b
 
 // await has the outcome of an estimate awaited. The watch opens with the move that follows.
 func (w *world) await(v view, cell strategy.Cell, m strategy.Moment, freq uint8) {
+	if !w.learns {
+		return
+	}
 	kind := kindOf(m)
 	if w.calibrator != nil {
 		if v.cells[kind] != strategy.NoCell {

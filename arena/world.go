@@ -16,22 +16,28 @@ const (
 // composite really keeps. Rings, ghost, estimator and price are its own, so that a shadow is
 // the very run that its strategy would make alone.
 type world struct {
-	plane      *plane
-	number     uint32 // in the plane
-	rule       strategy.Strategy
-	probation  ring
-	main       ring
-	ghosts     ghosts
-	estimator  strategy.Estimator
+	plane     *plane
+	number    uint32 // in the plane
+	rule      strategy.Strategy
+	probation ring
+	main      ring
+	ghosts    ghosts
+	*mind
+	learns     bool                 // it does; else the mind is another world's
 	calibrator *strategy.Calibrator // of the world whose confidences are told, else nil
-	price      strategy.Price
-	clock      uint32 // main's clock: TicksPerLap ticks for every main's capacity written to it
+	clock      uint32               // main's clock: TicksPerLap ticks for every main's capacity written to it
 	hands      [2]uint8
 	moving     []view // units on their way into main during one fill
 	steps      []Step // of the last fill; none unless listened
 	listened   bool
 	sink       uint8
 	Counters
+}
+
+// mind is what a world has learned, and decides by.
+type mind struct {
+	estimator strategy.Estimator
+	price     strategy.Price
 }
 
 // Counters say what one world has done and holds. Sizes are in the arena's unit of size.
@@ -94,12 +100,21 @@ func (w *world) touch(v view, cost float64) bool {
 	if v.place == inMain && v.hits == 0 {
 		w.price.Hit(float64(w.since(v.state))/strategy.TicksPerLap, cost/float64(v.size))
 	}
-	w.Hits++
-	w.ClassHits[v.class.Depth()]++
-	v.hits = min(v.hits+1, 15)
-	v.earn()
-	v.hitAt = w.hand(v.place)
+	w.countHits(v.class.Depth(), 1)
+	w.hit(v, 1, w.hand(v.place))
 	return true
+}
+
+func (w *world) countHits(depth uint8, n int64) {
+	w.Hits += n
+	w.ClassHits[depth] += n
+}
+
+// hit books some hits of a resident unit, and where its ring's hand was at the last one.
+func (w *world) hit(v view, n, hand uint8) {
+	v.hits = min(v.hits+min(n, 15), 15)
+	v.earn(n)
+	v.hitAt = hand
 }
 
 // outdate turns a resident copy of an older version into a ghost: its bytes are dead, its
@@ -184,8 +199,7 @@ func (w *world) toProbation(v view) {
 	w.moved(v)
 	v.place = inProbation
 	v.index = w.probation.write(b, v.slot, uint64(v.size))
-	w.hands[0] = uint8(w.probation.laps(64))
-	v.hitAt = w.hands[0]
+	w.turn(v, uint8(w.probation.laps(64)))
 	w.hold(v.size, 1)
 	w.step(v.slot, ToProbation)
 }
@@ -195,6 +209,7 @@ func (w *world) leaveProbation(v view, index uint32) {
 	if v.place != inProbation || v.index != index {
 		return // a dead copy
 	}
+	w.plane.catchUp(v.slot)
 	freq := w.plane.freq(v.unit)
 	ok := w.ask(v, v.class.LeaveProbation(freq, v.hits, w.age(v)), strategy.LeaveProbation, freq)
 	ok = ok || !w.main.wrapped() // an empty place costs nobody his
@@ -238,6 +253,7 @@ func (w *world) leaveMain(v view, index uint32, may bool) bool {
 	if v.place != inMain || v.index != index {
 		return false
 	}
+	w.plane.catchUp(v.slot)
 	if v.hits == 0 {
 		w.settle(v, false)
 	}
@@ -263,13 +279,23 @@ func (w *world) writeMain(v view, b *bucket) {
 	v.place, v.hits = inMain, 0
 	v.index = w.main.write(b, v.slot, uint64(v.size))
 	w.clock = uint32(w.main.laps(strategy.TicksPerLap))
-	w.hands[1] = uint8(w.clock / (strategy.TicksPerLap / 64))
-	v.hitAt = w.hands[1]
+	w.turn(v, uint8(w.clock/(strategy.TicksPerLap/64)))
 	const sixteenth = strategy.TicksPerLap / 16
 	for range (before%sixteenth + (w.clock - before)) / sixteenth { // the clock wraps
-		w.price.Decay()
+		if w.learns {
+			w.price.Decay()
+		}
 	}
 	w.hold(v.size, 1)
+}
+
+// turn sets the hand of the ring that a unit was just written to.
+func (w *world) turn(v view, hand uint8) {
+	w.hands[v.place-inProbation] = hand
+	v.hitAt = hand
+	if b := w.plane.board; b != nil {
+		b.Turn(v.ring(), hand)
+	}
 }
 
 // hold books a live unit of some size, sign +1, or its leaving, sign -1.

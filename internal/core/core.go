@@ -146,6 +146,17 @@ func (c *Core) Read(q *Query) bool {
 	return hit
 }
 
+// Overhear books a valid read that was noted on the arena's board, and its feed's Reads, where the feed is
+// sampled.
+func (c *Core) Overhear(q *Query) {
+	slot := arena.NoSlot
+	if len(c.more) > 0 {
+		slot, _ = c.arena.Find(q.Key)
+	}
+	feed := c.tags[q.Feed]
+	c.arena.Overhear(&arena.Request{Key: q.Key, Feed: uint64(q.Feed), Depth: q.Depth, Hazard: feed.threat(), Cost: q.Cost, Version: c.version(slot, q, feed)})
+}
+
 // read books a read and returns what is known of its feed, too.
 func (c *Core) read(q *Query) (hit bool, feed *tag) {
 	slot, resident := c.arena.Find(q.Key)

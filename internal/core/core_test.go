@@ -395,6 +395,28 @@ func TestSampledShadowsHoldNothingOutdated(t *testing.T) {
 	}
 }
 
+// TestShadowsTellVersionsByWhatALoadRevealed: a hit that is overheard is one of the version stored, whatever
+// its query says that it depends on.
+func TestShadowsTellVersionsByWhatALoadRevealed(t *testing.T) {
+	c := newCore(t, arena.Config{Geometry: arena.Plain(40), Exact: 20, Strategies: []string{"aggressive"}})
+	invalidate(t, c, 20)
+	for f := Tag(1000); f < 1010; f++ {
+		one := q(uint64(f), f)
+		flight := want(t, c, one, Load).Flight
+		if !c.Complete(flight, Loaded{Query: one, Revealed: []Tag{20}, Size: 1}) {
+			t.Fatal("not published")
+		}
+		if !c.Arena().Sampled(uint64(f)) {
+			continue
+		}
+		before := c.Arena().Standings()[0].Hits
+		c.Overhear(&one)
+		if after := c.Arena().Standings()[0].Hits; after != before+1 {
+			t.Errorf("feed %d: the shadow does not hit what was stored", f)
+		}
+	}
+}
+
 func TestAFlightEndsOnce(t *testing.T) {
 	c := roomy(t)
 	over := want(t, c, q(1, 10), Load).Flight

@@ -3,6 +3,8 @@ package core
 import (
 	"errors"
 	"slices"
+
+	"github.com/foliocache/folio/internal/board"
 )
 
 // tag is what the core knows of a tag that was bumped or has dependents. A tag it does not
@@ -10,8 +12,8 @@ import (
 type tag struct {
 	stamp      Stamp
 	dependents []Tag
-	last       int64  // number of its last bump among all
-	reads      uint32 // since the last bump
+	last       int64       // number of its last bump among all
+	reads      board.Reads // since the last bump
 	hazard     float32
 }
 
@@ -117,14 +119,22 @@ func (c *Core) bump(k *tag) {
 	c.Bumps++
 	k.last = c.Bumps
 	k.stamp.N++
-	k.hazard += hazardWeight * (1/float32(k.reads+1) - k.hazard)
-	k.reads = 0
+	k.hazard += hazardWeight * (1/float32(k.reads.Take()+1) - k.hazard)
+}
+
+// Reads returns where the reads of a feed are to be counted that the core is told of by Overhear, or not
+// at all; nil while it was never bumped.
+func (c *Core) Reads(feed Tag) *board.Reads {
+	if k := c.tags[feed]; k != nil && k.stamp.N > 0 {
+		return &k.reads
+	}
+	return nil
 }
 
 // read books a read of a feed.
 func (k *tag) read() {
-	if k != nil {
-		k.reads++
+	if k != nil && k.stamp.N > 0 {
+		k.reads.Add()
 	}
 }
 

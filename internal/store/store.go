@@ -8,6 +8,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/foliocache/folio/arena"
+	"github.com/foliocache/folio/internal/board"
 )
 
 // Key is a value's name: 128 bits of hash.
@@ -18,16 +19,13 @@ type Key [16]byte
 func (k Key) Unit() uint64 { return xxhash.Sum64(k[:]) }
 
 // Ring names one of the two rings.
-type Ring uint8
+type Ring = board.Ring
 
 // The rings.
 const (
-	Main Ring = iota
-	Probation
+	Main      = board.Main
+	Probation = board.Probation
 )
-
-// Other returns the ring that a ring is not.
-func (r Ring) Other() Ring { return 1 - r }
 
 // memory is one ring. Safe for concurrent use.
 type memory interface {

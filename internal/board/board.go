@@ -1,0 +1,111 @@
+// Package board is where readers note what the books need not hear of at once: hits by slot, and reads by
+// feed. Safe for concurrent use without a lock; of notes on the same thing at the same time some may be
+// forgotten.
+package board
+
+import "sync/atomic"
+
+// Board notes hits of units in slots. The zero value is ready; nothing is noted before Grow.
+type Board struct {
+	hands  [2]atomic.Uint32 // of the rings
+	chunks atomic.Pointer[[]*chunk]
+}
+
+const chunkBits = 12
+
+// chunk holds notes by slot: how many hits there were, up to 255, since they were last taken (8 bits), and
+// where its ring's hand was at the last one (8).
+type chunk [1 << chunkBits]atomic.Uint32
+
+// Ring names one of the two rings that a unit may be in.
+type Ring uint8
+
+// Other returns the ring that a ring is not.
+func (r Ring) Other() Ring { return 1 - r }
+
+// The rings.
+const (
+	Main Ring = iota
+	Probation
+)
+
+// Hit notes a hit of the unit in a slot. A slot that there is no place for is none of this board's any more.
+func (b *Board) Hit(slot uint32, r Ring) {
+	if at := b.at(slot); at != nil {
+		at.Store(min(255, at.Load()&255+1) | b.hands[r].Load()<<8)
+	}
+}
+
+// Noted returns how many hits are noted of a slot, up to 255.
+func (b *Board) Noted(slot uint32) uint8 {
+	at := b.at(slot)
+	if at == nil {
+		return 0
+	}
+	return uint8(at.Load())
+}
+
+// Take returns how many hits were noted of a slot, up to 255, and the hand at the last one, and wipes them
+// out.
+func (b *Board) Take(slot uint32) (hits, hand uint8) {
+	at := b.at(slot)
+	if at == nil || at.Load() == 0 {
+		return 0, 0
+	}
+	n := at.Swap(0)
+	return uint8(n), uint8(n >> 8)
+}
+
+// Turn sets the hand of a ring.
+func (b *Board) Turn(r Ring, hand uint8) { b.hands[r].Store(uint32(hand)) }
+
+// at returns where the hits of a slot are noted, nil if there is no place.
+func (b *Board) at(slot uint32) *atomic.Uint32 {
+	c := b.chunks.Load()
+	if c == nil || uint64(slot>>chunkBits) >= uint64(len(*c)) {
+		return nil
+	}
+	return &(*c)[slot>>chunkBits][slot&(1<<chunkBits-1)]
+}
+
+// Grow makes room for slots 0..slots-1. Not concurrently with itself.
+func (b *Board) Grow(slots int) {
+	var all []*chunk
+	if c := b.chunks.Load(); c != nil {
+		all = *c
+	}
+	if len(all)<<chunkBits >= slots {
+		return
+	}
+	all = append([]*chunk(nil), all...)
+	for len(all)<<chunkBits < slots {
+		all = append(all, new(chunk))
+	}
+	b.chunks.Store(&all)
+}
+
+// Bytes returns the bytes of heap that the board takes.
+func (b *Board) Bytes() int64 {
+	if c := b.chunks.Load(); c != nil {
+		return int64(len(*c)) * (4<<chunkBits + 8)
+	}
+	return 0
+}
+
+// Reads counts the reads of a feed since its last write, up to more than matter. The zero value is ready.
+type Reads struct{ n atomic.Uint32 }
+
+const mostReads = 1 << 10
+
+// Add counts one; where r is nil, nobody counts.
+func (r *Reads) Add() {
+	if r == nil {
+		return
+	}
+	if n := r.n.Load(); n < mostReads {
+		r.n.Store(n + 1)
+	}
+}
+
+// Take returns how many there were, up to 1,024, and starts anew.
+func (r *Reads) Take() uint32 { return r.n.Swap(0) }
