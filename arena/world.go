@@ -110,9 +110,9 @@ func (w *world) countHits(depth uint8, n int64) {
 	w.ClassHits[depth] += n
 }
 
-// hit books some hits of a resident unit, and where its ring's hand was at the last one.
+// hit books some hits, up to 15, of a resident unit, and where its ring's hand was at the last one.
 func (w *world) hit(v view, n, hand uint8) {
-	v.hits = min(v.hits+min(n, 15), 15)
+	v.hits = min(v.hits+n, 15)
 	v.earn(n)
 	v.hitAt = hand
 }

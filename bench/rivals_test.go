@@ -35,7 +35,8 @@ var rivals = []struct {
 	name string
 	open func(testing.TB) rival
 }{
-	{"folio", openFolio},
+	{"folio", func(b testing.TB) rival { return openFolio(b, 0) }},
+	{"folio-sampled", func(b testing.TB) rival { return openFolio(b, capacity/size/8) }}, // one read in eight is learned from
 	{"fastcache", openFastcache},
 	{"freecache", openFreecache},
 	{"bigcache", openBigcache},
@@ -45,8 +46,8 @@ var rivals = []struct {
 	{"sturdyc", openSturdyc},
 }
 
-func openFolio(b testing.TB) rival {
-	c, err := folio.New(folio.Config{MaxBytes: capacity, MeanBytes: size, Seed: 1})
+func openFolio(b testing.TB, exact int) rival {
+	c, err := folio.New(folio.Config{MaxBytes: capacity, MeanBytes: size, Exact: exact, Seed: 3})
 	must(b, err)
 	b.Cleanup(func() { must(b, c.Close(context.Background())) })
 	return rival{c.GetIfPresent, func(key string, value []byte) { must(b, c.Set(key, value)) }}

@@ -11,10 +11,13 @@ type Board struct {
 	chunks atomic.Pointer[[]*chunk]
 }
 
-const chunkBits = 12
+const (
+	chunkBits = 12
+	mostHits  = 15 // more do not matter
+)
 
-// chunk holds notes by slot: how many hits there were, up to 255, since they were last taken (8 bits), and
-// where its ring's hand was at the last one (8).
+// chunk holds notes by slot: how many hits there were since they were last taken (8 bits), and where its
+// ring's hand was at the last one (8).
 type chunk [1 << chunkBits]atomic.Uint32
 
 // Ring names one of the two rings that a unit may be in.
@@ -31,12 +34,18 @@ const (
 
 // Hit notes a hit of the unit in a slot. A slot that there is no place for is none of this board's any more.
 func (b *Board) Hit(slot uint32, r Ring) {
-	if at := b.at(slot); at != nil {
-		at.Store(min(255, at.Load()&255+1) | b.hands[r].Load()<<8)
+	at := b.at(slot)
+	if at == nil {
+		return
+	}
+	before := at.Load()
+	after := min(mostHits, before&255+1) | b.hands[r].Load()<<8
+	if after != before { // else readers of a hot one would wait for each other's cache lines
+		at.Store(after)
 	}
 }
 
-// Noted returns how many hits are noted of a slot, up to 255.
+// Noted returns how many hits are noted of a slot, up to 15.
 func (b *Board) Noted(slot uint32) uint8 {
 	at := b.at(slot)
 	if at == nil {
@@ -45,7 +54,7 @@ func (b *Board) Noted(slot uint32) uint8 {
 	return uint8(at.Load())
 }
 
-// Take returns how many hits were noted of a slot, up to 255, and the hand at the last one, and wipes them
+// Take returns how many hits were noted of a slot, up to 15, and the hand at the last one, and wipes them
 // out.
 func (b *Board) Take(slot uint32) (hits, hand uint8) {
 	at := b.at(slot)
