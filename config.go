@@ -78,8 +78,8 @@ const (
 	maxBytes = 1 << 40
 
 	// What the books of an entry take, the store's index and the memory of what is gone included.
-	entryBytes = 360 // usually
-	worstBytes = 640 // where no key ever comes again
+	entryBytes = 350 // usually
+	worstBytes = 560 // where no key ever comes again
 
 	sketchShare = 50 // one of so many bytes is for the sketch of frequencies
 )

@@ -16,6 +16,12 @@ import (
 // epoch is another history.
 type Stamp struct{ Epoch, N uint64 }
 
+// mark is what is kept of a stamp for each slot: as good as all of it, unless a tag is bumped four billion
+// times while a copy of its is there.
+type mark struct{ epoch, n uint32 }
+
+func (s Stamp) mark() mark { return mark{uint32(s.Epoch), uint32(s.N)} }
+
 // Tag names what a write bumps: every list+scope is a tag, entries may carry more.
 type Tag uint64
 
@@ -69,7 +75,7 @@ type Core struct {
 	arena   *arena.Arena
 	config  Config
 	tags    map[Tag]*tag
-	stored  chunked.Slice[Stamp]      // of the feed, when a slot's unit was loaded
+	stored  chunked.Slice[mark]       // of the feed, when a slot's unit was loaded
 	expires chunked.Slice[int64]      // when a slot's copy does; 0: never
 	mortal  bool                      // copies with a time to live were seen: expires is in use
 	more    map[arena.Slot]dependence // on its further tags, where it has any
@@ -222,7 +228,7 @@ func (c *Core) keep(l *loading, number int, u *Loaded) {
 		return
 	}
 	c.stored.Grow(c.arena.Slots())
-	*c.stored.At(slot) = l.feed
+	*c.stored.At(slot) = l.feed.mark()
 	c.expire(slot, l.born, u.TTL)
 	if len(on.tags) > 0 || len(c.more) > 0 {
 		c.depend(slot, on)
@@ -288,7 +294,7 @@ func (c *Core) valid(slot arena.Slot, feed *tag, now int64) bool {
 			return false
 		}
 	}
-	return *c.stored.At(slot) == feed.at(c.config.Epoch) && (len(c.more) == 0 || c.unchanged(c.more[slot]))
+	return *c.stored.At(slot) == feed.at(c.config.Epoch).mark() && (len(c.more) == 0 || c.unchanged(c.more[slot]))
 }
 
 // unchanged reports whether none of the tags was bumped since.

@@ -249,7 +249,7 @@ func TestStampsOfAnotherEpochAreNeverCurrent(t *testing.T) {
 	load(t, c, q(1, 10))
 	slot, _ := c.arena.Find(1)
 	for _, s := range []Stamp{{8, 0}, {6, 0}, {7, 1}, {7, ^uint64(0)}} {
-		*c.stored.At(slot) = s
+		*c.stored.At(slot) = s.mark()
 		if c.valid(slot, c.tags[10], 0) {
 			t.Errorf("%v passes for %v", s, c.Stamp(10))
 		}
