@@ -131,7 +131,7 @@ func (a *Arena) build() {
 		a.live = newPlane(g, entries, all[:1])
 		a.shadow = newPlane(g.scaled(a.rate), entries/int(a.rate), all)
 		a.shadow.versions = new(chunked.Slice[uint32])
-		a.live.board = new(board.Board)
+		a.live.board, a.live.sketch = new(board.Board), newSmallSketch(entries)
 		a.live.worlds[0].mind, a.live.worlds[0].learns = a.shadow.worlds[0].mind, false // it hears of hits too late
 	}
 	a.shadows().worlds[0].calibrator = new(strategy.Calibrator)
