@@ -30,7 +30,8 @@ type Cache struct {
 	journal  *journal
 	board    *board.Board // of hits, where shadows see a sample; else nil
 	loads    *semaphore.Weighted
-	lists    sync.Map // names of lists, each taken once
+	lists    sync.Map      // names of lists, each taken once
+	walks    atomic.Uint32 // lists whose loads may bring further pages
 
 	mu      sync.Mutex // guards core, what the store is told, and the fields down to shares
 	core    *core.Core

@@ -72,7 +72,7 @@ func (c *Cache) entry(slot arena.Slot, k store.Key) (key string, _ Entry, ok boo
 	if e.expires > 0 {
 		d.Expires = time.Duration(e.expires - c.now())
 	}
-	d.List = id.list()
+	d.List = id.listName()
 	return id.text, d, true
 }
 

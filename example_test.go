@@ -69,8 +69,8 @@ func Example() {
 		mux.ServeHTTP(w, httptest.NewRequest("GET", url, nil))
 		fmt.Println(w.Code, w.Header().Get("Cache-Status"), w.Body)
 	}
-	get("/tickets?limit=2&page=3")
-	get("/tickets?page=03&limit=2&utm_source=mail") // the same page
+	get("/tickets?limit=2")
+	get("/tickets?page=02&limit=2&utm_source=mail") // the next page: it was brought along
 	get("/tickets?page=0")
 
 	// A write: commit it, then
@@ -79,12 +79,12 @@ func Example() {
 	}
 	get("/tickets?limit=2&page=3")
 	// Output:
-	// (the database is asked for 2 rows from 4 on)
-	// 200 folio; fwd=miss {"items":[{"id":5,"title":"ann's ticket 5","status":""}]}
-	// 200 folio; hit {"items":[{"id":5,"title":"ann's ticket 5","status":""}]}
+	// (the database is asked for 4 rows from 0 on)
+	// 200 folio; fwd=miss {"items":[{"id":1,"title":"ann's ticket 1","status":""},{"id":2,"title":"ann's ticket 2","status":""}]}
+	// 200 folio; hit {"items":[{"id":3,"title":"ann's ticket 3","status":""},{"id":4,"title":"ann's ticket 4","status":""}]}
 	// 400  folio: bad query: page="0": want a whole number from 1
 	//
-	// (the database is asked for 2 rows from 4 on)
+	// (the database is asked for 4 rows from 4 on)
 	// 200 folio; fwd=miss {"items":[{"id":5,"title":"ann's ticket 5","status":""}]}
 }
 
@@ -111,7 +111,7 @@ func ExampleList_Page() {
 	}
 	// Output:
 	// tickets:user:bob:offset=3:limit=3:sort=-created_at:status=open
-	// (the database is asked for 3 rows from 3 on)
+	// (the database is asked for 6 rows from 3 on)
 	// [{4 bob's ticket 4 open} {5 bob's ticket 5 open}] miss <nil>
 	// [{4 bob's ticket 4 open} {5 bob's ticket 5 open}] hit <nil>
 }

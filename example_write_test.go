@@ -34,7 +34,7 @@ func quiet(change func(*folio.ListConfig[Ticket])) (*folio.Cache, *folio.List[Ti
 	if err != nil {
 		panic(err)
 	}
-	config := folio.ListConfig[Ticket]{Name: "tickets", Load: func(_ context.Context, q folio.Query, r folio.Range) (rows []Ticket, _ error) {
+	config := folio.ListConfig[Ticket]{Name: "tickets", MaxAhead: -1, Load: func(_ context.Context, q folio.Query, r folio.Range) (rows []Ticket, _ error) {
 		for id := r.Offset + 1; id <= min(5, r.Offset+r.Limit); id++ {
 			rows = append(rows, Ticket{ID: id})
 		}

@@ -23,14 +23,21 @@ type call struct {
 	panicked *PanicError // the loader's own
 	waits    []*call     // that its loader has asked for, under mu
 	ended    bool        // under mu
+
+	ahead int           // further pages that its load is to bring
+	after int           // or: it is for a page so many behind that of another's load
+	last  bool          // of those brought, and there may be one behind
+	took  time.Duration // by the load of a page,
+	pages float64       // that brought so many
 }
 
 // page is what a loader brings.
 type page struct {
 	body  []byte
-	rows  int  // of a list's page
-	empty bool // a list's page without rows
-	full  bool // a list's page with as many rows as were asked for
+	rows  int    // of a list's page
+	empty bool   // a list's page without rows
+	full  bool   // a list's page with as many rows as were asked for
+	next  string // cursor of the page behind, if there may be one
 
 	revealed []core.Tag // that its rows depend on
 }
@@ -66,6 +73,7 @@ type loader struct {
 	end      *identity     // under which a page without rows is kept: one for all that are behind
 	offset   int           // of the page
 	tail     bool          // the last tag is that of the list's tail: full pages do not depend on it
+	wide     *wide         // how the load may bring further pages; nil: not
 }
 
 // hit answers a read from the store, if it can: a stored body is appended to dst.
@@ -94,17 +102,21 @@ func (c *Cache) obtain(ctx context.Context, dst []byte, id *identity, l loader) 
 	if err := ctx.Err(); err != nil {
 		return answer{}, context.Cause(ctx)
 	}
-	w, hit, err := c.miss(ctx, dst, id, l)
-	if err != nil || w == nil {
-		return hit, err
+	for {
+		w, hit, err := c.miss(ctx, dst, id, l)
+		if err != nil || w == nil {
+			return hit, err
+		}
+		if a, err := c.outcome(ctx, dst, w); !errors.Is(err, errNotBrought) {
+			return a, err
+		}
 	}
-	return c.outcome(ctx, dst, w)
 }
 
 // outcome returns a call's outcome; where the load failed, what is too old may do.
 func (c *Cache) outcome(ctx context.Context, dst []byte, w *waiter) (answer, error) {
 	a, err := c.wait(ctx, w)
-	if err == nil || c.config.StaleIfError == 0 || ctx.Err() != nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrClosed) {
+	if err == nil || c.config.StaleIfError == 0 || ctx.Err() != nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrClosed) || errors.Is(err, errNotBrought) {
 		return a, err
 	}
 	body, e, ok := c.find(dst, &w.id, int64(c.config.StaleIfError))
@@ -141,10 +153,8 @@ func (c *Cache) miss(ctx context.Context, dst []byte, id *identity, l loader) (*
 	}
 	w, hit, err := c.join(ctx, dst, id)
 	if w != nil && w.began {
-		c.fly(ctx, []*call{w.call}, l, func(ctx context.Context) (err error) {
-			w.page, err = l.load(ctx)
-			return err
-		})
+		calls := c.widen(w.call, &l)
+		c.fly(ctx, calls, l, func(ctx context.Context) error { return c.bring(ctx, calls, &l) })
 	}
 	return w, hit, err
 }
@@ -179,7 +189,7 @@ func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, an
 		a.Flight = c.core.Begin(&q) // it is of another key of the same hash, or not to be waited for
 	}
 	c.counts.misses.Add(1)
-	w := &call{done: make(chan struct{}), id: *id, flight: a.Flight, born: q.Now}
+	w := &call{done: make(chan struct{}), id: *id, flight: a.Flight, born: q.Now, ahead: a.Ahead}
 	c.calls[a.Flight] = w
 	within.await(c, w)
 	return &waiter{w, true}, answer{}, nil
@@ -246,10 +256,14 @@ func (c *Cache) landed(w *call, id *identity, f *filling, absent bool) error {
 	if id != &w.id || errors.Is(w.err, ErrNotFound) {
 		c.drop(&w.id) // it is not what the origin has any more: nobody shall get it where a load fails
 	}
+	if w.pages > 0 {
+		c.core.Took(w.id.list, w.pages, float64(w.took))
+	}
 	if c.closed.Load() || w.err != nil && !absent {
 		c.core.Fail(w.flight)
 		return nil
 	}
+	f.last = w.last && w.full
 	return c.keep(id, w.flight, w.born, f)
 }
 
@@ -303,7 +317,7 @@ func (c *Cache) keep(id *identity, f core.Flight, born int64, v *filling) error 
 		from := len(c.scratch)
 		c.scratch = pieces[i].appendTo(c.scratch)
 		c.filled = append(c.filled, filled{&ids[i], c.scratch[from:]})
-		c.units = append(c.units, core.Loaded{Query: ids[i].query(born), Revealed: v.revealed, Size: uint32(len(c.scratch) - from), TTL: life, Replace: true})
+		c.units = append(c.units, core.Loaded{Query: ids[i].query(born), Revealed: v.revealed, Size: uint32(len(c.scratch) - from), TTL: life, Replace: true, Last: v.last})
 	}
 	c.core.Complete(f, c.units...)
 	c.tidy()

@@ -20,6 +20,11 @@ type identity struct {
 	depth uint8      // depth bucket, see core.Query
 	tags  []core.Tag // further ones that its value depends on
 	open  bool       // its value may depend on more: its load will tell
+
+	// Of a page whose load may bring further ones:
+	list   uint32 // the list's number, from 1; else 0
+	before uint64 // unit of the page before; 0: there is none
+	blind  bool   // nobody knows the page before
 }
 
 // hasher is a seeded hash of 128 bits. Tests put weak ones in its place.
@@ -49,12 +54,12 @@ func (c *Cache) identify(text string, s space) (identity, uint64) {
 
 // query describes a read to the core.
 func (id *identity) query(now int64) core.Query {
-	return core.Query{Key: id.unit, Feed: id.feed, Tags: id.tags, Depth: id.depth, Now: now}
+	return core.Query{Key: id.unit, Feed: id.feed, Tags: id.tags, Depth: id.depth, Now: now, List: id.list, Before: id.before, Blind: id.blind}
 }
 
 // read notes a read for the journal.
 func (id *identity) read(now int64) read {
-	return read{unit: id.unit, feed: id.feed, now: now, depth: id.depth}
+	return read{unit: id.unit, feed: id.feed, now: now, depth: id.depth, list: id.list}
 }
 
 // same reports whether two identities of one cache name the same.

@@ -37,6 +37,7 @@ type read struct {
 	unit  uint64
 	feed  core.Tag
 	now   int64
+	list  uint32
 	depth uint8
 	noted bool // on the board: a hit
 }
@@ -98,7 +99,7 @@ func (j *journal) drain(c *core.Core) {
 			c.Arena().Noted(uint8(depth), hits)
 		}
 		for _, r := range all[:n] {
-			q.Key, q.Feed, q.Depth, q.Now = r.unit, r.feed, r.depth, r.now
+			q.Key, q.Feed, q.Depth, q.Now, q.List = r.unit, r.feed, r.depth, r.now, r.list
 			if r.noted {
 				c.Overhear(&q)
 			} else {

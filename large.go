@@ -24,6 +24,7 @@ type filling struct {
 	revealed []core.Tag    // tags that only the load's result told
 	ttl      time.Duration // 0: for ever
 	packed   []byte        // the body, compressed, where it is too large as it is
+	last     bool          // see core.Loaded
 }
 
 // compress compresses the body where the store cannot hold it as it is.

@@ -29,7 +29,8 @@ type ListConfig[T any] struct {
 	EmptyTTL time.Duration // of pages without rows, at most TTL. Default 30 s
 
 	// Load returns at most r.Limit rows, from r.Offset or r.Cursor on, of the scope, filters and
-	// sort of q: one query to the database. Fewer rows are the list's end. [ErrCursor] says that a
+	// sort of q: one query to the database. Fewer rows are the list's end. r.Limit may span several
+	// pages of q.Limit rows, see MaxAhead, but is never more than MaxLimit. [ErrCursor] says that a
 	// cursor is none that Cursor has given out.
 	Load func(ctx context.Context, q Query, r Range) ([]T, error)
 	// Count returns how many rows the query has in all. Optional: without it nobody can ask.
@@ -45,6 +46,10 @@ type ListConfig[T any] struct {
 	// them. Each takes 16 bytes of the page and some 10 of the heap. Optional. A page that depends
 	// on more than 1,000 tags is not stored.
 	RowTags func(T) []Tag
+	// MaxAhead bounds the pages behind the one asked for that its load may bring along: as many as
+	// are usually asked for next and are worth what they cost, both of which is learned, and as have
+	// MaxLimit rows together. Default and most 4; negative: none, r.Limit is q.Limit then.
+	MaxAhead int
 	// Finer lets pages know what of their list they depend on, for [List.InvalidateFrom],
 	// [List.InvalidateTail] and [List.InvalidateTotal]: some 16 bytes more for each doubling of the
 	// page's place.
@@ -56,6 +61,7 @@ type List[T any] struct {
 	cache  *Cache
 	config ListConfig[T]
 	shape  shape
+	number uint32 // of lists whose loads may bring further pages, from 1; 0: they may not
 }
 
 // Page is one page of rows.
@@ -83,6 +89,8 @@ func NewList[T any](c *Cache, config ListConfig[T]) (*List[T], error) {
 	fill(&config.MaxLimit, max(defaultMaxLimit, config.Limit))
 	fill(&config.MaxOffset, defaultMaxOffset)
 	fill(&config.EmptyTTL, defaultEmptyTTL)
+	fill(&config.MaxAhead, core.MostAhead)
+	config.MaxAhead = min(config.MaxAhead, core.MostAhead)
 	var faults []error
 	want := func(ok bool, format string, args ...any) {
 		if !ok {
@@ -109,8 +117,12 @@ func NewList[T any](c *Cache, config ListConfig[T]) (*List[T], error) {
 	if config.RowTags != nil {
 		c.keyTags.Store(true) // they may be of plain keys, and are known only after a load
 	}
+	number := uint32(0)
+	if config.MaxAhead > 0 {
+		number = c.walks.Add(1)
+	}
 	return &List[T]{c, config, shape{name: config.Name, sorts: config.Sorts, filters: config.Filters,
-		limit: config.Limit, maxLimit: config.MaxLimit, maxOffset: config.MaxOffset, keyset: config.Cursor != nil, counted: config.Count != nil}}, nil
+		limit: config.Limit, maxLimit: config.MaxLimit, maxOffset: config.MaxOffset, keyset: config.Cursor != nil, counted: config.Count != nil}, number}, nil
 }
 
 // Query makes a query of params. What is wrong with them is told in [QueryError]s, joined.
@@ -124,12 +136,18 @@ func (l *List[T]) know(q Query) Query {
 	if q.text == "" {
 		return q
 	}
-	q.known = &known{cache: l.cache, made: q.asked(), id: l.identify(q, q.text)}
-	q.known.id.depth = q.depth()
+	q.known = &known{cache: l.cache, made: q.asked(), id: l.pageIdentity(q)}
 	if q.Offset > 0 {
 		q.known.end = l.identify(q, l.aside(q, "end"))
 	}
 	return q
+}
+
+// pageIdentity returns the identity of a query's page, but for its tags.
+func (l *List[T]) pageIdentity(q Query) identity {
+	id := l.identify(q, q.text)
+	id.depth, id.list, id.blind = q.depth(), l.number, l.config.Cursor != nil
+	return id
 }
 
 // Page returns a page, decoded. Errors as [Cache.Get]'s, and [ErrRows], and [ErrQuery] for
@@ -206,9 +224,12 @@ func (l *List[T]) fetch(ctx context.Context, dst []byte, q Query) (answer, error
 	tags := l.tags(q)
 	id.tags, end.tags = l.pageTags(q, tags), l.with(q, tags, tailPart)
 	id.open = l.config.RowTags != nil
-	from := loader{ttl: l.config.TTL, emptyTTL: l.config.EmptyTTL, tail: l.config.Finer, load: func(ctx context.Context) (page, error) {
-		return l.load(ctx, q)
-	}}
+	if l.number > 0 && q.Offset >= q.Limit {
+		before := q
+		before.Offset -= q.Limit
+		id.before = l.identify(q, string(before.canonical(nil))).unit
+	}
+	from := loader{ttl: l.config.TTL, emptyTTL: l.config.EmptyTTL, tail: l.config.Finer, wide: l.wide(q, tags)}
 	if q.Offset > 0 {
 		from.end, from.offset = &end, q.Offset
 	}
@@ -255,16 +276,33 @@ func (l *List[T]) aside(q Query, what string) string {
 	return string(q.appendFilters(append(append(text, ':'), what...)))
 }
 
-// load asks the origin for a page.
-func (l *List[T]) load(ctx context.Context, q Query) (page, error) {
-	rows, err := l.config.Load(ctx, q, Range{Offset: q.Offset, Limit: q.Limit, Cursor: q.Cursor})
+// load asks the origin for some pages, one after the other. It returns those that have rows, the first one
+// in any case.
+func (l *List[T]) load(ctx context.Context, q Query, pages int) (all []page, err error) {
+	r := Range{Offset: q.Offset, Limit: q.Limit * pages, Cursor: q.Cursor}
+	rows, err := l.config.Load(ctx, q, r)
 	if err != nil {
-		return page{}, err
+		return nil, err
 	}
-	if len(rows) > q.Limit {
-		return page{}, fmt.Errorf("%w: list %q: %d for a limit of %d", ErrRows, l.config.Name, len(rows), q.Limit)
+	if len(rows) > r.Limit {
+		return nil, fmt.Errorf("%w: list %q: %d for a limit of %d", ErrRows, l.config.Name, len(rows), r.Limit)
 	}
 	l.cache.counts.rows.Add(int64(len(rows)))
+	for {
+		n := min(q.Limit, len(rows))
+		p, err := l.page(q, rows[:n])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+		if rows = rows[n:]; len(rows) == 0 {
+			return all, nil
+		}
+	}
+}
+
+// page makes the stored form of a page's rows.
+func (l *List[T]) page(q Query, rows []T) (page, error) {
 	p := Page[T]{Items: rows}
 	if rows == nil {
 		p.Items = []T{} // not null
@@ -273,7 +311,7 @@ func (l *List[T]) load(ctx context.Context, q Query) (page, error) {
 		p.Next = l.config.Cursor(rows[len(rows)-1])
 	}
 	body, err := json.Marshal(p)
-	return page{body: body, rows: len(rows), empty: len(rows) == 0, full: len(rows) == q.Limit, revealed: l.revealed(q, rows)}, err
+	return page{body: body, rows: len(rows), empty: len(rows) == 0, full: len(rows) == q.Limit, next: p.Next, revealed: l.revealed(q, rows)}, err
 }
 
 // identify returns the identity of what a text of a query names.

@@ -43,15 +43,15 @@ func (c *Cache) watch() (began time.Time) {
 // observed tells of a read.
 func (c *Cache) observed(id *identity, began time.Time, a *answer, err error) {
 	if c.config.Observe != nil {
-		c.config.Observe(Event{Op: Read, List: id.list(), Key: id.text, Source: a.source, Took: time.Since(began),
+		c.config.Observe(Event{Op: Read, List: id.listName(), Key: id.text, Source: a.source, Took: time.Since(began),
 			Rows: a.rows, Bytes: len(a.body), Err: err})
 	}
 }
 
 // loaded tells of a load that has ended.
 func (c *Cache) loaded(w *call, began time.Time) {
-	if c.config.Observe != nil {
-		c.config.Observe(Event{Op: Load, List: w.id.list(), Key: w.id.text, Took: time.Since(began), Rows: w.rows, Bytes: len(w.body), Err: w.err})
+	if c.config.Observe != nil && w.after == 0 {
+		c.config.Observe(Event{Op: Load, List: w.id.listName(), Key: w.id.text, Took: time.Since(began), Rows: w.rows, Bytes: len(w.body), Err: w.err})
 	}
 }
 
@@ -62,8 +62,8 @@ func (c *Cache) invalidated(err error, tags ...Tag) {
 	}
 }
 
-// list returns the name of the list that an identity is of.
-func (id *identity) list() string {
+// listName returns the name of the list that an identity is of.
+func (id *identity) listName() string {
 	if id.space != listSpace {
 		return ""
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -34,14 +35,14 @@ func history(t *testing.T, r *rand.Rand, write func(l *List[int], commit func())
 	nap := func(r *rand.Rand) { time.Sleep(time.Duration(r.IntN(12_000)) * time.Microsecond) }
 	var mu sync.Mutex // of what follows, and of ops
 	took := rand.New(rand.NewPCG(r.Uint64(), 0))
-	l, err := NewList(c, ListConfig[int]{Name: "rows", Load: func(context.Context, Query, Range) ([]int, error) {
+	l, err := NewList(c, ListConfig[int]{Name: "rows", Limit: 1, Load: func(_ context.Context, _ Query, r Range) ([]int, error) {
 		mu.Lock()
 		before, after := took.IntN(6000), took.IntN(6000)
 		mu.Unlock()
 		time.Sleep(time.Duration(before) * time.Microsecond)
 		n := int(value.Load())
 		time.Sleep(time.Duration(after) * time.Microsecond)
-		return []int{n}, nil
+		return slices.Repeat([]int{n}, r.Limit), nil
 	}})
 	if err != nil {
 		t.Fatal(err)

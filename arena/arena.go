@@ -144,6 +144,9 @@ func (a *Arena) Find(key uint64) (Slot, bool) {
 	return s, s != NoSlot && a.live.worlds[0].view(s).resident()
 }
 
+// Frequency returns how often a unit was asked for lately, 0..15.
+func (a *Arena) Frequency(key uint64) uint8 { return a.live.sketch.count(key) }
+
 // Request books a read of the unit in slot (from [Arena.Find]) and reports whether it is
 // resident, and not stale. r is not kept.
 func (a *Arena) Request(slot Slot, r *Request) bool {

@@ -22,6 +22,8 @@ func metrics(desc func(name, help string, labels ...string) *prometheus.Desc) []
 		counter("loads_total", "Calls of loaders: origin queries.", func(s *folio.Stats) int64 { return s.Loads }),
 		counter("load_errors_total", "Loads that failed.", func(s *folio.Stats) int64 { return s.LoadErrors }),
 		counter("load_rows_total", "Rows that loads brought for lists.", func(s *folio.Stats) int64 { return s.Rows }),
+		counter("pages_brought_total", "Pages that loads brought along, of scopes that are learned from.", func(s *folio.Stats) int64 { return s.Brought }),
+		counter("pages_brought_used_total", "Of those, pages asked for before they were gone.", func(s *folio.Stats) int64 { return s.Used }),
 		counter("stored_total", "Values written to the store.", func(s *folio.Stats) int64 { return s.Stored }),
 		counter("moved_total", "Values written again to keep them.", func(s *folio.Stats) int64 { return s.Moved }),
 		counter("evicted_total", "Values overwritten by others.", func(s *folio.Stats) int64 { return s.Evicted }),

@@ -25,8 +25,10 @@ type read struct {
 	size       uint32 // bytes, or 1 where objects are counted
 	load       uint32 // µs
 	depth      uint8
-	now        int64    // µs since the trace's start
-	ahead      []uint32 // pages that a load brings along
+	now        int64         // µs since the trace's start
+	ahead      []uint32      // pages that a load brings along; lookup may leave some out
+	branches   []core.Flight // of ours, for them
+	more       bool          // the page behind the last one of them may be there
 }
 
 // rival is a baseline with what its users would build round it: a stable key, a version check

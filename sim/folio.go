@@ -16,6 +16,11 @@ type ours struct {
 	salt    uint64
 	objects bool // are counted, not bytes
 	unit    [1]core.Loaded
+	wide    *wide // nil: a load brings one page
+	most    int   // pages that a load brings along
+	fixed   bool  // always as many
+	asked   int   // units that the trace asks for, their depths known
+	depths  func(unit uint32) uint8
 }
 
 func newOurs(j Job, capacity int64) (*ours, error) {
@@ -51,7 +56,8 @@ func newOurs(j Job, capacity int64) (*ours, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: policy %q: %w", ErrConfig, p.Text, err)
 	}
-	return &ours{core: core.New(a, core.Config{Epoch: 1}), ttl: j.TTL.Microseconds(), salt: seed * 0x9e3779b97f4a7c15, objects: !s.Bytes}, nil
+	return &ours{core: core.New(a, core.Config{Epoch: 1}), ttl: j.TTL.Microseconds(), salt: seed * 0x9e3779b97f4a7c15, objects: !s.Bytes,
+		wide: j.wide(), most: p.widen, fixed: p.Params[Widen.Name] != learned, asked: t.units, depths: t.depth}, nil
 }
 
 // hash spreads dense ids as the live cache's seeded hash spreads keys (splitmix64's mixer).
@@ -68,6 +74,9 @@ func (o *ours) hash(id uint32) uint64 {
 func (o *ours) query(r *read) *core.Query {
 	q := &o.unit[0].Query
 	q.Key, q.Depth, q.Cost, q.Now = o.hash(r.unit), r.depth, float32(r.load)/1000, r.now
+	if o.wide != nil {
+		q.List = 1
+	}
 	if q.Feed = core.Tag(q.Key); r.feed != r.unit {
 		q.Feed = core.Tag(o.hash(r.feed))
 	}
@@ -75,13 +84,73 @@ func (o *ours) query(r *read) *core.Query {
 }
 
 func (o *ours) lookup(r *read) (core.Action, core.Flight) {
-	a := o.core.Lookup(o.query(r))
+	q := o.query(r)
+	if o.wide != nil {
+		q.Before = 0
+		if before := o.wide.back[r.unit]; before != noUnit {
+			q.Before = o.hash(before)
+		}
+	}
+	a := o.core.Lookup(q)
+	if a.Action == core.Load {
+		o.widen(r, &a)
+	} else {
+		r.ahead = nil
+	}
 	return a.Action, a.Flight
 }
 
+// widen lets a load bring along what the core wants of the pages behind, up to the first one that is there.
+func (o *ours) widen(r *read, a *core.Answer) {
+	behind := r.ahead
+	r.ahead, r.more = behind[:0:0], false
+	if o.fixed {
+		a.Ahead = o.most
+	}
+	for i, unit := range behind {
+		next := o.behind(r, unit)
+		if o.core.Held(o.query(&next)) {
+			return
+		}
+		if r.more = i == min(a.Ahead, o.most); r.more {
+			return
+		}
+		r.ahead = append(r.ahead, unit)
+		r.branches = append(r.branches, o.core.Branch(a.Flight, o.query(&next), i+1))
+	}
+}
+
+// behind returns the read of a page that a load brings along. A trace tells the sizes and depths only of pages
+// that somebody asks for; others pass for as large as the one asked for, and as deep.
+func (o *ours) behind(r *read, unit uint32) read {
+	next := *r
+	next.unit = unit
+	if int(unit) < o.asked {
+		next.depth = o.depths(unit)
+	}
+	if size := o.wide.sizes[unit]; !o.objects && size > 0 {
+		next.size = size
+	}
+	return next
+}
+
 func (o *ours) complete(r *read, f core.Flight) bool {
+	if o.wide != nil {
+		o.core.Took(1, float64(1+len(r.ahead)), float64(r.load))
+	}
+	published := o.offer(r, f, r.more && len(r.ahead) == 0)
+	for i, unit := range r.ahead {
+		next := o.behind(r, unit)
+		o.offer(&next, r.branches[i], r.more && i == len(r.ahead)-1)
+	}
+	return published
+}
+
+// offer hands over a page that a load brought.
+func (o *ours) offer(r *read, f core.Flight, last bool) bool {
 	o.query(r)
-	o.unit[0].Size, o.unit[0].TTL = r.size, o.ttl
+	u := &o.unit[0]
+	u.Size, u.TTL, u.Last = r.size, o.ttl, last
 	return o.core.Complete(f, o.unit[:]...)
 }
 
@@ -98,6 +167,7 @@ func (o *ours) fill(row *Row) {
 	m := a.Memory()
 	row.BytesWritten, row.BytesLive, row.BytesDead, row.BytesMetadata = m.Written, m.Live, m.Dead, m.Metadata+o.core.Metadata()
 	row.Revoked = o.core.Revoked
+	row.Prefetched, row.PrefetchUsed = o.core.Ahead.Brought, o.core.Ahead.Used
 	row.Folio = contest(a)
 }
 

@@ -117,10 +117,13 @@ func (p *replay) step(i int) {
 		r.load = t.loads[i]
 	}
 	r.version = p.checker.version(r.feed)
-	if p.wide != nil {
-		p.widen(i, r)
+	if p.wide != nil && !t.short(i) { // a short page ends its list
+		r.ahead = p.wide.behind(r.unit)
 	}
 	action, flight := p.cache.lookup(r)
+	if len(r.ahead) > 0 {
+		r.load = uint32(min(float64(r.load)*(1+wideLoad*float64(len(r.ahead))), math.MaxUint32))
+	}
 	p.count(i, r, action)
 	if action == core.Load {
 		if t.rows != nil {
@@ -132,16 +135,6 @@ func (p *replay) step(i int) {
 			p.complete(r, flight)
 		}
 	}
-}
-
-// widen lets a read's load, should it need one, bring further pages along: not after a short
-// page, which ends the list.
-func (p *replay) widen(i int, r *read) {
-	if p.trace.short(i) {
-		return
-	}
-	r.ahead = p.wide.behind(r.unit)
-	r.load = uint32(min(float64(r.load)*(1+wideLoad*float64(len(r.ahead))), math.MaxUint32))
 }
 
 // land completes the loads that are over by now.

@@ -7,10 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/foliocache/folio/internal/core"
 	"github.com/foliocache/folio/internal/seed"
 	"github.com/foliocache/folio/workloads"
-	"github.com/google/go-cmp/cmp"
 )
 
 // event is one line of a trace: a read of a unit, or a write to the feed of that number.

@@ -94,7 +94,7 @@ func (j Job) cache() (cache, int64, error) {
 		return nil, 0, fmt.Errorf("%w: a time to live of %s: traces count milliseconds", ErrConfig, j.TTL)
 	case j.TTL > 0 && j.Trace.times == nil:
 		return nil, 0, fmt.Errorf("%w: a time to live needs a clock, and %s has none", ErrConfig, j.Trace.Name)
-	case j.Policy.widen > 0 && j.Trace.places == nil:
+	case j.Policy.widen > 0 && j.Trace.places == nil && j.Policy.Params[Widen.Name] != learned:
 		return nil, 0, fmt.Errorf("%w: policy %q: %s has no pages to widen a load by", ErrConfig, j.Policy.Text, j.Trace.Name)
 	}
 	if j.Policy.info == nil {
@@ -114,8 +114,11 @@ func (j Job) cache() (cache, int64, error) {
 
 // wide returns which pages the job's loads bring along; nil: none.
 func (j Job) wide() *wide {
-	if j.Policy.widen == 0 {
+	switch {
+	case j.Policy.widen == 0 || j.Trace.places == nil:
 		return nil
+	case j.Policy.info == nil: // and the page that the last one is followed by
+		return j.Trace.widened(j.Policy.widen + 1)
 	}
 	return j.Trace.widened(j.Policy.widen)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/foliocache/folio/arena"
+	"github.com/foliocache/folio/internal/core"
 	"github.com/foliocache/folio/internal/nearest"
 	"github.com/foliocache/folio/sim/baseline"
 	"github.com/foliocache/folio/strategy"
@@ -51,6 +52,7 @@ func folioInfo() baseline.Info {
 		{Name: "geometry", Default: "auto", Doc: "plain, or fastcache as it is laid out in memory; auto: fastcache for bytes"},
 		{Name: "entries", Default: "0", Doc: "how many entries it may hold beside its size, outdated ones included; 0: as many as fit"},
 		{Name: "exact", Default: strconv.Itoa(arena.DefaultExact), Doc: "shadows see every feed up to so many entries, a sample of half to all of that above"},
+		{Name: Widen.Name, Default: learned, Doc: "further pages that a load brings along, on offset lists, at most " + strconv.Itoa(core.MostAhead) + "; learned: as many as pay"},
 	}}
 }
 
@@ -74,13 +76,21 @@ func ParsePolicy(text string) (Policy, error) {
 	if err != nil {
 		return p, fmt.Errorf("%w: policy %q: %w; it takes %s", ErrConfig, text, err, paramNames(info))
 	}
-	if n, ok := p.Params[Widen.Name]; ok {
-		if p.widen, err = strconv.Atoi(n); err != nil || p.widen < 0 || p.widen > MaxWiden {
-			return p, fmt.Errorf("%w: policy %q: widen: want 0 to %d further pages", ErrConfig, text, MaxWiden)
-		}
+	most := MaxWiden
+	if p.info == nil {
+		most = core.MostAhead
+	}
+	switch p.widen, err = strconv.Atoi(p.Params[Widen.Name]); {
+	case p.info == nil && p.Params[Widen.Name] == learned:
+		p.widen = core.MostAhead
+	case err != nil || p.widen < 0 || p.widen > most:
+		return p, fmt.Errorf("%w: policy %q: widen: want 0 to %d further pages", ErrConfig, text, most)
 	}
 	return p, p.try()
 }
+
+// learned is folio's way to widen a load.
+const learned = "learned"
 
 // parseParams reads k=v,….
 func parseParams(text string) (baseline.Params, error) {

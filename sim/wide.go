@@ -17,6 +17,7 @@ const noUnit = ^uint32(0)
 type wide struct {
 	n     int
 	after []uint32 // n for each unit of the trace, up to the first noUnit
+	back  []uint32 // the page before each unit
 	sizes []uint32 // of each unit, the largest answer seen
 	units int      // those of the trace, and pages that nobody asks for
 }
@@ -73,6 +74,15 @@ func (t *Trace) widen(n int) *wide {
 	}
 	w.sizes = make([]uint32, w.units)
 	copy(w.sizes, t.largest())
+	w.back = make([]uint32, w.units)
+	for u := range w.back {
+		w.back[u] = noUnit
+	}
+	for u := range t.units {
+		if next := w.after[u*n]; next != noUnit {
+			w.back[next] = uint32(u)
+		}
+	}
 	return w
 }
 

@@ -80,7 +80,7 @@ func run(ctx context.Context) error {
 			db.ask(func(events []Event) {
 				rows = slices.SortedFunc(slices.Values(events), func(a, b Event) int { return b.Sold - a.Sold })
 			})
-			return rows[r.Offset : r.Offset+r.Limit], nil
+			return rows[min(r.Offset, len(rows)):min(r.Offset+r.Limit, len(rows))], nil
 		}})
 	if err != nil {
 		return err

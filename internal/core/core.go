@@ -34,6 +34,11 @@ type Query struct {
 	Cost  float32 // expected load time in ms; 0 = unknown
 	Now   int64   // in any unit, since some start; needed where copies have a time to live
 	Lost  bool    // the store has lost the copy that the books may say it has
+
+	// For pages of lists whose loads may bring further ones:
+	List   uint32 // whose readers are learned from together, from 1; 0: of none
+	Before uint64 // key of the page before; 0: there is none
+	Blind  bool   // nobody knows the page before
 }
 
 // Action is what the caller must do to answer a read.
@@ -52,7 +57,7 @@ const (
 // Answer is the core's answer to a read.
 type Answer struct {
 	Action Action
-	Ahead  int    // further pages that the load should bring along
+	Ahead  int    // with Load: further pages that it should bring along, see Branch
 	Flight Flight // with Load and Wait
 }
 
@@ -68,6 +73,8 @@ type Loaded struct {
 	// 0: for ever. Who waits for a flight gets what it brings, however long it takes.
 	TTL     int64
 	Replace bool // the copy there, valid as it may be
+
+	Last bool // of the pages that a load brought, and there may be one behind it at the origin
 }
 
 // Core is the state of one cache.
@@ -80,6 +87,9 @@ type Core struct {
 	mortal  bool                      // copies with a time to live were seen: expires is in use
 	more    map[arena.Slot]dependence // on its further tags, where it has any
 	kept    int                       // tags in more
+	walks   []*walk                   // by the number of their list
+	trails  chunked.Slice[trail]      // of a slot's page; in use where there are walks
+	Ahead   Ahead
 	loads   []loading
 	landed  []uint32          // places in loads that are free
 	flying  map[uint64]uint32 // the latest load of each key under way
@@ -127,7 +137,14 @@ func (c *Core) Lookup(q *Query) Answer {
 		}
 		c.loads[at].latest = false
 	}
-	return Answer{Action: Load, Flight: c.start(q, feed.at(c.config.Epoch))}
+	a := Answer{Action: Load, Flight: c.start(q, feed.at(c.config.Epoch))}
+	if w := c.walk(q.List); w != nil {
+		c.beyond(q)
+		l := &c.loads[a.Flight.at]
+		l.step = c.step(q, feed)
+		a.Ahead = w.ahead(q, l.step)
+	}
+	return a
 }
 
 // Epoch returns the one that stamps are of now.
@@ -156,8 +173,11 @@ func (c *Core) Read(q *Query) bool {
 // sampled.
 func (c *Core) Overhear(q *Query) {
 	slot := arena.NoSlot
-	if len(c.more) > 0 {
+	if len(c.more) > 0 || q.List > 0 {
 		slot, _ = c.arena.Find(q.Key)
+	}
+	if slot != arena.NoSlot {
+		c.arrived(slot, q)
 	}
 	feed := c.tags[q.Feed]
 	c.arena.Overhear(&arena.Request{Key: q.Key, Feed: uint64(q.Feed), Depth: q.Depth, Hazard: feed.threat(), Cost: q.Cost, Version: c.version(slot, q, feed)})
@@ -170,7 +190,11 @@ func (c *Core) read(q *Query) (hit bool, feed *tag) {
 	feed.read()
 	r := c.request(slot, q, feed, q.Now)
 	r.Stale = r.Stale || q.Lost && resident
-	return c.arena.Request(slot, &r), feed
+	hit = c.arena.Request(slot, &r)
+	if hit {
+		c.arrived(slot, q)
+	}
+	return hit, feed
 }
 
 // Begin books a load that nobody asked for: of data at hand. Who reads its key meanwhile waits
@@ -230,6 +254,7 @@ func (c *Core) keep(l *loading, number int, u *Loaded) {
 	c.stored.Grow(c.arena.Slots())
 	*c.stored.At(slot) = l.feed.mark()
 	c.expire(slot, l.born, u.TTL)
+	c.came(slot, l, u)
 	if len(on.tags) > 0 || len(c.more) > 0 {
 		c.depend(slot, on)
 	}
@@ -317,7 +342,7 @@ func (c *Core) Valid(slot arena.Slot, feed Tag, now int64) bool {
 // units and tags depend on is left out.
 func (c *Core) Metadata() int64 {
 	const mapped = 2 // bytes that a map takes for a byte in it
-	return c.stored.Bytes() + c.expires.Bytes() +
+	return c.stored.Bytes() + c.expires.Bytes() + c.trails.Bytes() + int64(len(c.walks))*int64(unsafe.Sizeof(walk{})) +
 		int64(cap(c.loads))*int64(unsafe.Sizeof(loading{})) + int64(cap(c.landed))*4 +
 		mapped*(int64(len(c.tags))*int64(8+8+unsafe.Sizeof(tag{}))+int64(len(c.more))*int64(4+unsafe.Sizeof(dependence{}))+int64(len(c.flying))*12) + int64(c.kept)*int64(unsafe.Sizeof(Tag(0)))
 }

@@ -20,6 +20,8 @@ type loading struct {
 	feed   Stamp      // its stamp before the load began
 	born   int64      // when the load began
 	on     dependence // on further tags
+	step   step       // of the page that it is for, where it is a list's
+	behind uint8      // it is for a page so many behind that
 }
 
 func (c *Core) flight(at uint32) Flight { return Flight{at, c.loads[at].turn} }
@@ -35,6 +37,7 @@ func (c *Core) start(q *Query, feed Stamp) Flight {
 	l := &c.loads[at]
 	l.turn++
 	l.latest, l.key, l.tag, l.feed, l.born, l.on = true, q.Key, q.Feed, feed, q.Now, dependence{c.Bumps, slices.Clone(q.Tags)}
+	l.step, l.behind = 0, 0
 	c.flying[l.key] = at
 	return c.flight(at)
 }

@@ -5,9 +5,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/foliocache/folio/arena"
 	"github.com/foliocache/folio/internal/seed"
-	"github.com/google/go-cmp/cmp"
 )
 
 // history is what the outside knows: how often every tag was written to, and which version of
@@ -45,17 +46,32 @@ type flying struct {
 	flight  Flight
 	version []int
 	along   []flying // further units that it brings
+	near    []flying // the other units of its feed, as they were when it began
 }
 
 // rangeOf returns a load of a unit and of those next to it in its feed that depend on no more.
 func (h *history) rangeOf(n int, f Flight) flying {
 	l := flying{q: page(n), flight: f, version: h.version(page(n))}
 	for m := n / 3 * 3; m < n/3*3+3; m++ {
-		if p := page(m); m != n && len(p.Tags) <= len(l.q.Tags) {
+		p := page(m)
+		if m != n {
+			l.near = append(l.near, flying{q: p, version: h.version(p)})
+		}
+		if m != n && len(p.Tags) <= len(l.q.Tags) {
 			l.along = append(l.along, flying{q: p, version: h.version(p)})
 		}
 	}
 	return l
+}
+
+// branch has a load bring another unit of its feed as well, by a flight of that's own.
+func (l *flying) branch(c *Core, r *rand.Rand) []flying {
+	p := l.near[r.IntN(len(l.near))]
+	if c.Held(&p.q) {
+		return nil
+	}
+	p.flight = c.Branch(l.flight, &p.q, 1)
+	return []flying{p}
 }
 
 // page returns unit n: three pages a feed, every other with tags.
@@ -119,7 +135,11 @@ func act(t *testing.T, r *rand.Rand, c *Core, h *history) (served int) {
 					t.Fatalf("step %d: key %x is stale (-now +served):\n%s", step, p.Key, diff)
 				}
 			case Load:
-				loads = append(loads, h.rangeOf(n, a.Flight))
+				l := h.rangeOf(n, a.Flight)
+				loads = append(loads, l)
+				if r.IntN(3) == 0 { // as where the pages behind are known
+					loads = append(loads, l.branch(c, r)...)
+				}
 			case Wait:
 				joined(t, h, loads, a.Flight, p)
 			}
@@ -129,6 +149,9 @@ func act(t *testing.T, r *rand.Rand, c *Core, h *history) (served int) {
 			h.write(tag)
 		default:
 			i := r.IntN(len(loads))
+			if l := loads[i]; len(l.near) > 0 && r.IntN(3) == 0 { // as where the load tells what is behind
+				loads = append(loads, l.branch(c, r)...)
+			}
 			land(c, h, loads[i], r.IntN(10) == 0)
 			loads = slices.Delete(loads, i, i+1)
 		}

@@ -1,0 +1,213 @@
+package core
+
+import "github.com/foliocache/folio/arena"
+
+// MostAhead bounds the further pages that one load brings.
+const MostAhead = 4
+
+// walk is what is known of one list's readers: how far they go on from a page that a load is for.
+// A load that brings further pages along saves theirs where they are asked for, and costs their rows
+// where they are not.
+type walk struct {
+	rates [1 << stepBits][MostAhead + 2]rate // by what is known of the page asked for, and how far behind it another is, from 1
+	loads line                               // their time by the pages that they brought
+	tries uint32                             // loads
+}
+
+const stepBits = 7
+
+// rate is how often a page so far behind was asked for while the one before it was there.
+type rate struct{ asked, tries float64 }
+
+// All is measured on generated tickets: see docs/decisions/0006-ahead.md.
+const (
+	walkWorth  = .6   // a query saved is worth its time, and two thirds more: what it takes beside the database's
+	walkForget = .999 // weight of an outcome after one more
+	walkSure   = 20   // outcomes after which a rate is believed: until then a load brings one page
+	walkProbe  = 16   // where nothing else tells, one load of so many brings a page more
+)
+
+func (r *rate) try()     { r.asked, r.tries = r.asked*walkForget, r.tries*walkForget+1 }
+func (r *rate) succeed() { r.asked++ }
+
+// ahead returns how many further pages a load should bring: all those that are asked for often enough to
+// be worth their part of a load.
+func (w *walk) ahead(q *Query, s step) int {
+	n, cost := 0, walkWorth*w.loads.cost()
+	for n < MostAhead {
+		r := &w.rates[s][n+1]
+		if r.tries < walkSure && n > 0 || r.tries >= walkSure && r.asked <= cost*r.tries {
+			break
+		}
+		n++
+	}
+	if w.tries++; q.Blind && w.tries%walkProbe == 0 {
+		n++
+	}
+	return min(n, MostAhead)
+}
+
+// step is what is known of a page asked for that tells how likely its reader goes on: its depth, how often
+// its feed is written, how often it is asked for itself. 0..steps-1.
+type step uint8
+
+const steps = 6 << 4
+
+func (c *Core) step(q *Query, feed *tag) step {
+	often := [16]uint8{0, 0, 1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3}[c.arena.Frequency(q.Key)]
+	return step(q.Depth<<4 | feed.threat()<<2 | often)
+}
+
+// line fits the time of loads to the pages that they bring: least squares, old loads forgotten.
+type line struct {
+	n, x, xx, y, xy float64
+	extra           float64 // what a further page takes, as a part of what a load of one page does; 0: not known yet
+}
+
+const (
+	lineForget  = .995
+	lineDefault = .4 // what a further page takes before that is known, as a part of a load of one
+	lineLeast   = .05
+)
+
+func (l *line) add(pages, took float64) {
+	for _, sum := range []*float64{&l.n, &l.x, &l.xx, &l.y, &l.xy} {
+		*sum *= lineForget
+	}
+	l.n++
+	l.x += pages
+	l.xx += pages * pages
+	l.y += took
+	l.xy += pages * took
+	spread := l.n*l.xx - l.x*l.x
+	if l.n < walkSure || spread < l.n {
+		return // they are all alike: what was known holds
+	}
+	slope := (l.n*l.xy - l.x*l.y) / spread
+	l.extra = 1
+	if one := (l.y-slope*l.x)/l.n + slope; one > 0 {
+		l.extra = min(1, max(lineLeast, slope/one))
+	}
+}
+
+// cost returns what a further page takes, as a part of what a load of one page does: lineLeast..1.
+func (l *line) cost() float64 {
+	if l.extra == 0 {
+		return lineDefault
+	}
+	return l.extra
+}
+
+// trail says of a slot's page how it came, as far as something is still to be learned from that.
+type trail uint16
+
+const (
+	trailBrought trail = 1 << 15 // a load for an earlier page brought it, and nobody asked for it yet
+	trailLast    trail = 1 << 14 // the page behind may be there at the origin, but was not brought
+)
+
+// newTrail is that of a page so many pages behind the one that its load was for.
+func newTrail(s step, behind uint8) trail { return trail(s)<<3 | trail(behind) }
+
+func (t trail) step() step    { return step(t>>3) & 127 }
+func (t trail) behind() uint8 { return uint8(t) & 7 }
+
+// Ahead counts pages that loads brought along, of the feeds that are learned from.
+type Ahead struct {
+	Brought int64 // and stored
+	Used    int64 // of them, asked for before they were gone
+}
+
+// walk returns what is known of a list, by its number; nil for none.
+func (c *Core) walk(list uint32) *walk {
+	if list == 0 {
+		return nil
+	}
+	for uint32(len(c.walks)) < list {
+		c.walks = append(c.walks, new(walk))
+	}
+	return c.walks[list-1]
+}
+
+// Branch books that a flight's load is to bring what another query of its feed asks for as well, a page up
+// to MostAhead behind, and returns a flight for that: it began when the first one did, which must be under way.
+func (c *Core) Branch(f Flight, q *Query, behind int) Flight {
+	main := *c.underWay(f)
+	if at, ok := c.flying[q.Key]; ok {
+		c.loads[at].latest = false
+	}
+	b := c.start(q, main.feed)
+	l := &c.loads[b.at]
+	l.born, l.on.since, l.step, l.behind = main.born, main.on.since, main.step, uint8(behind)
+	return b
+}
+
+// Held reports whether nobody need load what a query asks for: there is a valid copy, or a load under way
+// that may be joined.
+func (c *Core) Held(q *Query) bool {
+	slot, resident := c.arena.Find(q.Key)
+	if resident && c.valid(slot, c.tags[q.Feed], q.Now) {
+		return true
+	}
+	at, ok := c.flying[q.Key]
+	return ok && c.current(&c.loads[at])
+}
+
+// Took books how long a list's load took, in any unit, that brought so many pages, or parts of them.
+func (c *Core) Took(list uint32, pages, took float64) {
+	if w := c.walk(list); w != nil {
+		w.loads.add(pages, took)
+	}
+}
+
+// came notes how a page came that was just stored in a slot.
+func (c *Core) came(slot arena.Slot, l *loading, u *Loaded) {
+	w := c.walk(u.List)
+	if w == nil && len(c.walks) == 0 {
+		return
+	}
+	c.trails.Grow(c.arena.Slots())
+	t := trail(0)
+	if w != nil && c.arena.Sampled(uint64(u.Feed)) {
+		t = newTrail(l.step, l.behind)
+		if l.behind > 0 {
+			t |= trailBrought
+			c.Ahead.Brought++
+			w.rates[l.step][l.behind].try()
+		}
+		if u.Last {
+			t |= trailLast
+			w.rates[l.step][l.behind+1].try()
+		}
+	}
+	*c.trails.At(slot) = t
+}
+
+// arrived books that a page was asked for that a slot holds.
+func (c *Core) arrived(slot arena.Slot, q *Query) {
+	w := c.walk(q.List)
+	if w == nil {
+		return
+	}
+	if t := c.trails.At(slot); *t&trailBrought != 0 {
+		*t &^= trailBrought
+		c.Ahead.Used++
+		w.rates[t.step()][t.behind()].succeed()
+	}
+}
+
+// beyond books that a page was asked for that is not there, though the one before it may be.
+func (c *Core) beyond(q *Query) {
+	w := c.walk(q.List)
+	if w == nil || q.Before == 0 {
+		return
+	}
+	slot, resident := c.arena.Find(q.Before)
+	if !resident || !c.valid(slot, c.tags[q.Feed], q.Now) {
+		return
+	}
+	if t := c.trails.At(slot); *t&trailLast != 0 {
+		*t &^= trailLast
+		w.rates[t.step()][t.behind()+1].succeed()
+	}
+}

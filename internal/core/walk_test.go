@@ -1,0 +1,200 @@
+package core
+
+import (
+	"math"
+	"testing"
+
+	"github.com/foliocache/folio/arena"
+	"github.com/foliocache/folio/internal/seed"
+)
+
+func TestALineTellsWhatAFurtherPageTakes(t *testing.T) {
+	r := seed.Random(t)
+	var l line
+	if l.cost() != lineDefault {
+		t.Errorf("%v before any load", l.cost())
+	}
+	for range 1000 {
+		l.add(1, 14+r.NormFloat64())
+	}
+	if l.cost() != lineDefault {
+		t.Errorf("%v after loads that are all alike", l.cost())
+	}
+	for i := range 1000 {
+		pages := float64(1 + i%3)
+		l.add(pages, 10+4*pages+r.NormFloat64())
+	}
+	known := l.cost()
+	if math.Abs(known-4./14) > .08 {
+		t.Errorf("%v, want %v", known, 4./14)
+	}
+	for range 3000 {
+		l.add(1, 14+r.NormFloat64())
+	}
+	if math.Abs(l.cost()-4./14) > .1 {
+		t.Errorf("%v after loads that are all alike again, %v before", l.cost(), known)
+	}
+	for i := range 1000 {
+		l.add(float64(1+i%2), 10)
+	}
+	if l.cost() != lineLeast {
+		t.Errorf("%v where further pages are free", l.cost())
+	}
+	for i := range 1000 {
+		l.add(float64(1+i%2), float64(1+i%2*9))
+	}
+	if l.cost() != 1 {
+		t.Errorf("%v where they cost more than a load", l.cost())
+	}
+}
+
+// pageOf is a page of a list of scopes, from 1.
+func pageOf(scope, number int) Query {
+	p := Query{Key: uint64(scope)<<32 + uint64(number), Feed: Tag(scope), List: 1, Depth: uint8(min(number, 3))}
+	if number > 1 {
+		p.Before = p.Key - 1
+	}
+	return p
+}
+
+// visit reads a page and lands its load with the pages that it is to bring, up to some page.
+func visit(t *testing.T, c *Core, p Query, last int) (hit bool, brought int) {
+	t.Helper()
+	a := c.Lookup(&p)
+	if a.Action == Serve {
+		return true, 0
+	}
+	units, flights := []Loaded{{Query: p, Size: 1}}, []Flight{a.Flight}
+	number := int(uint32(p.Key))
+	for i := range a.Ahead {
+		next := pageOf(int(p.Feed), number+i+1)
+		if number+i+1 > last || c.Held(&next) {
+			break
+		}
+		units = append(units, Loaded{Query: next, Size: 1})
+		flights = append(flights, c.Branch(a.Flight, &next, i+1))
+	}
+	units[len(units)-1].Last = number+len(units)-1 < last
+	for i, f := range flights {
+		if !c.Complete(f, units[i]) {
+			t.Fatal("not published")
+		}
+	}
+	return false, len(units) - 1
+}
+
+// TestAListLearnsHowFarItsReadersGoOn: from pages brought and used, from pages not brought and missed, with
+// all feeds shadowed or some.
+func TestAListLearnsHowFarItsReadersGoOn(t *testing.T) {
+	for _, test := range []struct{ reads, want, most int }{{1, 0, 0}, {2, 1, 1}, {3, 2, 2}, {8, 4, 4}} {
+		for name, config := range map[string]arena.Config{"exact": {Geometry: arena.Plain(5000)}, "sampled": {Geometry: arena.Plain(5000), Exact: 2000}} {
+			c := newCore(t, config)
+			brought := 0
+			for scope := range 400 {
+				for number := range test.reads {
+					_, n := visit(t, c, pageOf(scope+1, number+1), 10)
+					if number == 0 {
+						brought = n
+					}
+				}
+			}
+			if brought < test.want || brought > test.most {
+				t.Errorf("%s: readers of %d pages: the first load brings %d more, want %d", name, test.reads, brought, test.want)
+			}
+			if test.reads > 1 && (c.Ahead.Used < c.Ahead.Brought/2 || c.Ahead.Used > c.Ahead.Brought) || test.reads == 1 && c.Ahead.Used > 0 {
+				t.Errorf("%s: readers of %d pages: %d used of %d brought", name, test.reads, c.Ahead.Used, c.Ahead.Brought)
+			}
+		}
+	}
+}
+
+// TestReadersThatChangeAreFollowed: readers that went on stop doing so, and start again.
+func TestReadersThatChangeAreFollowed(t *testing.T) {
+	c := newCore(t, arena.Config{Geometry: arena.Plain(20_000)})
+	scope := 0
+	for phase, reads := range []int{3, 1, 3} {
+		brought := 0
+		for range 3000 {
+			scope++
+			for number := range reads {
+				_, n := visit(t, c, pageOf(scope, number+1), 10)
+				if number == 0 {
+					brought = n
+				}
+			}
+		}
+		if want := reads - 1; brought != want {
+			t.Errorf("phase %d: readers of %d pages: the first load brings %d more", phase, reads, brought)
+		}
+	}
+}
+
+func TestABranchIsOvertakenWithItsLoad(t *testing.T) {
+	c := roomy(t)
+	one, two := pageOf(10, 1), pageOf(10, 2)
+	two.Tags = []Tag{20}
+	f := want(t, c, one, Load).Flight
+	invalidate(t, c, 20)
+	b := c.Branch(f, &two, 1)
+	if c.Complete(b, Loaded{Query: two, Size: 1}) {
+		t.Error("a page is kept that was written to after its load began")
+	}
+	if !c.Complete(f, Loaded{Query: one, Size: 1}) {
+		t.Error("a page is not kept that nothing was written to")
+	}
+	f = want(t, c, two, Load).Flight
+	b = c.Branch(f, &one, 1)
+	c.Fail(f)
+	if a := c.Lookup(&one); a.Action != Serve {
+		t.Errorf("action %d for a valid copy", a.Action)
+	}
+	if !c.Complete(b, Loaded{Query: one, Size: 1, Replace: true}) {
+		t.Error("a branch ends with its load")
+	}
+}
+
+// TestWhatIsLearnedIsLearnedOnce: a page brought along counts as used once, a page not brought as missed once,
+// and only where the page before was right.
+func TestWhatIsLearnedIsLearnedOnce(t *testing.T) {
+	c := roomy(t)
+	once := rate{1, 1}
+	rate := func(behind int) (sum rate) {
+		for _, r := range c.walks[0].rates {
+			sum.asked, sum.tries = sum.asked+r[behind].asked, sum.tries+r[behind].tries
+		}
+		return sum
+	}
+	first := pageOf(1, 1)
+	f := want(t, c, first, Load).Flight
+	second := pageOf(1, 2)
+	b := c.Branch(f, &second, 1)
+	c.Complete(f, Loaded{Query: first, Size: 1})
+	c.Complete(b, Loaded{Query: second, Size: 1, Last: true})
+	for range 3 {
+		want(t, c, second, Serve)
+		c.Fail(want(t, c, pageOf(1, 3), Load).Flight)
+	}
+	if c.Ahead != (Ahead{1, 1}) || rate(1) != once || rate(2) != once {
+		t.Errorf("%+v, %+v of page 2, %+v of page 3", c.Ahead, rate(1), rate(2))
+	}
+	outdated := pageOf(2, 1)
+	c.Complete(want(t, c, outdated, Load).Flight, Loaded{Query: outdated, Size: 1, Last: true})
+	invalidate(t, c, 2)
+	want(t, c, pageOf(2, 2), Load)
+	if r := rate(1); r.asked > 1 {
+		t.Errorf("%+v: page 2 counts as missed, though page 1 was outdated", r)
+	}
+}
+
+// TestABranchIsTheLatestLoadOfItsPage: an older one that ends does not hide it.
+func TestABranchIsTheLatestLoadOfItsPage(t *testing.T) {
+	c := roomy(t)
+	one, two := pageOf(1, 1), pageOf(1, 2)
+	old := want(t, c, two, Load).Flight
+	invalidate(t, c, 1)
+	b := c.Branch(want(t, c, one, Load).Flight, &two, 1)
+	c.Fail(old)
+	if a := want(t, c, two, Wait); a.Flight != b {
+		t.Errorf("waits for %v, want %v", a.Flight, b)
+	}
+}
