@@ -1,0 +1,120 @@
+package folio
+
+import (
+	"context"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/foliocache/folio/internal/core"
+	"github.com/foliocache/folio/internal/seed"
+)
+
+// TestListsHitWhatTheBooksAloneHit: one goroutine; the list with all its bytes does what a bare core does, and
+// asks its loader for the same pages.
+func TestListsHitWhatTheBooksAloneHit(t *testing.T) {
+	for _, exact := range []int{0, sampled} {
+		synctest.Test(t, func(t *testing.T) {
+			r := seed.Random(t)
+			config := small()
+			config.Seed, config.Exact = 7, exact
+			c := open(t, config)
+			c.journal.strict = true
+			const query, each = 10 * time.Millisecond, time.Millisecond
+			var asked []Range
+			l, _ := walked(t, c, func(c *ListConfig[row]) {
+				load := c.Load
+				c.Load = func(ctx context.Context, q Query, r Range) ([]row, error) {
+					asked = append(asked, r)
+					rows, err := load(ctx, q, r)
+					time.Sleep(query + time.Duration(len(rows))*each)
+					return rows, err
+				}
+			})
+			bare := &books[row]{bareCore(t, c), l}
+			hits, brought := 0, 0
+			for i := range 20_000 {
+				s, page := user(int(r.ExpFloat64()*100)), 1+int(r.ExpFloat64()*1.2)
+				if r.IntN(50) == 0 {
+					if _, err := l.Invalidate(background, s); err != nil {
+						t.Fatal(err)
+					}
+					if _, err := bare.core.Invalidate(c.number(l.Tag(s))); err != nil {
+						t.Fatal(err)
+					}
+				}
+				q := parse(t, l, s, "page="+strconv.Itoa(min(page, 5)))
+				asked = nil
+				p, err := l.Page(background, q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				hit, pages := bare.read(t, q, query, each)
+				if hit != (p.Source == Hit) || !hit && asked[0].Limit != pages*q.Limit {
+					t.Fatalf("read %d of %s: %s, the loader is asked for %v; the bare core hits: %v, and asks for %d pages", i, q, p.Source, asked, hit, pages)
+				}
+				if hit {
+					hits++
+				}
+				brought = max(brought, pages-1)
+			}
+			if hits < 5000 || hits > 18_000 || brought == 0 || bare.core.Arena().Composite().Evicted == 0 {
+				t.Errorf("%d hits, %d pages brought at once, %d evicted", hits, brought, bare.core.Arena().Composite().Evicted)
+			}
+		})
+	}
+}
+
+// books is a bare core that is asked for the pages of a list.
+type books[T any] struct {
+	core *core.Core
+	list *List[T]
+}
+
+// read asks for a page, and loads it and those behind it as a list does.
+func (b *books[T]) read(t *testing.T, q Query, query, each time.Duration) (hit bool, pages int) {
+	id := q.known.id
+	if q.Offset > 0 {
+		before := q
+		before.Offset -= q.Limit
+		id.before = b.list.identify(q, string(before.canonical(nil))).unit
+	}
+	asked := id.query(0)
+	a := b.core.Lookup(&asked)
+	if a.Action == core.Serve {
+		return true, 0
+	}
+	w := b.list.wide(q, nil)
+	ids, flights, last := []identity{id}, []core.Flight{a.Flight}, false
+	for i, next := range w.behind(min(a.Ahead, w.most) + 1) {
+		of := next.query(0)
+		if b.core.Held(&of) {
+			break
+		}
+		if last = i == min(a.Ahead, w.most); last {
+			break
+		}
+		ids, flights = append(ids, next), append(flights, b.core.Branch(a.Flight, &of, i+1))
+	}
+	all, err := b.list.config.Load(background, q, Range{Offset: q.Offset, Limit: q.Limit * len(ids)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.core.Took(id.list, float64(len(all))/float64(q.Limit), float64(query+time.Duration(len(all))*each))
+	for i, f := range flights {
+		rows := all[min(len(all), i*q.Limit):min(len(all), (i+1)*q.Limit)]
+		if i > 0 && len(rows) == 0 {
+			b.core.Fail(f)
+			continue
+		}
+		p, err := b.list.page(q, rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := entry{body: p.body, key: []byte(ids[i].text), stamps: make(stamps, stampSize)}
+		b.core.Complete(f, core.Loaded{Query: ids[i].query(0), Size: uint32(e.size()), Replace: true, Last: last && i == len(flights)-1 && p.full})
+	}
+	return false, len(ids)
+}
