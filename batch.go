@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+
+	"github.com/zeebo/xxh3"
 )
 
 // LoadMany brings the values of some keys. Those that it leaves out do not exist, others that it
@@ -23,6 +25,9 @@ func (c *Cache) GetMany(ctx context.Context, keys []string, load LoadMany) (map[
 		}
 	}
 	began := c.watch()
+	if m := c.Mode(); m != On {
+		keys = c.manyAround(ctx, keys, values, load, fault, m)
+	}
 	waiters := c.joinMany(ctx, keys, values, load, fault)
 	for _, w := range waiters {
 		a, err := c.outcome(ctx, nil, w)
@@ -36,6 +41,56 @@ func (c *Cache) GetMany(ctx context.Context, keys []string, load LoadMany) (map[
 		all = append(all, err)
 	}
 	return values, errors.Join(all...)
+}
+
+// manyAround puts what the loader alone brings into values: of all keys where the cache is off, of those
+// that are stored where it observes. It returns the others.
+func (c *Cache) manyAround(ctx context.Context, keys []string, values map[string][]byte, load LoadMany, fault func(error), m Mode) (missing []string) {
+	if c.closed.Load() {
+		fault(ErrClosed)
+		return nil
+	}
+	stored, asked := map[string]*entry{}, []string(nil)
+	for _, key := range keys {
+		id := c.plain(key)
+		_, e, ok := c.lookup(nil, &id)
+		switch {
+		case slices.Contains(asked, key):
+		case m == Off:
+			asked = append(asked, key)
+		case ok:
+			c.served(&id, &e)
+			asked, stored[key] = append(asked, key), &e
+		default:
+			missing = append(missing, key)
+		}
+	}
+	if len(asked) == 0 {
+		return missing
+	}
+	c.counts.around.Add(1)
+	var brought map[string][]byte
+	panicked, err := c.counted(ctx, func(ctx context.Context) (err error) {
+		brought, err = load(ctx, asked)
+		return err
+	})
+	if panicked != nil {
+		panic(panicked)
+	}
+	fault(err)
+	for _, key := range asked {
+		id, err := c.plain(key), err
+		body, ok := brought[key]
+		if ok && err == nil {
+			values[key] = body
+		} else if err == nil {
+			err = ErrNotFound
+		}
+		if e := stored[key]; e != nil {
+			c.compare(&id, e, &answer{page: page{body: body}, sum: xxh3.Hash(body)}, err)
+		}
+	}
+	return missing
 }
 
 // joinMany puts what is stored of some keys into values, and returns the calls to wait for.

@@ -51,6 +51,7 @@ type Cache struct {
 	filled  []filled
 	scratch []byte
 
+	mode    atomic.Uint32
 	keyTags atomic.Bool // something may depend on a plain key
 	closed  atomic.Bool // set under mu
 
@@ -73,6 +74,7 @@ type counts struct {
 	loads, loadErrors, panicked atomic.Int64
 	loadNanos, rows             atomic.Int64
 	stale, tooLarge, unchanged  atomic.Int64
+	around, verified, differed  atomic.Int64
 }
 
 // New makes a cache. The error joins every fault of the config; each is an [ErrConfig]. Close ends it.
@@ -86,6 +88,7 @@ func New(config Config) (*Cache, error) {
 	if c.seed == 0 {
 		c.seed = rand.Uint64()
 	}
+	c.mode.Store(uint32(config.Mode))
 	c.random = rand.New(rand.NewPCG(c.seed, 1))
 	if err := c.build(); err != nil {
 		return nil, err

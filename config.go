@@ -53,6 +53,11 @@ type Config struct {
 	// LoadTimeout is the deadline of a load, waiting for its turn included. Default 30 s.
 	LoadTimeout time.Duration
 
+	// Mode is On, Observe or Off; [Cache.SetMode] changes it.
+	Mode Mode
+	// VerifyOneIn has one hit in so many loaded again behind it and compared: see Stats.Differed. 0: none.
+	VerifyOneIn int
+
 	// Rules say what a change of an entity outdates: see [Cache.Changed].
 	Rules Rules
 
@@ -101,6 +106,8 @@ func (c *Config) check() error {
 	want(c.MeanBytes >= 0, "MeanBytes %d: want at least 0", c.MeanBytes)
 	want(c.MaxShare >= 0 && c.MaxShare <= 1, "MaxShare %g: want 0 to 1", c.MaxShare)
 	want(c.StaleIfError >= 0, "StaleIfError %s: want at least 0", c.StaleIfError)
+	want(int(c.Mode) < len(modes), "Mode %d: want On, Observe or Off", c.Mode)
+	want(c.VerifyOneIn >= 0, "VerifyOneIn %d: want at least 0", c.VerifyOneIn)
 	want(c.Exact >= 0, "Exact %d: want at least 0", c.Exact)
 	want(c.TTL >= 0, "TTL %s: want at least 0", c.TTL)
 	want(c.Jitter < 1, "Jitter %g: want less than 1", c.Jitter)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http/httptest"
+	"strconv"
 	"time"
 
 	"github.com/foliocache/folio"
@@ -231,4 +233,32 @@ func ExampleList_Serve() {
 	// 200 folio; fwd=miss <?limit=2&page=1>; rel="first", <?limit=2&page=1>; rel="prev", <?limit=2&page=3>; rel="next"
 	// 200 folio; hit <?limit=2&page=1>; rel="first", <?limit=2&page=1>; rel="prev", <?limit=2&page=3>; rel="next"
 	// true folio: bad query: scope="": has no kind
+}
+
+// Before a cache is trusted: does it save what it should, and is every write told?
+func ExampleCache_SetMode() {
+	cache, err := folio.New(folio.Config{MaxBytes: 1 << 20, OnHeap: true, Mode: folio.Observe, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		panic(err)
+	}
+	defer cache.Close(context.Background())
+	price := 10
+	get := func() string {
+		v, _ := cache.Get(context.Background(), "price", func(context.Context) ([]byte, error) { return []byte(strconv.Itoa(price)), nil })
+		return string(v)
+	}
+	fmt.Print(get(), " ", get(), " ")
+	price = 11 // and cache.Delete("price") is forgotten
+	fmt.Println(get())
+	s := cache.Stats()
+	fmt.Printf("%d loads would have been saved, %d answers stale\n", s.Hits+s.Joined, s.Differed)
+
+	_ = cache.Delete("price")
+	_ = cache.SetMode(folio.On)
+	price = 12
+	fmt.Println(get(), get())
+	// Output:
+	// 10 10 11
+	// 2 loads would have been saved, 1 answers stale
+	// 12 12
 }

@@ -60,10 +60,13 @@ const (
 	Joined               // loaded for another read that began before
 	Stale                // stored and too old, but the load failed
 	Absent               // not stored, and not to be loaded
+	Bypass               // loaded as if there were no cache: it observes, or is off
 )
 
 // String returns the source's name.
-func (s Source) String() string { return [...]string{"hit", "miss", "joined", "stale", "absent"}[s] }
+func (s Source) String() string {
+	return [...]string{"hit", "miss", "joined", "stale", "absent", "bypass"}[s]
+}
 
 // loader brings a body and its time to live.
 type loader struct {
@@ -78,6 +81,9 @@ type loader struct {
 
 // hit answers a read from the store, if it can: a stored body is appended to dst.
 func (c *Cache) hit(dst []byte, id *identity) (a answer, ok bool, err error) {
+	if c.Mode() != On {
+		return answer{}, false, nil
+	}
 	began := c.watch()
 	body, e, ok := c.lookup(dst, id)
 	if !ok {
@@ -101,6 +107,9 @@ func (c *Cache) fetch(ctx context.Context, dst []byte, id *identity, l loader) (
 func (c *Cache) obtain(ctx context.Context, dst []byte, id *identity, l loader) (answer, error) {
 	if err := ctx.Err(); err != nil {
 		return answer{}, context.Cause(ctx)
+	}
+	if m := c.Mode(); m != On {
+		return c.around(ctx, id, &l, m)
 	}
 	for {
 		w, hit, err := c.miss(ctx, dst, id, l)

@@ -178,8 +178,13 @@ func (l *List[T]) Total(ctx context.Context, q Query) (int64, error) {
 	}
 	id := l.identify(q, l.aside(q, "total"))
 	a, ok, err := l.cache.hit(nil, &id)
-	if !ok {
-		a, err = l.count(ctx, q, id)
+	switch {
+	case !ok:
+		id, from := l.counting(q, id)
+		a, err = l.cache.fetch(ctx, nil, &id, from)
+	case l.cache.due():
+		id, from := l.counting(q, id)
+		l.cache.verify(ctx, &id, &from)
 	}
 	if err != nil {
 		return 0, err
@@ -187,13 +192,13 @@ func (l *List[T]) Total(ctx context.Context, q Query) (int64, error) {
 	return strconv.ParseInt(string(a.body), 10, 64)
 }
 
-// count answers with a total that the store did not have.
-func (l *List[T]) count(ctx context.Context, q Query, id identity) (answer, error) {
+// counting returns a total's identity with what it depends on, and how it is loaded.
+func (l *List[T]) counting(q Query, id identity) (identity, loader) {
 	id.tags = l.with(q, l.tags(q), totalPart)
-	return l.cache.fetch(ctx, nil, &id, loader{ttl: l.config.TTL, load: func(ctx context.Context) (page, error) {
+	return id, loader{ttl: l.config.TTL, load: func(ctx context.Context) (page, error) {
 		n, err := l.config.Count(ctx, q)
 		return page{body: strconv.AppendInt(nil, n, 10)}, err
-	}})
+	}}
 }
 
 // own reports a query that is not this list's, or is not as it was made.
@@ -209,17 +214,40 @@ func (l *List[T]) own(q Query) error {
 
 // get answers a query of its own with the stored form of its page.
 func (l *List[T]) get(ctx context.Context, dst []byte, q Query) (answer, error) {
-	if a, ok, err := l.cache.hit(dst, &q.known.id); ok {
+	c := l.cache
+	if a, ok, err := c.hit(dst, &q.known.id); ok {
+		if c.due() {
+			id, from := l.loading(q)
+			c.verify(ctx, &id, &from)
+		}
 		return a, err
 	}
-	if q.Offset > 0 && l.behind(&q.known.end, q.Offset, true) {
+	m := c.Mode()
+	if q.Offset > 0 && m != Off && l.behind(&q.known.end, q.Offset, true) {
+		if m == Observe {
+			return l.doubt(ctx, q)
+		}
 		return answer{page: page{body: append(dst, noRows...), empty: true}, sum: noRowsSum}, nil
 	}
-	return l.fetch(ctx, dst, q)
+	id, from := l.loading(q)
+	return c.fetch(ctx, dst, &id, from)
 }
 
-// fetch answers a query that the store did not.
-func (l *List[T]) fetch(ctx context.Context, dst []byte, q Query) (answer, error) {
+// doubt answers a query of a page that is known to be behind the end by its loader alone.
+func (l *List[T]) doubt(ctx context.Context, q Query) (answer, error) {
+	id, from := l.loading(q)
+	a, err := l.cache.direct(ctx, &id, &from)
+	if err == nil {
+		l.cache.counts.verified.Add(1)
+		if !a.empty && l.behind(&q.known.end, q.Offset, false) {
+			l.cache.differs(&id, &a)
+		}
+	}
+	return a, err
+}
+
+// loading returns a page's identity with what it depends on, and how it is loaded.
+func (l *List[T]) loading(q Query) (identity, loader) {
 	id, end := q.known.id, q.known.end
 	tags := l.tags(q)
 	id.tags, end.tags = l.pageTags(q, tags), l.with(q, tags, tailPart)
@@ -233,7 +261,7 @@ func (l *List[T]) fetch(ctx context.Context, dst []byte, q Query) (answer, error
 	if q.Offset > 0 {
 		from.end, from.offset = &end, q.Offset
 	}
-	return l.cache.fetch(ctx, dst, &id, from)
+	return id, from
 }
 
 // tags returns what answers to a query depend on beside its scope's rows.

@@ -27,10 +27,18 @@ const (
 	Read       Op = iota // somebody asked
 	Load                 // the origin was asked
 	Invalidate           // somebody said what is outdated
+	Differ               // what is stored is not what the origin has: see Stats.Differed
 )
 
 // String returns the operation's name.
-func (o Op) String() string { return [...]string{"read", "load", "invalidate"}[o] }
+func (o Op) String() string { return [...]string{"read", "load", "invalidate", "differ"}[o] }
+
+// event tells whoever observes.
+func (c *Cache) event(e Event) {
+	if c.config.Observe != nil {
+		c.config.Observe(e)
+	}
+}
 
 // watch returns the time where anybody observes.
 func (c *Cache) watch() (began time.Time) {

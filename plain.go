@@ -22,23 +22,33 @@ func (c *Cache) Get(ctx context.Context, key string, load func(context.Context) 
 		panic("folio: Get without a loader")
 	}
 	id := c.plain(key)
+	from := func() loader {
+		return loader{ttl: c.config.TTL, load: func(ctx context.Context) (page, error) {
+			body, err := load(ctx)
+			return page{body: body}, err
+		}}
+	}
 	if a, ok, err := c.hit(nil, &id); ok {
+		if c.due() {
+			l := from()
+			c.verify(ctx, &id, &l)
+		}
 		return a.body, err
 	}
-	a, err := c.fetch(ctx, nil, &id, loader{ttl: c.config.TTL, load: func(ctx context.Context) (page, error) {
-		body, err := load(ctx)
-		return page{body: body}, err
-	}})
-	if a.source != Hit {
+	a, err := c.fetch(ctx, nil, &id, from())
+	if a.source != Hit && a.source != Bypass {
 		a.body = slices.Clone(a.body) // others have it too
 	}
 	return a.body, err
 }
 
-// GetIfPresent appends a key's value to dst, if it is stored: without a load, a lock, or an
-// allocation where dst has room for the value, its key, and 64 bytes.
+// GetIfPresent appends a key's value to dst, if it is stored and the cache is On: without a load, a lock,
+// or an allocation where dst has room for the value, its key, and 64 bytes.
 func (c *Cache) GetIfPresent(dst []byte, key string) (value []byte, ok bool) {
-	id, began := c.plain(key), c.watch()
+	id, began, m := c.plain(key), c.watch(), c.Mode()
+	if m == Off {
+		return dst, false
+	}
 	v, e, ok := c.lookup(dst, &id)
 	if !ok {
 		c.counts.misses.Add(1)
@@ -48,7 +58,7 @@ func (c *Cache) GetIfPresent(dst []byte, key string) (value []byte, ok bool) {
 	}
 	c.served(&id, &e)
 	c.observed(&id, began, &answer{page: page{body: v[len(dst):]}}, nil)
-	if e.kind != found {
+	if e.kind != found || m == Observe {
 		return dst, false
 	}
 	return v, true
@@ -66,6 +76,9 @@ func (c *Cache) Set(key string, value []byte) error {
 	defer c.mu.Unlock()
 	if err := c.ready(); err != nil {
 		return err
+	}
+	if c.Mode() == Off {
+		return c.bump(id.feed)
 	}
 	if !c.keyTags.Load() && f.packed == nil && c.same(&id, value) {
 		c.counts.unchanged.Add(1)

@@ -121,6 +121,8 @@ func (c *Cache) status(a *answer) string {
 	switch {
 	case a.source == Miss:
 		return "folio; fwd=miss"
+	case a.source == Bypass:
+		return "folio; fwd=bypass"
 	case a.source == Joined:
 		return "folio; fwd=miss; collapsed"
 	case a.source == Stale:

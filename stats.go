@@ -16,11 +16,15 @@ type Stats struct {
 	Stale      int64         // reads answered with what was too old, because the load failed
 	Loads      int64         // calls of loaders: origin queries
 	Rows       int64         // that they brought for lists
+	Around     int64         // of them, as if there were no cache: it observes, is off, or verifies
 	Brought    int64         // pages that they brought along, of scopes that are learned from
 	Used       int64         // of those, asked for before they were gone
 	LoadErrors int64         // of them; panics among them, ErrNotFound not
 	Panics     int64         // of loaders
 	LoadTime   time.Duration // in loaders, in all
+
+	Verified int64 // answers from the store, given or not, that were compared with the origin's
+	Differed int64 // of them, that were not the same though nothing was invalidated meanwhile
 
 	Stored        int64 // values written to the store
 	Revoked       int64 // loads whose value was not stored because a write overtook it
@@ -99,6 +103,7 @@ func (c *Cache) Stats() Stats {
 		Loads: n.loads.Load(), LoadErrors: n.loadErrors.Load(), Panics: n.panicked.Load(), LoadTime: time.Duration(n.loadNanos.Load()),
 		Stored: own.Admitted, Revoked: c.core.Revoked, Invalidations: c.core.Bumps, Evicted: own.Evicted, Refused: own.Refused,
 		TooLarge: n.tooLarge.Load(), Capped: c.shares.refused, Unchanged: n.unchanged.Load(), Stale: n.stale.Load(), Rows: n.rows.Load(),
+		Around: n.around.Load(), Verified: n.verified.Load(), Differed: n.differed.Load(),
 		Brought: c.core.Ahead.Brought, Used: c.core.Ahead.Used,
 		Moved: own.Moved, Lost: c.store.Lost, Unlearned: c.journal.lost.Load(), Entries: own.Entries,
 		Memory: Memory{Capacity: int64(c.store.Geometry.Probation + c.store.Geometry.Main), Small: int64(c.store.Geometry.Probation), Rings: m.Rings, Live: m.Live, Dead: m.Dead,
