@@ -133,6 +133,7 @@ func (c *Core) Lookup(q *Query) Answer {
 	}
 	if at, ok := c.flying[q.Key]; ok {
 		if c.current(&c.loads[at]) {
+			c.loads[at].wanted = true
 			return Answer{Action: Wait, Flight: c.flight(at)}
 		}
 		c.loads[at].latest = false

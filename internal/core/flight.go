@@ -22,6 +22,7 @@ type loading struct {
 	on     dependence // on further tags
 	step   step       // of the page that it is for, where it is a list's
 	behind uint8      // it is for a page so many behind that
+	wanted bool       // somebody has asked to wait for it
 }
 
 func (c *Core) flight(at uint32) Flight { return Flight{at, c.loads[at].turn} }
@@ -37,7 +38,7 @@ func (c *Core) start(q *Query, feed Stamp) Flight {
 	l := &c.loads[at]
 	l.turn++
 	l.latest, l.key, l.tag, l.feed, l.born, l.on = true, q.Key, q.Feed, feed, q.Now, dependence{c.Bumps, slices.Clone(q.Tags)}
-	l.step, l.behind = 0, 0
+	l.step, l.behind, l.wanted = 0, 0, false
 	c.flying[l.key] = at
 	return c.flight(at)
 }

@@ -171,9 +171,11 @@ func (c *Core) came(slot arena.Slot, l *loading, u *Loaded) {
 	if w != nil && c.arena.Sampled(uint64(u.Feed)) {
 		t = newTrail(l.step, l.behind)
 		if l.behind > 0 {
-			t |= trailBrought
 			c.Ahead.Brought++
 			w.rates[l.step][l.behind].try()
+			if t |= trailBrought; l.wanted {
+				c.use(&t, w)
+			}
 		}
 		if u.Last {
 			t |= trailLast
@@ -190,10 +192,15 @@ func (c *Core) arrived(slot arena.Slot, q *Query) {
 		return
 	}
 	if t := c.trails.At(slot); *t&trailBrought != 0 {
-		*t &^= trailBrought
-		c.Ahead.Used++
-		w.rates[t.step()][t.behind()].succeed()
+		c.use(t, w)
 	}
+}
+
+// use books that a page brought along was asked for.
+func (c *Core) use(t *trail, w *walk) {
+	*t &^= trailBrought
+	c.Ahead.Used++
+	w.rates[t.step()][t.behind()].succeed()
 }
 
 // beyond books that a page was asked for that is not there, though the one before it may be.

@@ -177,11 +177,23 @@ func TestWhatIsLearnedIsLearnedOnce(t *testing.T) {
 	if c.Ahead != (Ahead{1, 1}) || rate(1) != once || rate(2) != once {
 		t.Errorf("%+v, %+v of page 2, %+v of page 3", c.Ahead, rate(1), rate(2))
 	}
+	f = want(t, c, pageOf(3, 1), Load).Flight
+	awaited := pageOf(3, 2)
+	b = c.Branch(f, &awaited, 1)
+	for range 2 {
+		want(t, c, awaited, Wait)
+	}
+	c.Complete(b, Loaded{Query: awaited, Size: 1})
+	before := c.Ahead
+	want(t, c, awaited, Serve)
+	if c.Ahead != (Ahead{2, 2}) || c.Ahead != before || rate(1).asked < 1.99 {
+		t.Errorf("%+v, %+v: somebody waited for a page brought along", c.Ahead, rate(1))
+	}
 	outdated := pageOf(2, 1)
 	c.Complete(want(t, c, outdated, Load).Flight, Loaded{Query: outdated, Size: 1, Last: true})
 	invalidate(t, c, 2)
 	want(t, c, pageOf(2, 2), Load)
-	if r := rate(1); r.asked > 1 {
+	if r := rate(1); r.asked > 2 {
 		t.Errorf("%+v: page 2 counts as missed, though page 1 was outdated", r)
 	}
 }
