@@ -119,6 +119,7 @@ func (c *Cache) obtain(ctx context.Context, dst []byte, id *identity, l loader) 
 		if a, err := c.outcome(ctx, dst, w); !errors.Is(err, errNotBrought) {
 			return a, err
 		}
+		c.counts.waits.Add(-1) // it was in vain: the read counts once
 	}
 }
 

@@ -85,6 +85,14 @@ func TestACacheThatIsOffIsNone(t *testing.T) {
 			t.Error(n, err)
 		}
 	}
+	for i := range 100 {
+		if err := c.Set("new "+strconv.Itoa(i), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := c.Stats().Invalidations; n > 0 {
+		t.Errorf("%d invalidations of what nobody knows", n)
+	}
 	if many, err := c.GetMany(background, []string{"1", "3", "99", "1"}, s.loadMany); err != nil || len(many) != 2 || s.loads != 6 {
 		t.Errorf("%d values, %v, after %d loads", len(many), err, s.loads)
 	}

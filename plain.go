@@ -77,19 +77,23 @@ func (c *Cache) Set(key string, value []byte) error {
 	if err := c.ready(); err != nil {
 		return err
 	}
-	if c.Mode() == Off {
-		return c.bump(id.feed)
-	}
-	if !c.keyTags.Load() && f.packed == nil && c.same(&id, value) {
+	off := c.Mode() == Off
+	if !off && !c.keyTags.Load() && f.packed == nil && c.same(&id, value) {
 		c.counts.unchanged.Add(1)
 		return nil
 	}
-	if c.core.Known(id.unit) || c.keyTags.Load() {
-		if err := c.bump(id.feed); err != nil {
-			return err
-		}
+	if err := c.supersede(&id); err != nil || off {
+		return err
 	}
 	return c.put(&id, &f)
+}
+
+// supersede invalidates a plain key, if anything is known of it or may depend on it. Under c.mu.
+func (c *Cache) supersede(id *identity) error {
+	if !c.core.Known(id.unit) && !c.keyTags.Load() {
+		return nil
+	}
+	return c.bump(id.feed)
 }
 
 // filling makes what is stored of a value at hand.
@@ -129,10 +133,7 @@ func (c *Cache) forget(key string) error {
 	if err := c.ready(); err != nil {
 		return err
 	}
-	if !c.core.Known(id.unit) && !c.keyTags.Load() {
-		return nil // there is nothing to forget, and nothing depends on it
-	}
-	return c.bump(id.feed)
+	return c.supersede(&id)
 }
 
 // invalidate outdates all that depends on some tags and returns the new version of the first.

@@ -320,6 +320,9 @@ func TestALoaderThatMindsTheQueryAloneIsRight(t *testing.T) {
 		a.want(t, "two readers", Range{Limit: 20}, Range{Offset: 10, Limit: 20})
 		see(t, l, someone, 1, Hit)
 		see(t, l, someone, 2, Hit)
+		if s := l.cache.Stats(); s.Hits != 2 || s.Misses != 2 || s.Joined != 0 {
+			t.Errorf("%d hits, %d misses, %d joined in 4 reads", s.Hits, s.Misses, s.Joined)
+		}
 	})
 }
 
