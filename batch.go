@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/zeebo/xxh3"
@@ -24,13 +25,25 @@ func (c *Cache) GetMany(ctx context.Context, keys []string, load LoadMany) (map[
 			faults[err.Error()] = err // one load fails for many keys
 		}
 	}
-	began := c.watch()
-	if m := c.Mode(); m != On {
-		keys = c.manyAround(ctx, keys, values, load, fault, m)
+	began, wait := c.watch(), c.outcome
+	var waiters []*waiter
+	switch c.Mode() {
+	case On:
+		waiters = c.joinMany(ctx, keys, values, load, fault)
+	case Observe:
+		var others map[string]*entry
+		waiters, others = c.observeMany(ctx, keys, load, fault)
+		c.askMany(ctx, others, values, load, fault)
+		wait = func(ctx context.Context, _ []byte, w *waiter) (answer, error) { return c.wait(ctx, w) }
+	default:
+		others := map[string]*entry{}
+		for _, key := range keys {
+			others[key] = nil
+		}
+		c.askMany(ctx, others, values, load, fault)
 	}
-	waiters := c.joinMany(ctx, keys, values, load, fault)
 	for _, w := range waiters {
-		a, err := c.outcome(ctx, nil, w)
+		a, err := wait(ctx, nil, w)
 		c.observed(&w.id, began, &a, err)
 		if fault(err); err == nil {
 			values[w.id.text] = slices.Clone(a.body)
@@ -43,54 +56,71 @@ func (c *Cache) GetMany(ctx context.Context, keys []string, load LoadMany) (map[
 	return values, errors.Join(all...)
 }
 
-// manyAround puts what the loader alone brings into values: of all keys where the cache is off, of those
-// that are stored where it observes. It returns the others.
-func (c *Cache) manyAround(ctx context.Context, keys []string, values map[string][]byte, load LoadMany, fault func(error), m Mode) (missing []string) {
-	if c.closed.Load() {
-		fault(ErrClosed)
-		return nil
-	}
-	stored, asked := map[string]*entry{}, []string(nil)
+// observeMany goes through the motions of answering a read of some keys. It returns the calls that it began, whose
+// outcome is as fresh as can be, and the other keys, with what is stored of them.
+func (c *Cache) observeMany(ctx context.Context, keys []string, load LoadMany, fault func(error)) (own []*waiter, others map[string]*entry) {
+	others = map[string]*entry{}
+	var missing []string
 	for _, key := range keys {
 		id := c.plain(key)
-		_, e, ok := c.lookup(nil, &id)
-		switch {
-		case slices.Contains(asked, key):
-		case m == Off:
-			asked = append(asked, key)
-		case ok:
+		if _, seen := others[key]; seen {
+			continue
+		}
+		if _, e, ok := c.lookup(nil, &id); ok {
 			c.served(&id, &e)
-			asked, stored[key] = append(asked, key), &e
-		default:
+			others[key] = &e
+		} else {
 			missing = append(missing, key)
 		}
 	}
-	if len(asked) == 0 {
-		return missing
+	stored := map[string][]byte{}
+	for _, w := range c.joinMany(ctx, missing, stored, load, fault) {
+		if w.began {
+			own = append(own, w)
+		} else {
+			others[w.id.text] = nil
+		}
 	}
-	c.counts.around.Add(1)
+	for key := range stored {
+		others[key] = nil
+	}
+	return own, others
+}
+
+// askMany puts what the loader alone brings of some keys into values, and compares it with what is stored of them.
+func (c *Cache) askMany(ctx context.Context, keys map[string]*entry, values map[string][]byte, load LoadMany, fault func(error)) {
+	if len(keys) == 0 {
+		return
+	}
+	asked := slices.Sorted(maps.Keys(keys))
+	ids, began := make([]*identity, len(asked)), c.watch()
+	for i, key := range asked {
+		id := c.plain(key)
+		ids[i] = &id
+	}
 	var brought map[string][]byte
-	panicked, err := c.counted(ctx, func(ctx context.Context) (err error) {
-		brought, err = load(ctx, asked)
-		return err
-	})
-	if panicked != nil {
-		panic(panicked)
+	err := ErrClosed
+	if !c.closed.Load() {
+		_, err = c.direct(ctx, &loader{load: func(ctx context.Context) (_ page, err error) {
+			brought, err = load(ctx, asked)
+			return page{}, err
+		}}, ids...)
 	}
 	fault(err)
-	for _, key := range asked {
-		id, err := c.plain(key), err
+	for i, key := range asked {
+		a, err := answer{source: Bypass}, err
 		body, ok := brought[key]
 		if ok && err == nil {
 			values[key] = body
+			a.body, a.sum = body, xxh3.Hash(body)
 		} else if err == nil {
 			err = ErrNotFound
 		}
-		if e := stored[key]; e != nil {
-			c.compare(&id, e, &answer{page: page{body: body}, sum: xxh3.Hash(body)}, err)
+		c.observed(ids[i], began, &a, err)
+		if e := keys[key]; e != nil {
+			c.compare(ids[i], ids[i], e, &a, err)
 		}
 	}
-	return missing
 }
 
 // joinMany puts what is stored of some keys into values, and returns the calls to wait for.
@@ -221,7 +251,7 @@ func (c *Cache) warm(key string, value []byte) (stored bool, err error) {
 	if err := c.ready(); err != nil {
 		return false, err
 	}
-	if _, _, ok := c.lookup(nil, &id); ok || c.core.Known(id.unit) {
+	if _, _, ok := c.lookup(nil, &id); ok || c.core.Known(id.unit) || c.Mode() == Off {
 		return false, nil
 	}
 	if c.put(&id, &f) != nil {

@@ -24,14 +24,15 @@ type Cache struct {
 	hash   hasher
 	start  time.Time
 
-	store    *store.Store
-	largest  int // bytes of an entry that the store can hold
-	versions *versions
-	journal  *journal
-	board    *board.Board // of hits, where shadows see a sample; else nil
-	loads    *semaphore.Weighted
-	lists    sync.Map      // names of lists, each taken once
-	walks    atomic.Uint32 // lists whose loads may bring further pages
+	store     *store.Store
+	largest   int // bytes of an entry that the store can hold
+	versions  *versions
+	journal   *journal
+	board     *board.Board // of hits, where shadows see a sample; else nil
+	loads     *semaphore.Weighted
+	verifying *semaphore.Weighted
+	lists     sync.Map      // names of lists, each taken once
+	walks     atomic.Uint32 // lists whose loads may bring further pages
 
 	mu      sync.Mutex // guards core, what the store is told, and the fields down to shares
 	core    *core.Core
@@ -84,7 +85,7 @@ func New(config Config) (*Cache, error) {
 	}
 	config = config.withDefaults()
 	c := &Cache{config: config, seed: config.Seed, hash: xxh3Hash, start: config.Now(), versions: new(versions),
-		journal: newJournal(runtime.GOMAXPROCS(0)), loads: semaphore.NewWeighted(int64(config.MaxLoads)), calls: map[core.Flight]*call{}, names: map[core.Tag]Tag{}, later: map[later]*appointment{}, held: held{}, intents: map[*Intent]bool{}}
+		journal: newJournal(runtime.GOMAXPROCS(0)), loads: semaphore.NewWeighted(int64(config.MaxLoads)), verifying: semaphore.NewWeighted(max(1, int64(config.MaxLoads)/8)), calls: map[core.Flight]*call{}, names: map[core.Tag]Tag{}, later: map[later]*appointment{}, held: held{}, intents: map[*Intent]bool{}}
 	if c.seed == 0 {
 		c.seed = rand.Uint64()
 	}

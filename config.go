@@ -55,7 +55,8 @@ type Config struct {
 
 	// Mode is On, Observe or Off; [Cache.SetMode] changes it.
 	Mode Mode
-	// VerifyOneIn has one hit in so many loaded again behind it and compared: see Stats.Differed. 0: none.
+	// VerifyOneIn has one hit in so many, but those of GetMany, loaded again behind it and compared: see
+	// Stats.Differed. 0: none.
 	VerifyOneIn int
 
 	// Rules say what a change of an entity outdates: see [Cache.Changed].

@@ -24,11 +24,12 @@ type call struct {
 	waits    []*call     // that its loader has asked for, under mu
 	ended    bool        // under mu
 
-	ahead int           // further pages that its load is to bring
-	after int           // or: it is for a page so many behind that of another's load
-	last  bool          // of those brought, and there may be one behind
-	took  time.Duration // by the load of a page,
-	pages float64       // that brought so many
+	ahead  int           // further pages that its load is to bring
+	main   *call         // or: the one whose load is to bring it,
+	wasted bool          // and did not, though the page before it is full
+	last   bool          // of those brought, and there may be one behind
+	took   time.Duration // by the load of a page,
+	pages  float64       // that brought so many
 }
 
 // page is what a loader brings.
@@ -189,12 +190,15 @@ func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, an
 		switch w := c.calls[a.Flight]; {
 		case c.held.any(id), id.open && c.core.Overtaken(a.Flight): // it may have begun before a write
 		case w.id.same(id):
-			if within != nil && within.awaited(w, map[*call]bool{}) {
+			awaited := within != nil && within.awaited(w, map[*call]bool{})
+			if awaited && w.main == nil {
 				return nil, answer{}, ErrRecursion
 			}
-			within.await(c, w)
-			c.counts.waits.Add(1)
-			return &waiter{w, false}, answer{}, nil
+			if !awaited { // else it would wait for itself, for what it can load without
+				within.await(c, w)
+				c.counts.waits.Add(1)
+				return &waiter{w, false}, answer{}, nil
+			}
 		}
 		a.Flight = c.core.Begin(&q) // it is of another key of the same hash, or not to be waited for
 	}
@@ -270,11 +274,21 @@ func (c *Cache) landed(w *call, id *identity, f *filling, absent bool) error {
 		c.core.Took(w.id.list, w.pages, float64(w.took))
 	}
 	if c.closed.Load() || w.err != nil && !absent {
-		c.core.Fail(w.flight)
+		c.fail(w)
 		return nil
 	}
 	f.last = w.last && w.full
 	return c.keep(id, w.flight, w.born, f)
+}
+
+// fail ends the flight of a call that brought nothing. There is nothing to learn from a page that was to be
+// brought along and does not exist. Under c.mu.
+func (c *Cache) fail(w *call) {
+	if w.main != nil && (w.main.err != nil || w.wasted) {
+		c.core.Waste(w.flight, w.id.list, w.main.err != nil)
+	} else {
+		c.core.Fail(w.flight)
+	}
 }
 
 // drop forgets what is stored of an identity, all pieces of it, under c.mu.
@@ -301,6 +315,10 @@ const longest = 100 * 365 * 24 * time.Hour // time to live: more would overflow
 // keep offers a filling to the core as what a flight brought, under c.mu. Values that are not stored
 // are an error only where they are too large.
 func (c *Cache) keep(id *identity, f core.Flight, born int64, v *filling) error {
+	if !c.core.Stands(f) {
+		c.core.Complete(f) // it is counted
+		return nil
+	}
 	life := int64(0)
 	if v.ttl > 0 {
 		life = max(1, int64(float64(min(v.ttl, longest))*(1-c.config.Jitter*c.random.Float64())))
@@ -318,7 +336,7 @@ func (c *Cache) keep(id *identity, f core.Flight, born int64, v *filling) error 
 		c.counts.tooLarge.Add(1)
 	}
 	if err != nil || c.held.any(id) || !c.room(ids, pieces) {
-		c.core.Fail(f)
+		c.core.Waste(f, id.list, false)
 		c.drop(id)
 		return err
 	}

@@ -184,7 +184,7 @@ func (l *List[T]) Total(ctx context.Context, q Query) (int64, error) {
 		a, err = l.cache.fetch(ctx, nil, &id, from)
 	case l.cache.due():
 		id, from := l.counting(q, id)
-		l.cache.verify(ctx, &id, &from)
+		l.cache.verify(ctx, &id, &id, &from)
 	}
 	if err != nil {
 		return 0, err
@@ -218,14 +218,18 @@ func (l *List[T]) get(ctx context.Context, dst []byte, q Query) (answer, error) 
 	if a, ok, err := c.hit(dst, &q.known.id); ok {
 		if c.due() {
 			id, from := l.loading(q)
-			c.verify(ctx, &id, &from)
+			c.verify(ctx, &id, &id, &from)
 		}
 		return a, err
 	}
 	m := c.Mode()
-	if q.Offset > 0 && m != Off && l.behind(&q.known.end, q.Offset, true) {
+	if q.Offset > 0 && m != Off && !c.closed.Load() && l.behind(&q.known.end, q.Offset, true) {
 		if m == Observe {
 			return l.doubt(ctx, q)
+		}
+		if c.due() {
+			id, from := l.loading(q)
+			c.verify(ctx, &id, &q.known.end, &from)
 		}
 		return answer{page: page{body: append(dst, noRows...), empty: true}, sum: noRowsSum}, nil
 	}
@@ -235,13 +239,12 @@ func (l *List[T]) get(ctx context.Context, dst []byte, q Query) (answer, error) 
 
 // doubt answers a query of a page that is known to be behind the end by its loader alone.
 func (l *List[T]) doubt(ctx context.Context, q Query) (answer, error) {
+	c := l.cache
 	id, from := l.loading(q)
-	a, err := l.cache.direct(ctx, &id, &from)
-	if err == nil {
-		l.cache.counts.verified.Add(1)
-		if !a.empty && l.behind(&q.known.end, q.Offset, false) {
-			l.cache.differs(&id, &a)
-		}
+	_, end, ok := c.lookup(nil, &q.known.end)
+	a, err := c.direct(ctx, &from, &id)
+	if ok {
+		c.compare(&id, &q.known.end, &end, &a, err)
 	}
 	return a, err
 }
@@ -319,6 +322,9 @@ func (l *List[T]) load(ctx context.Context, q Query, pages int) (all []page, err
 	for {
 		n := min(q.Limit, len(rows))
 		p, err := l.page(q, rows[:n])
+		if err != nil && len(all) > 0 {
+			return all, nil // who asks for that page is told
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -11,7 +11,8 @@ import (
 // chain is the loads that a context is within: a loader that asks a cache hands it on.
 type chain struct {
 	cache *Cache
-	calls []*call
+	calls []*call // that somebody has asked for
+	turn  bool    // it has a turn among the cache's loads
 	outer *chain
 }
 
@@ -44,6 +45,9 @@ func (l *chain) await(c *Cache, w *call) {
 // awaited reports whether a call waits for what is loaded within the chain, itself or by others that
 // it waits for. seen are those that were looked at.
 func (l *chain) awaited(w *call, seen map[*call]bool) bool {
+	if w.main != nil {
+		w = w.main // which brings it
+	}
 	if seen[w] || w.ended {
 		return false
 	}
@@ -56,10 +60,10 @@ func (l *chain) awaited(w *call, seen map[*call]bool) bool {
 	return slices.ContainsFunc(w.waits, func(next *call) bool { return l.awaited(next, seen) })
 }
 
-// within reports whether the chain has a load of a cache.
+// within reports whether the chain has a load of a cache that has a turn.
 func (l *chain) within(c *Cache) bool {
 	for ; l != nil; l = l.outer {
-		if l.cache == c {
+		if l.cache == c && l.turn {
 			return true
 		}
 	}
@@ -69,7 +73,8 @@ func (l *chain) within(c *Cache) bool {
 // fly begins the load of some calls, detached from who asks, and hands over what comes of each when
 // it ends, however it ends. Under c.mu.
 func (c *Cache) fly(ctx context.Context, calls []*call, l loader, load func(context.Context) error) {
-	ctx = context.WithValue(context.WithoutCancel(ctx), chainKey{}, &chain{c, calls, chainOf(ctx)})
+	asked := slices.DeleteFunc(slices.Clone(calls), func(w *call) bool { return w.main != nil })
+	ctx = context.WithValue(context.WithoutCancel(ctx), chainKey{}, &chain{c, asked, true, chainOf(ctx)})
 	began := c.watch()
 	c.running.Go(func() {
 		panicked, err := (*PanicError)(nil), errExit
@@ -80,6 +85,8 @@ func (c *Cache) fly(ctx context.Context, calls []*call, l loader, load func(cont
 				}
 				c.land(w, l)
 				close(w.done)
+			}
+			for _, w := range asked {
 				c.loaded(w, began)
 			}
 		}()

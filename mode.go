@@ -1,6 +1,7 @@
 package folio
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -53,45 +54,69 @@ func (c *Cache) around(ctx context.Context, id *identity, l *loader, m Mode) (an
 		return answer{}, ErrClosed
 	}
 	if m == Off {
-		return c.direct(ctx, id, l)
+		return c.direct(ctx, l, id)
 	}
 	_, e, there := c.lookup(nil, id)
 	if there {
 		c.served(id, &e)
 	} else {
-		w, stored, err := c.miss(ctx, nil, id, *l)
+		w, _, err := c.miss(ctx, nil, id, *l)
 		switch {
 		case w != nil && w.began:
-			return c.outcome(ctx, nil, w)
-		case w == nil: // it has come meanwhile, if that is no error
-			if _, e, there = c.lookup(nil, id); !there {
-				return stored, err
-			}
+			return c.wait(ctx, w)
+		case err != nil && !errors.Is(err, ErrNotFound):
+			return answer{}, err
+		case w == nil: // it has come meanwhile
+			_, e, there = c.lookup(nil, id)
 		}
 	}
-	a, err := c.direct(ctx, id, l)
+	a, err := c.direct(ctx, l, id)
 	if there {
-		c.compare(id, &e, &a, err)
+		c.compare(id, id, &e, &a, err)
 	}
 	return a, err
 }
 
-// direct answers a read by its loader alone, as if there were no cache.
-func (c *Cache) direct(ctx context.Context, id *identity, l *loader) (a answer, err error) {
+// direct answers a read, or one of some keys, by its loader alone, as if there were no cache.
+func (c *Cache) direct(ctx context.Context, l *loader, ids ...*identity) (a answer, err error) {
+	if err := ctx.Err(); err != nil {
+		return answer{}, context.Cause(ctx)
+	}
+	if ctx, err = c.alone(ctx, ids); err != nil {
+		return answer{}, err
+	}
 	began := time.Now()
 	err = errPanicked
 	defer func() {
 		took := time.Since(began)
 		c.counts.loadNanos.Add(int64(took))
+		if errors.Is(err, errPanicked) {
+			c.counts.panicked.Add(1)
+		}
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			c.counts.loadErrors.Add(1)
 		}
-		c.event(Event{Op: Load, List: id.listName(), Key: id.text, Took: took, Rows: a.rows, Bytes: len(a.body), Err: err})
+		for _, id := range ids {
+			c.event(Event{Op: Load, List: id.listName(), Key: id.text, Took: took, Rows: a.rows, Bytes: len(a.body), Err: err})
+		}
 	}()
 	c.counts.loads.Add(1)
 	c.counts.around.Add(1)
 	p, err := l.one(ctx)
 	return answer{page: p, sum: xxh3.Hash(p.body), source: Bypass}, err
+}
+
+// alone returns the context of a loader that is asked around the cache for some keys, unless that is within its own
+// load.
+func (c *Cache) alone(ctx context.Context, ids []*identity) (context.Context, error) {
+	within, own := chainOf(ctx), &chain{cache: c, outer: chainOf(ctx)}
+	for _, id := range ids {
+		if within.has(c, id) {
+			return ctx, ErrRecursion
+		}
+		own.calls = append(own.calls, &call{id: *id})
+	}
+	return context.WithValue(ctx, chainKey{}, own), nil
 }
 
 var errPanicked = errors.New("folio: the loader panicked")
@@ -108,20 +133,27 @@ func (l *loader) one(ctx context.Context) (page, error) {
 	return pages[0], nil
 }
 
-// compare tells of what is stored and is not what the origin has, though nobody said so before the origin had
-// answered.
-func (c *Cache) compare(id *identity, stored *entry, fresh *answer, err error) {
+// compare tells of what is stored for an identity, be it under another one that says there is no such page, and is
+// not what the origin has, though nobody said so before the origin had answered.
+func (c *Cache) compare(id, in *identity, stored *entry, fresh *answer, err error) {
 	absent := errors.Is(err, ErrNotFound)
 	if err != nil && !absent {
 		return
 	}
 	c.counts.verified.Add(1)
-	if absent == (stored.kind == notFound) && (absent || fresh.sum == stored.sum) {
-		return
+	same := absent == (stored.kind == notFound) && (absent || fresh.sum == stored.sum)
+	if !in.same(id) {
+		same = absent || fresh.empty
 	}
-	if _, now, ok := c.lookup(nil, id); ok && now.sum == stored.sum && now.kind == stored.kind {
+	if !same && c.still(in, stored) {
 		c.differs(id, fresh)
 	}
+}
+
+// still reports whether an entry is still stored, and none that was loaded since.
+func (c *Cache) still(id *identity, e *entry) bool {
+	_, now, ok := c.lookup(nil, id)
+	return ok && now.sum == e.sum && now.kind == e.kind && now.epoch == e.epoch && bytes.Equal(now.stamps, e.stamps)
 }
 
 // differs tells of an answer that is, or would have been, stale.
@@ -137,22 +169,22 @@ func (c *Cache) due() bool {
 	return n > 0 && rand.IntN(n) == 0
 }
 
-// verify asks a loader for what was just served from the store and compares it, behind the reader's back and not
-// while MaxLoads others are under way.
-func (c *Cache) verify(ctx context.Context, id *identity, l *loader) {
-	_, e, ok := c.lookup(nil, id)
-	if !ok || !c.loads.TryAcquire(1) {
+// verify asks a loader for what was just served from the store and compares it, behind the reader's back. Few at a
+// time, beside the MaxLoads of others. stored is what it is stored under.
+func (c *Cache) verify(ctx context.Context, id, stored *identity, l *loader) {
+	_, e, ok := c.lookup(nil, stored)
+	if !ok || !c.verifying.TryAcquire(1) {
 		return
 	}
 	c.mu.Lock() // Close waits for what began before
 	defer c.mu.Unlock()
 	if c.closed.Load() {
-		c.loads.Release(1)
+		c.verifying.Release(1)
 		return
 	}
-	ctx, of := context.WithoutCancel(ctx), *id
+	ctx, of, in := context.WithValue(context.WithoutCancel(ctx), chainKey{}, (*chain)(nil)), *id, *stored // the reader's own loads are over
 	c.running.Go(func() {
-		defer c.loads.Release(1)
+		defer c.verifying.Release(1)
 		ctx, cancel := context.WithTimeout(ctx, c.config.LoadTimeout)
 		defer cancel()
 		defer context.AfterFunc(c.stopped, cancel)()
@@ -163,6 +195,6 @@ func (c *Cache) verify(ctx context.Context, id *identity, l *loader) {
 			a = answer{page: p, sum: xxh3.Hash(p.body)}
 			return err
 		})
-		c.compare(&of, &e, &a, err)
+		c.compare(&of, &in, &e, &a, err)
 	})
 }

@@ -58,7 +58,7 @@ func (c *Cache) observed(id *identity, began time.Time, a *answer, err error) {
 
 // loaded tells of a load that has ended.
 func (c *Cache) loaded(w *call, began time.Time) {
-	if c.config.Observe != nil && w.after == 0 {
+	if c.config.Observe != nil {
 		c.config.Observe(Event{Op: Load, List: w.id.listName(), Key: w.id.text, Took: time.Since(began), Rows: w.rows, Bytes: len(w.body), Err: w.err})
 	}
 }

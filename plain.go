@@ -31,7 +31,7 @@ func (c *Cache) Get(ctx context.Context, key string, load func(context.Context) 
 	if a, ok, err := c.hit(nil, &id); ok {
 		if c.due() {
 			l := from()
-			c.verify(ctx, &id, &l)
+			c.verify(ctx, &id, &id, &l)
 		}
 		return a.body, err
 	}

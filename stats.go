@@ -24,7 +24,7 @@ type Stats struct {
 	LoadTime   time.Duration // in loaders, in all
 
 	Verified int64 // answers from the store, given or not, that were compared with the origin's
-	Differed int64 // of them, that were not the same though nothing was invalidated meanwhile
+	Differed int64 // of them, not the same though nothing was invalidated meanwhile: also if a write is committed and about to be told
 
 	Stored        int64 // values written to the store
 	Revoked       int64 // loads whose value was not stored because a write overtook it

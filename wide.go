@@ -47,7 +47,7 @@ func (c *Cache) there(id *identity, now int64) bool {
 // branch begins a call for a page so many behind that of another call, by the same load. Under c.mu.
 func (c *Cache) branch(w *call, id identity, after int) *call {
 	q := id.query(w.born)
-	b := &call{done: make(chan struct{}), id: id, flight: c.core.Branch(w.flight, &q, after), born: w.born, after: after}
+	b := &call{done: make(chan struct{}), id: id, flight: c.core.Branch(w.flight, &q, after), born: w.born, main: w}
 	c.calls[b.flight] = b
 	return b
 }
@@ -77,7 +77,7 @@ func (c *Cache) bring(ctx context.Context, calls []*call, l *loader) error {
 		if i < len(pages) {
 			b.page = pages[i]
 		} else {
-			b.err = errNotBrought
+			b.err, b.wasted = errNotBrought, pages[len(pages)-1].full
 		}
 	}
 	if l.wide.behind == nil {
@@ -89,6 +89,9 @@ func (c *Cache) bring(ctx context.Context, calls []*call, l *loader) error {
 // bringAlong hands over pages that a load brought for cursors which nobody knew before.
 func (c *Cache) bringAlong(w *call, pages []page, l *loader) {
 	for i, p := range pages[1:] {
+		if pages[i].next == "" {
+			return // nobody can ask for it
+		}
 		id := l.wide.at(pages[i].next)
 		c.mu.Lock()
 		if c.closed.Load() || c.there(&id, w.born) {

@@ -255,7 +255,7 @@ func (c *Core) keep(l *loading, number int, u *Loaded) {
 	c.stored.Grow(c.arena.Slots())
 	*c.stored.At(slot) = l.feed.mark()
 	c.expire(slot, l.born, u.TTL)
-	c.came(slot, l, u)
+	c.came(slot, l, u, stored)
 	if len(on.tags) > 0 || len(c.more) > 0 {
 		c.depend(slot, on)
 	}

@@ -83,6 +83,12 @@ func (c *Core) current(l *loading) bool {
 	return c.Stamp(l.tag) == l.feed && c.unchanged(l.on)
 }
 
+// Stands reports whether a flight is under way and no tag of it was bumped since it began.
+func (c *Core) Stands(f Flight) bool {
+	l := c.underWay(f)
+	return l != nil && c.current(l)
+}
+
 // Overtaken reports whether anything at all was bumped since a flight began: what only its result will
 // tell that it depends on may be among that.
 func (c *Core) Overtaken(f Flight) bool {

@@ -9,12 +9,11 @@ const MostAhead = 4
 // A load that brings further pages along saves theirs where they are asked for, and costs their rows
 // where they are not.
 type walk struct {
-	rates [1 << stepBits][MostAhead + 2]rate // by what is known of the page asked for, and how far behind it another is, from 1
-	loads line                               // their time by the pages that they brought
-	tries uint32                             // loads
+	rates [steps][MostAhead + 2]rate // by the step from a page, and how far behind it another is, from 1
+	loads line                       // their time by the pages that they brought
+	tries uint32                     // loads
+	shy   uint8                      // so many loads bring one page: one that was to bring more has failed
 }
-
-const stepBits = 7
 
 // rate is how often a page so far behind was asked for while the one before it was there.
 type rate struct{ asked, tries float64 }
@@ -24,6 +23,7 @@ const (
 	walkWorth  = .6   // a query saved is worth its time, and two thirds more: what it takes beside the database's
 	walkForget = .999 // weight of an outcome after one more
 	walkSure   = 20   // outcomes after which a rate is believed: until then a load brings one page
+	walkShy    = 16   // loads that bring one page after one has failed that was to bring more
 	walkProbe  = 16   // where nothing else tells, one load of so many brings a page more
 )
 
@@ -33,6 +33,10 @@ func (r *rate) succeed() { r.asked++ }
 // ahead returns how many further pages a load should bring: all those that are asked for often enough to
 // be worth their part of a load.
 func (w *walk) ahead(q *Query, s step) int {
+	if w.shy > 0 {
+		w.shy--
+		return 0
+	}
 	n, cost := 0, walkWorth*w.loads.cost()
 	for n < MostAhead {
 		r := &w.rates[s][n+1]
@@ -142,6 +146,19 @@ func (c *Core) Branch(f Flight, q *Query, behind int) Flight {
 	return b
 }
 
+// Waste ends a flight for a page that a load was to bring along, and did not or for nothing: as good as one
+// that nobody asks for. Where the load has failed, the next ones bring one page each.
+func (c *Core) Waste(f Flight, list uint32, failed bool) {
+	l, w := c.underWay(f), c.walk(list)
+	if l != nil && w != nil && l.behind > 0 {
+		w.rates[l.step][l.behind].try()
+		if failed {
+			w.shy = walkShy
+		}
+	}
+	c.Fail(f)
+}
+
 // Held reports whether nobody need load what a query asks for: there is a valid copy, or a load under way
 // that may be joined.
 func (c *Core) Held(q *Query) bool {
@@ -160,8 +177,8 @@ func (c *Core) Took(list uint32, pages, took float64) {
 	}
 }
 
-// came notes how a page came that was just stored in a slot.
-func (c *Core) came(slot arena.Slot, l *loading, u *Loaded) {
+// came notes how a page came that was just offered to the arena, and stored or not.
+func (c *Core) came(slot arena.Slot, l *loading, u *Loaded, stored bool) {
 	w := c.walk(u.List)
 	if w == nil && len(c.walks) == 0 {
 		return
@@ -171,13 +188,15 @@ func (c *Core) came(slot arena.Slot, l *loading, u *Loaded) {
 	if w != nil && c.arena.Sampled(uint64(u.Feed)) {
 		t = newTrail(l.step, l.behind)
 		if l.behind > 0 {
-			c.Ahead.Brought++
 			w.rates[l.step][l.behind].try()
+		}
+		if l.behind > 0 && stored {
+			c.Ahead.Brought++
 			if t |= trailBrought; l.wanted {
 				c.use(&t, w)
 			}
 		}
-		if u.Last {
+		if u.Last && stored {
 			t |= trailLast
 			w.rates[l.step][l.behind+1].try()
 		}
