@@ -144,8 +144,8 @@ func TestALoadThatFailsForManyPagesIsTriedWithOne(t *testing.T) {
 				ok++
 			}
 		}
-		if ok == 0 {
-			t.Errorf("page 1, which loads in 20 s, failed 100 times of 100; asked for %v", a.ranges[99])
+		if ok < 90 {
+			t.Errorf("page 1, which loads in 20 s, loads %d times of 100; asked for %v", ok, a.ranges[99])
 		}
 	})
 }
@@ -446,6 +446,33 @@ func TestKnownEndsAreVerified(t *testing.T) {
 			if s := l.cache.Stats(); s.Verified != int64(n) || s.Differed != differed {
 				t.Errorf("read %d: %d verified, %d differ", n, s.Verified, s.Differed)
 			}
+		}
+	})
+}
+
+// TestLoadsWithinAnObservedReadTakeTurns: what is asked around the cache has none itself, so what it asks for has.
+func TestLoadsWithinAnObservedReadTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := small()
+		config.MaxLoads, config.Mode = 1, Observe
+		c := open(t, config)
+		if err := c.Set("a", nil); err != nil {
+			t.Fatal(err)
+		}
+		slow := func(context.Context) ([]byte, error) { time.Sleep(time.Second); return nil, nil }
+		began := time.Now()
+		if _, err := c.Get(background, "a", func(ctx context.Context) ([]byte, error) {
+			var all sync.WaitGroup
+			for _, key := range []string{"b", "c", "d"} {
+				all.Go(func() { _, _ = c.Get(ctx, key, slow) })
+			}
+			all.Wait()
+			return nil, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took != 3*time.Second {
+			t.Errorf("three loads, one at a time, took %s", took)
 		}
 	})
 }

@@ -133,19 +133,15 @@ func (l *loader) one(ctx context.Context) (page, error) {
 	return pages[0], nil
 }
 
-// compare tells of what is stored for an identity, be it under another one that says there is no such page, and is
-// not what the origin has, though nobody said so before the origin had answered.
+// compare tells of what is stored for an identity, be it under that of the list's end, and is not what the origin has,
+// though nobody said so before the origin had answered.
 func (c *Cache) compare(id, in *identity, stored *entry, fresh *answer, err error) {
 	absent := errors.Is(err, ErrNotFound)
 	if err != nil && !absent {
 		return
 	}
 	c.counts.verified.Add(1)
-	same := absent == (stored.kind == notFound) && (absent || fresh.sum == stored.sum)
-	if !in.same(id) {
-		same = absent || fresh.empty
-	}
-	if !same && c.still(in, stored) {
+	if same := absent == (stored.kind == notFound) && (absent || fresh.sum == stored.sum); !same && c.still(in, stored) {
 		c.differs(id, fresh)
 	}
 }
