@@ -52,7 +52,7 @@ type Row struct {
 	ByteHitRatio    float64 `json:"byte_hit_ratio"`
 	OriginQueries   int64   `json:"origin_queries"`
 	Prefetched      int64   `json:"prefetched"`    // pages that loads of others brought along
-	PrefetchUsed    int64   `json:"prefetch_used"` // of these, new to the cache and served before they left
+	PrefetchUsed    int64   `json:"prefetch_used"` // of these, new to the cache and served before they left; of folio, waited for as well
 	Admitted        int64   `json:"admitted"`
 	Evicted         int64   `json:"evicted"`
 	Invalidated     int64   `json:"invalidated"`
