@@ -20,7 +20,7 @@ import (
 // source is an origin of values by key, whose writes may be told or not.
 type source struct {
 	version [100]int
-	loads   int
+	loads   atomic.Int64
 }
 
 func (s *source) body(key string) []byte {
@@ -30,7 +30,7 @@ func (s *source) body(key string) []byte {
 
 func (s *source) load(key string) func(context.Context) ([]byte, error) {
 	return func(context.Context) ([]byte, error) {
-		s.loads++
+		s.loads.Add(1)
 		if key == "99" {
 			return nil, ErrNotFound
 		}
@@ -39,7 +39,7 @@ func (s *source) load(key string) func(context.Context) ([]byte, error) {
 }
 
 func (s *source) loadMany(_ context.Context, keys []string) (map[string][]byte, error) {
-	s.loads++
+	s.loads.Add(1)
 	values := map[string][]byte{}
 	for _, key := range keys {
 		if key != "99" {
@@ -58,8 +58,8 @@ func TestACacheThatIsOffIsNone(t *testing.T) {
 	get := func(key string, want int) {
 		t.Helper()
 		v, err := c.Get(background, key, s.load(key))
-		if err != nil || !bytes.Equal(v, s.body(key)) || s.loads != want {
-			t.Errorf("%s: %.20q, %v, after %d loads; want %d", key, v, err, s.loads, want)
+		if err != nil || !bytes.Equal(v, s.body(key)) || int(s.loads.Load()) != want {
+			t.Errorf("%s: %.20q, %v, after %d loads; want %d", key, v, err, s.loads.Load(), want)
 		}
 	}
 	page := func(query string, loads int64, want Source) {
@@ -93,8 +93,8 @@ func TestACacheThatIsOffIsNone(t *testing.T) {
 	if n := c.Stats().Invalidations; n > 0 {
 		t.Errorf("%d invalidations of what nobody knows", n)
 	}
-	if many, err := c.GetMany(background, []string{"1", "3", "99", "1"}, s.loadMany); err != nil || len(many) != 2 || s.loads != 6 {
-		t.Errorf("%d values, %v, after %d loads", len(many), err, s.loads)
+	if many, err := c.GetMany(background, []string{"1", "3", "99", "1"}, s.loadMany); err != nil || len(many) != 2 || s.loads.Load() != 6 {
+		t.Errorf("%d values, %v, after %d loads", len(many), err, s.loads.Load())
 	}
 	if origin.counts.Load() != 3 {
 		t.Errorf("%d counts", origin.counts.Load())
@@ -164,7 +164,7 @@ func TestObservingForetellsWhatTheCacheWillDo(t *testing.T) {
 			synctest.Wait() // for pages that the load brought along
 		}
 		st := c.Stats()
-		if asked := int64(s.loads) + origin.loads.Load() + origin.counts.Load(); asked != st.Loads {
+		if asked := s.loads.Load() + origin.loads.Load() + origin.counts.Load(); asked != st.Loads {
 			t.Errorf("%s: %d loads, the origin was asked %d times", m, st.Loads, asked)
 		}
 		return saving{st.Hits, st.Misses, st.Joined, st.Stored, st.Evicted, st.Loads - st.Around}, st

@@ -54,13 +54,21 @@ func version(v []byte) uint64 { return binary.LittleEndian.Uint64(v[len(v)-8:]) 
 // TestNoReadIsOlderThanWhatWasAcknowledgedBeforeIt: reads, writes, evictions, cancelled readers
 // and slow loads from many goroutines.
 func TestNoReadIsOlderThanWhatWasAcknowledgedBeforeIt(t *testing.T) {
+	for _, exact := range []int{0, sampled} {
+		t.Run(fmt.Sprint(exact), func(t *testing.T) { noneOlder(t, exact) })
+	}
+}
+
+func noneOlder(t *testing.T, exact int) {
 	const rows, workers = 400, 16
 	operations := 5_000
 	if text := os.Getenv("OPERATIONS"); text != "" { // of each worker
 		operations, _ = strconv.Atoi(text)
 	}
 	o := &origin{rows: make([]atomic.Uint64, rows), acked: make([]atomic.Uint64, rows), pad: 6000}
-	c := open(t, small())
+	config := small()
+	config.Exact = exact
+	c := open(t, config)
 	r := seed.Random(t)
 	var stale, reads atomic.Int64
 	var all sync.WaitGroup
