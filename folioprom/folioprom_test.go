@@ -71,15 +71,7 @@ folio_reads_by_depth_total{cache="a",depth="no page",outcome="miss"} 1
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "folio_hits_total", "folio_load_rows_total", "folio_reads_by_depth_total"); err != nil {
 		t.Error(err)
 	}
-	times := func() (int, error) {
-		return testutil.GatherAndCount(registry, "folio_read_duration_seconds", "folio_load_duration_seconds")
-	}
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if n, _ := times(); n == 4+2 {
-			break // a load is told of after those who wait for it
-		}
-	}
-	if n, err := times(); err != nil || n != 4+2 {
+	if n, err := times(registry); err != nil || n != 4+2 {
 		t.Errorf("%d series of times, %v; want reads: hit, miss, error, absent; loads: ok, error", n, err)
 	}
 	problems, err := testutil.GatherAndLint(registry)
@@ -90,4 +82,12 @@ folio_reads_by_depth_total{cache="a",depth="no page",outcome="miss"} 1
 	if err != nil || total > 100 {
 		t.Errorf("%d series, %v", total, err)
 	}
+}
+
+// times counts the series of durations, once they are all there: a load is told of after those who wait for it.
+func times(registry *prometheus.Registry) (n int, err error) {
+	for deadline := time.Now().Add(5 * time.Second); n != 4+2 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		n, err = testutil.GatherAndCount(registry, "folio_read_duration_seconds", "folio_load_duration_seconds")
+	}
+	return n, err
 }
