@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -59,8 +60,40 @@ func openXZ(r *bufio.Reader) (io.ReadCloser, error) {
 	if size := xzDictionary(head); size > maxDictionary {
 		return nil, fmt.Errorf("%w: asks for a dictionary of %d bytes, at most %d are granted", ErrCorrupt, size, maxDictionary)
 	}
-	decoder, err := xz.NewReader(r)
-	return io.NopCloser(decoder), err
+	tail := &tailed{r: r}
+	decoder, err := xz.NewReader(tail)
+	return io.NopCloser(&footed{decoder, tail}), err
+}
+
+// footed is a decoder of an xz file that ends as one does: the library takes one that is cut behind its last block
+// for whole. Source: The .xz File Format 1.2.1, section 2.1.2.4.
+type footed struct {
+	io.Reader
+	tail *tailed
+}
+
+func (f *footed) Read(p []byte) (int, error) {
+	n, err := f.Reader.Read(p)
+	if err == io.EOF && f.tail.last != [2]byte{'Y', 'Z'} {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// tailed remembers the last two bytes read that are not padding.
+type tailed struct {
+	r    io.Reader
+	last [2]byte
+}
+
+func (t *tailed) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	if end := bytes.TrimRight(p[:n], "\x00"); len(end) > 1 {
+		t.last = [2]byte(end[len(end)-2:])
+	} else if len(end) == 1 {
+		t.last = [2]byte{t.last[1], end[0]}
+	}
+	return n, err
 }
 
 // xzDictionary returns the bytes of dictionary that the first block asks for, 0 where it cannot
