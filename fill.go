@@ -24,7 +24,7 @@ type call struct {
 	waits    []*call     // that its loader has asked for, under mu
 	ended    bool        // under mu
 
-	ahead  int           // further pages that its load is to bring
+	ahead  int           // further pages that its load is to bring;
 	main   *call         // or: the one whose load is to bring it,
 	wasted bool          // and did not, though the page before it is full
 	last   bool          // of those brought, and there may be one behind
@@ -284,8 +284,11 @@ func (c *Cache) landed(w *call, id *identity, f *filling, absent bool) error {
 // fail ends the flight of a call that brought nothing. There is nothing to learn from a page that was to be
 // brought along and does not exist. Under c.mu.
 func (c *Cache) fail(w *call) {
+	if w.ahead > 0 && w.err != nil && !errors.Is(w.err, ErrNotFound) && !errors.Is(w.err, ErrCursor) {
+		c.core.Shy(w.id.list)
+	}
 	if w.main != nil && (w.main.err != nil || w.wasted) {
-		c.core.Waste(w.flight, w.id.list, w.main.err != nil)
+		c.core.Waste(w.flight, w.id.list)
 	} else {
 		c.core.Fail(w.flight)
 	}
@@ -336,7 +339,7 @@ func (c *Cache) keep(id *identity, f core.Flight, born int64, v *filling) error 
 		c.counts.tooLarge.Add(1)
 	}
 	if err != nil || c.held.any(id) || !c.room(ids, pieces) {
-		c.core.Waste(f, id.list, false)
+		c.core.Waste(f, id.list)
 		c.drop(id)
 		return err
 	}

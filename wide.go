@@ -35,6 +35,7 @@ func (c *Cache) widen(w *call, l *loader) []*call {
 		calls = append(calls, c.branch(w, pages[i], i+1))
 	}
 	calls[len(calls)-1].last = !held && len(calls) <= len(pages)
+	w.ahead = len(calls) - 1
 	return calls
 }
 
@@ -60,12 +61,8 @@ func (c *Cache) bring(ctx context.Context, calls []*call, l *loader) error {
 		w.page, err = l.load(ctx)
 		return err
 	}
-	n := len(calls)
-	if l.wide.behind == nil {
-		n += w.ahead
-	}
 	began := time.Now()
-	pages, err := l.wide.load(ctx, n)
+	pages, err := l.wide.load(ctx, 1+w.ahead)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ const (
 )
 
 // world is one cache as metadata: what a strategy would keep if it ruled alone, or what the
-// composite really keeps. Rings, ghost, estimator and price are its own, so that a shadow is
+// composite really keeps. Rings and ghost are its own, and a shadow's mind is, so that it is
 // the very run that its strategy would make alone.
 type world struct {
 	plane     *plane

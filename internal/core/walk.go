@@ -147,16 +147,19 @@ func (c *Core) Branch(f Flight, q *Query, behind int) Flight {
 }
 
 // Waste ends a flight for a page that a load was to bring along, and did not or for nothing: as good as one
-// that nobody asks for. Where the load has failed, the next ones bring one page each.
-func (c *Core) Waste(f Flight, list uint32, failed bool) {
-	l, w := c.underWay(f), c.walk(list)
-	if l != nil && w != nil && l.behind > 0 {
+// that nobody asks for.
+func (c *Core) Waste(f Flight, list uint32) {
+	if l, w := c.underWay(f), c.walk(list); l != nil && w != nil && l.behind > 0 {
 		w.rates[l.step][l.behind].try()
-		if failed {
-			w.shy = walkShy
-		}
 	}
 	c.Fail(f)
+}
+
+// Shy has the next loads of a list bring one page each: one that was to bring more has failed.
+func (c *Core) Shy(list uint32) {
+	if w := c.walk(list); w != nil {
+		w.shy = walkShy
+	}
 }
 
 // Held reports whether nobody need load what a query asks for: there is a valid copy, or a load under way
