@@ -159,7 +159,7 @@ func (c *Cache) bump(tags ...core.Tag) error {
 
 // outdate is bump for what depends on these tags themselves, under c.mu.
 func (c *Cache) outdate(tags []core.Tag) {
-	c.core.Bump(tags)
+	c.core.Bump(c.now(), tags)
 	for _, t := range tags {
 		c.versions.set(t, c.core.Stamp(t).N, c.core.Reads(t))
 		c.shares.outdate(t)

@@ -167,7 +167,7 @@ func sameHits(t *testing.T, exact int) {
 				t.Fatal(err)
 			}
 			if bare.Known(id.unit) {
-				if _, err := bare.Invalidate(id.feed); err != nil {
+				if _, err := bare.Invalidate(0, id.feed); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -40,7 +40,7 @@ func TestListsHitWhatTheBooksAloneHit(t *testing.T) {
 					if _, err := l.Invalidate(background, s); err != nil {
 						t.Fatal(err)
 					}
-					if _, err := bare.core.Invalidate(c.number(l.Tag(s))); err != nil {
+					if _, err := bare.core.Invalidate(0, c.number(l.Tag(s))); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -265,6 +265,19 @@ func (a *Arena) Names() []string { return a.names }
 // Ruling returns the strategy that rules now.
 func (a *Arena) Ruling() string { return a.names[a.ruling] }
 
+// Leader returns the same as a number: the index in Names.
+func (a *Arena) Leader() int { return a.ruling }
+
+// Answerer returns how one of those that compete answers reads, by its index in Names.
+func (a *Arena) Answerer(i uint8) strategy.Answerer { return strategy.AnswererOf(a.rules[i]) }
+
+// Confidence returns the probability, 0..1, that the unit in a slot in use, if it were loaded now, were
+// asked for again within a lap of main and before a write.
+func (a *Arena) Confidence(slot Slot) float64 {
+	u := a.live.unit(slot)
+	return a.shadows().worlds[0].calibrator.Expect(u.class, a.live.freq(u), a.live.worlds[0].clock)
+}
+
 // Composite returns the counters of the cache that really is kept.
 func (a *Arena) Composite() Counters { return a.live.worlds[0].Counters }
 

@@ -7,13 +7,13 @@ import (
 
 // cache is what a replay drives: the core, or a baseline made fair.
 type cache interface {
-	// lookup answers a read: core.Serve, core.Wait or core.Load. A load is followed by one
-	// complete with the same read and the flight returned.
+	// lookup answers a read. A load, of core.Load, core.Refetch, and core.Refresh with a flight, is
+	// followed by one complete with the same read and the flight returned.
 	lookup(r *read) (core.Action, core.Flight)
 	// complete hands over a load's result and reports whether it was published: not if a
 	// write overtook it.
 	complete(r *read, f core.Flight) bool
-	invalidate(feed uint32)
+	invalidate(now int64, feed uint32)
 	bytes() int64 // held now, and of ours the books; objects where those are counted
 	fill(row *Row)
 }
@@ -21,7 +21,8 @@ type cache interface {
 // read is one read of a trace.
 type read struct {
 	unit, feed uint32
-	version    uint32 // of the feed when the read's load began, as the rival sees it
+	version    uint32 // of the feed when the read's load began, as far as caches are told
+	truth      uint32 // of the feed then, at the origin
 	size       uint32 // bytes, or 1 where objects are counted
 	load       uint32 // µs
 	depth      uint8
@@ -176,7 +177,7 @@ func (v *rival) bring(unit, version uint32, born int64, size uint32) {
 
 func (v *rival) bytes() int64 { return v.policy.Usage().Used }
 
-func (v *rival) invalidate(feed uint32) { v.current[feed]++ }
+func (v *rival) invalidate(_ int64, feed uint32) { v.current[feed]++ }
 
 func (v *rival) fill(row *Row) {
 	u := v.policy.Usage()

@@ -21,6 +21,10 @@ type ours struct {
 	fixed   bool  // always as many
 	asked   int   // units that the trace asks for, their depths known
 	depths  func(unit uint32) uint8
+	sizes   []uint32 // of the units; nil where objects are counted
+	list    uint32
+	fresh   *fresh // nil: what is served is valid
+	due     []landing
 }
 
 func newOurs(j Job, capacity int64) (*ours, error) {
@@ -56,13 +60,28 @@ func newOurs(j Job, capacity int64) (*ours, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: policy %q: %w", ErrConfig, p.Text, err)
 	}
-	return &ours{core: core.New(a, core.Config{Epoch: 1}), ttl: j.TTL.Microseconds(), salt: seed * 0x9e3779b97f4a7c15, objects: !s.Bytes,
-		wide: j.wide(), most: p.widen, fixed: p.Params[Widen.Name] != learned, asked: t.units, depths: t.depth}, nil
+	rules, budget, err := p.rules(j)
+	if err != nil {
+		return nil, err
+	}
+	o := &ours{ttl: j.TTL.Microseconds(), salt: seed * 0x9e3779b97f4a7c15, objects: !s.Bytes,
+		wide: j.wide(), most: p.widen, fixed: p.Params[Widen.Name] != learned, asked: t.units, depths: t.depth}
+	o.core = core.New(a, core.Config{Epoch: 1, Second: 1e6, Seed: seed, Budget: budget, Copies: rules.Early > 0})
+	if o.wide != nil || rules != (core.Rules{}) {
+		o.list = o.core.List(rules)
+	}
+	if rules != (core.Rules{}) {
+		o.fresh = newFresh(j, o)
+	}
+	return o, nil
 }
 
-// hash spreads dense ids as the live cache's seeded hash spreads keys (splitmix64's mixer).
-func (o *ours) hash(id uint32) uint64 {
-	x := uint64(id) + o.salt + 0x9e3779b97f4a7c15
+// hash spreads dense ids as the live cache's seeded hash spreads keys.
+func (o *ours) hash(id uint32) uint64 { return spread(uint64(id) + o.salt) }
+
+// spread is splitmix64's mixer.
+func spread(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
 	x ^= x >> 30
 	x *= 0xbf58476d1ce4e5b9
 	x ^= x >> 27
@@ -74,9 +93,7 @@ func (o *ours) hash(id uint32) uint64 {
 func (o *ours) query(r *read) *core.Query {
 	q := &o.unit[0].Query
 	q.Key, q.Depth, q.Cost, q.Now = o.hash(r.unit), r.depth, float32(r.load)/1000, r.now
-	if o.wide != nil {
-		q.List = 1
-	}
+	q.List, q.Want = o.list, core.Serve
 	if q.Feed = core.Tag(q.Key); r.feed != r.unit {
 		q.Feed = core.Tag(o.hash(r.feed))
 	}
@@ -91,10 +108,17 @@ func (o *ours) lookup(r *read) (core.Action, core.Flight) {
 			q.Before = o.hash(before)
 		}
 	}
+	if o.fresh != nil {
+		o.fresh.ask(o.core, q)
+	}
 	a := o.core.Lookup(q)
-	if a.Action == core.Load {
+	switch {
+	case a.Flight != core.Flight{} && a.Action != core.Wait:
 		o.widen(r, &a)
-	} else {
+	case a.Action == core.Serve && a.Ahead > 0:
+		o.next(r, a.Ahead)
+		r.ahead = nil
+	default:
 		r.ahead = nil
 	}
 	return a.Action, a.Flight
@@ -135,6 +159,9 @@ func (o *ours) behind(r *read, unit uint32) read {
 }
 
 func (o *ours) complete(r *read, f core.Flight) bool {
+	if o.fresh != nil {
+		o.fresh.loaded(r)
+	}
 	if o.wide != nil {
 		o.core.Took(1, float64(1+len(r.ahead)), float64(r.load))
 	}
@@ -151,12 +178,18 @@ func (o *ours) offer(r *read, f core.Flight, last bool) bool {
 	o.query(r)
 	u := &o.unit[0]
 	u.Size, u.TTL, u.Last = r.size, o.ttl, last
+	if o.fresh != nil {
+		u.Replace, u.Took, u.Fate = true, float64(r.load), o.fresh.fate(r)
+	}
 	return o.core.Complete(f, o.unit[:]...)
 }
 
-func (o *ours) invalidate(feed uint32) {
-	if _, err := o.core.Invalidate(core.Tag(o.hash(feed))); err != nil {
+func (o *ours) invalidate(now int64, feed uint32) {
+	if _, err := o.core.Invalidate(now, core.Tag(o.hash(feed))); err != nil {
 		panic(err) // the simulator declares no dependencies
+	}
+	for key, ok := o.core.Due(); ok; key, ok = o.core.Due() {
+		o.again(key, now)
 	}
 }
 
@@ -167,7 +200,9 @@ func (o *ours) fill(row *Row) {
 	m := a.Memory()
 	row.BytesWritten, row.BytesLive, row.BytesDead, row.BytesMetadata = m.Written, m.Live, m.Dead, m.Metadata+o.core.Metadata()
 	row.Revoked = o.core.Revoked
-	row.Prefetched, row.PrefetchUsed = o.core.Ahead.Brought, o.core.Ahead.Used
+	n := o.core.Ahead
+	row.Prefetched, row.PrefetchUsed = n.Brought, n.Used
+	row.Warmed, row.WarmedUsed, row.Rewarmed, row.RewarmedUsed = n.Warmed, n.WarmedUsed, n.Again, n.AgainUsed
 	row.Folio = contest(a)
 }
 

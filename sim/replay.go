@@ -16,11 +16,13 @@ type replay struct {
 	cache   cache
 	checker checker
 	pending pending
-	read    read  // the one being answered
-	at      int   // requests replayed
-	wide    *wide // nil: a load brings the page asked for
-	warmup  int   // requests that do not count
-	bytes   bool  // sizes count
+	read    read     // the one being answered
+	at      int      // requests replayed
+	wide    *wide    // nil: a load brings the page asked for
+	warmup  int      // requests that do not count
+	told    []uint32 // writes of each feed that the cache was told of; nil while the trace has none
+	untold  uint64   // writes whose hash is below are not told of
+	bytes   bool     // sizes count
 	row     Row
 	latency histogram
 	classes [len(Depths)]Class
@@ -32,6 +34,9 @@ const checkEvery = 1 << 16
 
 // run replays the whole trace. done, if not nil, is told of every so many requests.
 func (p *replay) run(ctx context.Context, done func(requests int)) error {
+	if p.trace.ops != nil {
+		p.told = make([]uint32, p.trace.feedCount)
+	}
 	step := p.steps
 	if v, ok := p.cache.(*rival); ok && p.keysOnly() {
 		step = func(from, to int) { p.keys(v, from, to) }
@@ -104,8 +109,12 @@ func (p *replay) step(i int) {
 	}
 	id := t.ids[i]
 	if !t.read(i) {
-		p.cache.invalidate(id)
 		p.checker.wrote(id)
+		if spread(uint64(i)) >= p.untold {
+			p.told[id]++
+			p.cache.invalidate(now, id)
+			p.warm(now)
+		}
 		return
 	}
 	p.read = read{unit: id, feed: t.feed(id), depth: t.depth(id), size: 1, now: now}
@@ -116,24 +125,68 @@ func (p *replay) step(i int) {
 	if t.loads != nil {
 		r.load = t.loads[i]
 	}
-	r.version = p.checker.version(r.feed)
+	r.truth = p.checker.version(r.feed)
+	if p.told != nil {
+		r.version = p.told[r.feed]
+	}
 	if p.wide != nil && !t.short(i) { // a short page ends its list
 		r.ahead = p.wide.behind(r.unit)
 	}
 	action, flight := p.cache.lookup(r)
-	if len(r.ahead) > 0 {
-		r.load = uint32(min(float64(r.load)*(1+wideLoad*float64(len(r.ahead))), math.MaxUint32))
+	loads := flight != core.Flight{} && action != core.Wait || action == core.Load
+	if loads {
+		r.widened()
 	}
-	p.count(i, r, action)
-	if action == core.Load {
+	p.count(i, r, action, loads)
+	if loads {
 		if t.rows != nil {
 			p.row.OriginRows += int64(t.rows[i]) * int64(1+len(r.ahead))
 		}
-		if t.Timed() {
-			p.pending.push(landing{at: now + int64(r.load), read: *r, flight: flight})
-		} else {
-			p.complete(r, flight)
+		p.load(r, flight)
+	}
+	p.warm(now)
+}
+
+// widened has the load of a read take longer by the pages that it brings along.
+func (r *read) widened() {
+	if len(r.ahead) > 0 {
+		r.load = uint32(min(float64(r.load)*(1+wideLoad*float64(len(r.ahead))), math.MaxUint32))
+	}
+}
+
+// load begins a load.
+func (p *replay) load(r *read, flight core.Flight) {
+	if p.trace.Timed() {
+		p.pending.push(landing{at: r.now + int64(r.load), read: *r, flight: flight})
+	} else {
+		p.complete(r, flight)
+	}
+}
+
+// warmer is a cache that begins loads which nobody waits for.
+type warmer interface {
+	// warmed returns those begun since the last call, and what they are to bring.
+	warmed() []landing
+}
+
+// warm begins the loads that nobody waits for.
+func (p *replay) warm(now int64) {
+	w, ok := p.cache.(warmer)
+	if !ok {
+		return
+	}
+	for _, l := range w.warmed() {
+		r := &l.read
+		r.now, r.truth = now, p.checker.version(r.feed)
+		if p.told != nil {
+			r.version = p.told[r.feed]
 		}
+		r.widened()
+		if p.at > p.warmup {
+			p.row.OriginQueries++
+			p.row.originMicros += int64(r.load)
+		}
+		p.load(r, l.flight)
 	}
 }
 
@@ -147,17 +200,17 @@ func (p *replay) land(now int64) {
 
 func (p *replay) complete(r *read, f core.Flight) {
 	if p.cache.complete(r, f) {
-		p.checker.published(r.unit, r.version, r.now)
+		p.checker.published(r.unit, r.truth, r.now)
 		for _, u := range r.ahead {
-			p.checker.published(u, r.version, r.now)
+			p.checker.published(u, r.truth, r.now)
 		}
 	}
 }
 
 // count books the answer to a read.
-func (p *replay) count(i int, r *read, a core.Action) {
+func (p *replay) count(i int, r *read, a core.Action, loads bool) {
 	row := &p.row
-	miss := a != core.Serve
+	miss := a != core.Serve && a != core.Refresh
 	if !miss {
 		row.StaleServed += p.checker.served(r.unit, r.feed, r.now)
 	} else if i < len(p.trace.ids)/2 {
@@ -181,12 +234,15 @@ func (p *replay) count(i int, r *read, a core.Action) {
 		row.bytesHit += int64(r.size)
 	}
 	row.bytesAsked += int64(r.size)
-	switch a {
-	case core.Load:
+	switch {
+	case loads:
 		row.OriginQueries++
 		row.originMicros += int64(r.load)
-	case core.Wait:
+	case a == core.Wait:
 		wait = p.pending.rest(r)
+	}
+	if a == core.Refresh {
+		row.Refreshed++
 	}
 	if p.trace.loads != nil {
 		p.latency.add(wait)

@@ -285,7 +285,7 @@ func (l *liar) complete(r *read, _ core.Flight) bool {
 	return true
 }
 
-func (l *liar) invalidate(feed uint32) {
+func (l *liar) invalidate(_ int64, feed uint32) {
 	l.now[feed]++
 	if l.keepsAll {
 		delete(l.held, feed) // every unit is its own feed
@@ -341,7 +341,7 @@ func TestTheCheckerSeesACoreThatHearsOfNoWrite(t *testing.T) {
 // deaf is a cache that is told of no write.
 type deaf struct{ cache }
 
-func (deaf) invalidate(uint32) {}
+func (deaf) invalidate(int64, uint32) {}
 
 // TestKeysReplayAsAnyTrace: a trace of nothing but ids takes a path of its own; a column of load
 // times that are all zero sends it down the other one.

@@ -51,8 +51,13 @@ type Row struct {
 	HitRatio        float64 `json:"hit_ratio"`
 	ByteHitRatio    float64 `json:"byte_hit_ratio"`
 	OriginQueries   int64   `json:"origin_queries"`
-	Prefetched      int64   `json:"prefetched"`    // pages that loads of others brought along
-	PrefetchUsed    int64   `json:"prefetch_used"` // of these, new to the cache and served before they left; of folio, waited for as well
+	Prefetched      int64   `json:"prefetched"`            // pages that loads of others brought along
+	PrefetchUsed    int64   `json:"prefetch_used"`         // of these, new to the cache and served before they left; of folio, waited for as well
+	Refreshed       int64   `json:"refreshed,omitempty"`   // reads served while what they got was loaded anew
+	Warmed          int64   `json:"warmed,omitempty"`      // loads of pages that were likely to be next
+	WarmedUsed      int64   `json:"warmed_used,omitempty"` // of these, asked for before they were gone
+	Rewarmed        int64   `json:"rewarmed,omitempty"`    // loads of pages that a write had outdated
+	RewarmedUsed    int64   `json:"rewarmed_used,omitempty"`
 	Admitted        int64   `json:"admitted"`
 	Evicted         int64   `json:"evicted"`
 	Invalidated     int64   `json:"invalidated"`

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,7 @@ type Job struct {
 	Seed   uint64
 	Warmup float64       // share of the requests, 0..1, that are replayed but not counted
 	TTL    time.Duration // time to live of every copy, from the start of its load on; 0: for ever
+	Untold float64       // share of the writes, 0..1, that no cache is told of
 }
 
 // Run runs jobs on so many workers and returns their rows in the order of the jobs: the same
@@ -72,7 +74,7 @@ func (j Job) run(ctx context.Context, done func(int)) (row *Row, err error) {
 	}
 	w := j.wide()
 	p := &replay{trace: j.Trace, cache: c, checker: newChecker(j.Trace, j.Trace.stored(w), j.TTL), wide: w, bytes: j.Size.Bytes,
-		warmup: int(j.Warmup * float64(len(j.Trace.ids)))}
+		warmup: int(j.Warmup * float64(len(j.Trace.ids))), untold: below(j.Untold)}
 	p.row = Row{Trace: j.Trace.Name, Policy: j.Policy.Text, Size: capacity, SizeUnit: "objects", Seed: j.Seed, TTLSeconds: j.TTL.Seconds(), sizeText: j.Size.Text}
 	if j.Size.Bytes {
 		p.row.SizeUnit = "bytes"
@@ -92,6 +94,8 @@ func (j Job) cache() (cache, int64, error) {
 	switch {
 	case j.TTL < 0 || j.TTL > 0 && j.TTL < time.Millisecond:
 		return nil, 0, fmt.Errorf("%w: a time to live of %s: traces count milliseconds", ErrConfig, j.TTL)
+	case j.Untold < 0 || j.Untold > 1:
+		return nil, 0, fmt.Errorf("%w: a share of %g of the writes: want 0 to 1", ErrConfig, j.Untold)
 	case j.TTL > 0 && j.Trace.times == nil:
 		return nil, 0, fmt.Errorf("%w: a time to live needs a clock, and %s has none", ErrConfig, j.Trace.Name)
 	case j.Policy.widen > 0 && j.Trace.places == nil && j.Policy.Params[Widen.Name] != learned:
@@ -110,6 +114,14 @@ func (j Job) cache() (cache, int64, error) {
 		return nil, 0, fmt.Errorf("%w: policy %q: %w", ErrConfig, j.Policy.Text, err)
 	}
 	return newRival(b, j), capacity, nil
+}
+
+// below returns the bound below which a share of all hashes are.
+func below(share float64) uint64 {
+	if share >= 1 {
+		return math.MaxUint64
+	}
+	return uint64(share*(1<<63)) * 2
 }
 
 // wide returns which pages the job's loads bring along; nil: none.

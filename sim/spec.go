@@ -46,14 +46,14 @@ func rivalInfo(b baseline.Info) baseline.Info {
 }
 
 func folioInfo() baseline.Info {
-	return baseline.Info{Name: "folio", Kind: "exact", Doc: "the arena: four admission strategies and an arbiter (this project)", Params: []baseline.Param{
+	return baseline.Info{Name: "folio", Kind: "exact", Doc: "the arena: four admission strategies and an arbiter (this project)", Params: append([]baseline.Param{
 		{Name: "strategy", Default: "", Doc: "one strategy rules alone: " + strings.Join(strategy.Names(), ", ")},
 		{Name: "arbiter", Default: "hedge", Doc: "who chooses the ruling strategy: " + strings.Join(arena.Arbiters(), ", ")},
 		{Name: "geometry", Default: "auto", Doc: "plain, or fastcache as it is laid out in memory; auto: fastcache for bytes"},
 		{Name: "entries", Default: "0", Doc: "how many entries it may hold beside its size, outdated ones included; 0: as many as fit"},
 		{Name: "exact", Default: strconv.Itoa(arena.DefaultExact), Doc: "shadows see every feed up to so many entries, a sample of half to all of that above"},
 		{Name: Widen.Name, Default: learned, Doc: "further pages that a load brings along, on offset lists, at most " + strconv.Itoa(core.MostAhead) + "; learned: as many as pay"},
-	}}
+	}, freshParams...)}
 }
 
 // ParsePolicy reads NAME[:k=v,…]. Unknown names and parameters are errors that offer the
@@ -115,7 +115,7 @@ func parseParams(text string) (baseline.Params, error) {
 // trace is read.
 func (p Policy) try() error {
 	const units, bytes = 64, arena.MinFastcache
-	t := &Trace{units: units, feedCount: units, ids: []uint32{0}, sizes: []uint32{1 << 20}, reads: 1,
+	t := &Trace{units: units, feedCount: units, ids: []uint32{0}, times: []uint32{0}, sizes: []uint32{1 << 20}, reads: 1,
 		places: make([]place, units), queries: make([]query, 1)}
 	size := Size{Text: "64", n: units}
 	if p.Params["geometry"] == "fastcache" {

@@ -15,3 +15,8 @@ const weed = 0.075
 func (aggressive) Decide(c Candidate) Verdict {
 	return admitIf(c.Moment != MainTail || c.Confidence > weed)
 }
+
+// Ahead takes whatever the budget allows.
+func (aggressive) Ahead(float64) bool { return true }
+
+func (aggressive) Patience() float64 { return 2 }

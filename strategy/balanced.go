@@ -9,3 +9,7 @@ func init() {
 type balanced struct{}
 
 func (balanced) Decide(c Candidate) Verdict { return admitIf(c.Confidence > 0.40*c.Price) }
+
+func (balanced) Ahead(p float64) bool { return p > 0.40 }
+
+func (balanced) Patience() float64 { return 1 }

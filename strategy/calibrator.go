@@ -59,18 +59,27 @@ const (
 // comes of it is learned from in any case, but counts in the score only if it is to be scored: while a
 // cache has room for all, nothing hangs on a confidence.
 func (c *Calibrator) State(m Moment, class Class, freq, credit uint8, p float64, now uint32, scored bool) Statement {
-	depth := class.Depth()
-	freq = min(freq, 3)
 	bin := min(bins-1, int(p*bins))
 	if m == Fresh {
-		bin = bins + int(depth)*4 + int(freq)
+		bin = freshBin(class, freq)
 	}
-	s := pack(bin, depth, freq, min(credit, 3), m)
-	l := c.learners(s)
-	ofBin, ofEarned := l.opinions(s, now)
-	share := .5 + c.mixes[m].tilt
-	base := l.group.at(now, depthPrior[depth], priorWeight)
-	return s.with(share*ofBin+(1-share)*ofEarned, base, scored)
+	s := pack(bin, class.Depth(), min(freq, 3), min(credit, 3), m)
+	base := c.learners(s).group.at(now, depthPrior[class.Depth()], priorWeight)
+	return s.with(c.calibrated(s, now), base, scored)
+}
+
+// Expect returns what would be stated of a fresh fill, 0..1, and states nothing.
+func (c *Calibrator) Expect(class Class, freq uint8, now uint32) float64 {
+	return c.calibrated(pack(freshBin(class, freq), class.Depth(), min(freq, 3), 0, Fresh), now)
+}
+
+func freshBin(class Class, freq uint8) int { return bins + int(class.Depth())*4 + int(min(freq, 3)) }
+
+// calibrated mixes the opinions on a statement.
+func (c *Calibrator) calibrated(s Statement, now uint32) float64 {
+	ofBin, ofEarned := c.learners(s).opinions(s, now)
+	share := .5 + c.mixes[s.moment()].tilt
+	return share*ofBin + (1-share)*ofEarned
 }
 
 // learners are the tallies that a statement's outcome counts in.

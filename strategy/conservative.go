@@ -15,3 +15,7 @@ func (conservative) Decide(c Candidate) Verdict {
 	}
 	return admitIf(c.Confidence > 0.70*c.Price)
 }
+
+func (conservative) Ahead(p float64) bool { return p > 0.70 }
+
+func (conservative) Patience() float64 { return .5 }

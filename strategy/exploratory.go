@@ -16,3 +16,7 @@ func (exploratory) Decide(c Candidate) Verdict {
 	}
 	return admitIf(1-c.Confidence > 0.40*c.Price)
 }
+
+func (exploratory) Ahead(p float64) bool { return 1-p > 0.40 }
+
+func (exploratory) Patience() float64 { return 4 }

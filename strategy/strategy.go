@@ -51,6 +51,25 @@ type Strategy interface {
 	Decide(Candidate) Verdict
 }
 
+// Answerer is a strategy that has its own way to answer reads of what is stored. Others answer as balanced
+// does.
+type Answerer interface {
+	// Ahead reports whether a page is to be loaded before anybody asks for it, that is asked for with
+	// some probability, 0..1.
+	Ahead(p float64) bool
+	// Patience is how many stale reads a copy may give beside those of others: more than 0; balanced's
+	// is 1.
+	Patience() float64
+}
+
+// AnswererOf returns how a strategy answers.
+func AnswererOf(s Strategy) Answerer {
+	if a, ok := s.(Answerer); ok {
+		return a
+	}
+	return balanced{}
+}
+
 // Hopeless is the confidence below which a threatened page is stored nowhere at all: writes
 // come faster than its readers.
 const Hopeless = 0.05

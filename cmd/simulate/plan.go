@@ -74,6 +74,7 @@ func (c *runCmd) check() error {
 	fault(c.MaxTime < 0, "--max-time must not be negative")
 	fault(len(c.Size) == 0, "no cache size given")
 	fault(c.TTL < 0, "--ttl must not be negative")
+	fault(!(c.Untold >= 0 && c.Untold <= 1), "--untold must be 0 to 1")
 	fault(len(c.Traces) == 0, "no trace given: say simulate run TRACE…")
 	return errors.Join(faults...)
 }

@@ -19,6 +19,7 @@ type runCmd struct {
 	Size     []string      `short:"s" default:"1%,5%,20%" placeholder:"LIST" help:"Cache sizes: objects (1000), bytes (64MiB), or a share of the distinct units (5%) or of their bytes (5%B). Default 1%,5%,20%."`
 	Warmup   string        `default:"0" placeholder:"10%|N" help:"Part of the requests that is replayed but not counted."`
 	TTL      time.Duration `name:"ttl" placeholder:"DUR" help:"Time to live of every copy, from the start of its load on (5m). Default: for ever."`
+	Untold   float64       `default:"0" placeholder:"SHARE" help:"Share of the writes, 0 to 1, that no cache is told of; how many reads were stale by them is in the JSON."`
 	Sample   string        `placeholder:"1/N[:SALT]" help:"Replay one feed in N, chosen by hash; sizes in objects or bytes shrink alike."`
 	Seed     uint64        `default:"1" help:"Seed of everything random."`
 	Seeds    int           `default:"1" help:"Run with so many seeds, from --seed on."`
@@ -173,7 +174,7 @@ func (p *plan) jobs(c *runCmd, t *sim.Trace) ([]sim.Job, error) {
 	for seed := range uint64(c.Seeds) {
 		for _, size := range p.sizes {
 			for _, policy := range p.policies {
-				j := sim.Job{Trace: t, Policy: policy, Size: size, Seed: c.Seed + seed, Warmup: warmup, TTL: c.TTL}
+				j := sim.Job{Trace: t, Policy: policy, Size: size, Seed: c.Seed + seed, Warmup: warmup, TTL: c.TTL, Untold: c.Untold}
 				if err := j.Check(); err != nil {
 					return nil, err
 				}

@@ -7,18 +7,14 @@ import "sync/atomic"
 
 // Board notes hits of units in slots. The zero value is ready; nothing is noted before Grow.
 type Board struct {
-	hands  [2]atomic.Uint32 // of the rings
-	chunks atomic.Pointer[[]*chunk]
+	hands [2]atomic.Uint32 // of the rings
+
+	// By slot: how many hits there were since they were last taken (8 bits), and where its ring's hand
+	// was at the last one (8).
+	slots atomics[atomic.Uint32]
 }
 
-const (
-	chunkBits = 12
-	mostHits  = 15 // more do not matter
-)
-
-// chunk holds notes by slot: how many hits there were since they were last taken (8 bits), and where its
-// ring's hand was at the last one (8).
-type chunk [1 << chunkBits]atomic.Uint32
+const mostHits = 15 // more do not matter
 
 // Ring names one of the two rings that a unit may be in.
 type Ring uint8
@@ -34,7 +30,7 @@ const (
 
 // Hit notes a hit of the unit in a slot. A slot that there is no place for is none of this board's any more.
 func (b *Board) Hit(slot uint32, r Ring) {
-	at := b.at(slot)
+	at := b.slots.at(slot)
 	if at == nil {
 		return
 	}
@@ -47,7 +43,7 @@ func (b *Board) Hit(slot uint32, r Ring) {
 
 // Noted returns how many hits are noted of a slot, up to 15.
 func (b *Board) Noted(slot uint32) uint8 {
-	at := b.at(slot)
+	at := b.slots.at(slot)
 	if at == nil {
 		return 0
 	}
@@ -57,7 +53,7 @@ func (b *Board) Noted(slot uint32) uint8 {
 // Take returns how many hits were noted of a slot, up to 15, and the hand at the last one, and wipes them
 // out.
 func (b *Board) Take(slot uint32) (hits, hand uint8) {
-	at := b.at(slot)
+	at := b.slots.at(slot)
 	if at == nil || at.Load() == 0 {
 		return 0, 0
 	}
@@ -68,38 +64,11 @@ func (b *Board) Take(slot uint32) (hits, hand uint8) {
 // Turn sets the hand of a ring.
 func (b *Board) Turn(r Ring, hand uint8) { b.hands[r].Store(uint32(hand)) }
 
-// at returns where the hits of a slot are noted, nil if there is no place.
-func (b *Board) at(slot uint32) *atomic.Uint32 {
-	c := b.chunks.Load()
-	if c == nil || uint64(slot>>chunkBits) >= uint64(len(*c)) {
-		return nil
-	}
-	return &(*c)[slot>>chunkBits][slot&(1<<chunkBits-1)]
-}
-
 // Grow makes room for slots 0..slots-1. Not concurrently with itself.
-func (b *Board) Grow(slots int) {
-	var all []*chunk
-	if c := b.chunks.Load(); c != nil {
-		all = *c
-	}
-	if len(all)<<chunkBits >= slots {
-		return
-	}
-	all = append([]*chunk(nil), all...)
-	for len(all)<<chunkBits < slots {
-		all = append(all, new(chunk))
-	}
-	b.chunks.Store(&all)
-}
+func (b *Board) Grow(slots int) { b.slots.grow(slots) }
 
 // Bytes returns the bytes of heap that the board takes.
-func (b *Board) Bytes() int64 {
-	if c := b.chunks.Load(); c != nil {
-		return int64(len(*c)) * (4<<chunkBits + 8)
-	}
-	return 0
-}
+func (b *Board) Bytes() int64 { return b.slots.bytes() }
 
 // Reads counts the reads of a feed since its last write, up to more than matter. The zero value is ready.
 type Reads struct{ n atomic.Uint32 }

@@ -6,9 +6,11 @@
 package core
 
 import (
+	"math/rand/v2"
 	"unsafe"
 
 	"github.com/foliocache/folio/arena"
+	"github.com/foliocache/folio/internal/board"
 	"github.com/foliocache/folio/internal/chunked"
 )
 
@@ -34,6 +36,8 @@ type Query struct {
 	Cost  float32 // expected load time in ms; 0 = unknown
 	Now   int64   // in any unit, since some start; needed where copies have a time to live
 	Lost  bool    // the store has lost the copy that the books may say it has
+	Want  Action  // what a valid copy is good for, see [Copy.Ask]: Serve, Refresh or Refetch
+	Busy  bool    // the origin has enough to do with what readers wait for
 
 	// For pages of lists whose loads may bring further ones:
 	List   uint32 // whose readers are learned from together, from 1; 0: of none
@@ -47,8 +51,8 @@ type Action uint8
 // The actions.
 const (
 	Serve      Action = iota // the stored value is valid: serve it
-	Refresh                  // serve the stored value and load a new one behind
-	Refetch                  // a value is stored, but load rather than serve it
+	Refresh                  // serve the stored value; if there is a flight, load a new one behind
+	Refetch                  // a value is stored, but load rather than serve it, as with Load
 	Wait                     // join the flight under way
 	Load                     // load the range of the answer's flight, then Complete
 	SecondTier               // ask the second tier, then Load or Complete
@@ -57,8 +61,8 @@ const (
 // Answer is the core's answer to a read.
 type Answer struct {
 	Action Action
-	Ahead  int    // with Load: further pages that it should bring along, see Branch
-	Flight Flight // with Load and Wait
+	Ahead  int    // further pages that a load should bring along, see Branch; with Serve: to be loaded by themselves, see Warm
+	Flight Flight // with Load, Refetch, Wait, and where a Refresh is to load
 }
 
 // Loaded is one unit that a flight brought. Its Tags are some of the flight's query's: what was not
@@ -74,7 +78,9 @@ type Loaded struct {
 	TTL     int64
 	Replace bool // the copy there, valid as it may be
 
-	Last bool // of the pages that a load brought, and there may be one behind it at the origin
+	Last bool    // of the pages that a load brought, and there may be one behind it at the origin
+	Took float64 // its load, in the unit of Query.Now
+	Fate Fate    // of the copy there, if it was valid or only too old
 }
 
 // Core is the state of one cache.
@@ -90,6 +96,10 @@ type Core struct {
 	walks   []*walk                   // by the number of their list
 	trails  chunked.Slice[trail]      // of a slot's page; in use where there are walks
 	Ahead   Ahead
+	fresh   fresh
+	purse   purse
+	bandits map[class]bandit
+	random  *rand.Rand // of bandits
 	loads   []loading
 	landed  []uint32          // places in loads that are free
 	flying  map[uint64]uint32 // the latest load of each key under way
@@ -110,7 +120,11 @@ type dependence struct {
 
 // Config says what a core is part of.
 type Config struct {
-	Epoch uint64 // tells this history from all others
+	Epoch  uint64  // tells this history from all others
+	Second int64   // in the unit of Query.Now; 0: 1
+	Seed   uint64  // of random choices
+	Budget float64 // loads that nobody waits for, for each that somebody does, 0..1
+	Copies bool    // something is kept of all copies, see [Core.Copy], not only of those of lists with a promise
 	// Placed, where set, is told of every unit that Complete offered to the arena, by its number
 	// there, before the next one is: stored says whether a new copy is, [arena.Arena.Steps] what a
 	// store does for it.
@@ -119,7 +133,9 @@ type Config struct {
 
 // New builds a core over an arena.
 func New(a *arena.Arena, config Config) *Core {
-	return &Core{arena: a, config: config, tags: map[Tag]*tag{}, more: map[arena.Slot]dependence{}, flying: map[uint64]uint32{}}
+	config.Second = max(1, config.Second)
+	return &Core{arena: a, config: config, tags: map[Tag]*tag{}, more: map[arena.Slot]dependence{}, flying: map[uint64]uint32{},
+		fresh: fresh{promises: map[uint32]*promise{}, spent: new(board.Spent)}, bandits: map[class]bandit{}, random: rand.New(rand.NewPCG(config.Seed, 2))}
 }
 
 // Arena returns the arena, to read its counters.
@@ -127,22 +143,40 @@ func (c *Core) Arena() *arena.Arena { return c.arena }
 
 // Lookup books a read and says what to do. It keeps nothing of q but copies.
 func (c *Core) Lookup(q *Query) Answer {
+	late := c.late(q)
 	hit, feed := c.read(q)
-	if hit {
-		return Answer{Action: Serve}
+	if hit && q.Want == Serve {
+		return Answer{Action: Serve, Ahead: c.further(q)}
+	}
+	if p := c.fresh.promises[q.List]; p != nil {
+		p.asked(hit && q.Want == Refresh)
+	}
+	a := Answer{Action: Load}
+	switch {
+	case hit:
+		a.Action = q.Want
+	case late > q.Now:
+		a.Action = Refresh
 	}
 	if at, ok := c.flying[q.Key]; ok {
-		if c.current(&c.loads[at]) {
-			c.loads[at].wanted = true
+		l := &c.loads[at]
+		if c.current(l) {
+			l.wanted = true
+			if a.Action == Refresh || l.until > q.Now && !q.Lost {
+				return Answer{Action: Refresh}
+			}
 			return Answer{Action: Wait, Flight: c.flight(at)}
 		}
-		c.loads[at].latest = false
+		l.latest = false
 	}
-	a := Answer{Action: Load, Flight: c.start(q, feed.at(c.config.Epoch))}
+	c.earn()
+	a.Flight = c.start(q, feed.at(c.config.Epoch))
+	c.loads[a.Flight.at].until = late
 	if w := c.walk(q.List); w != nil {
 		c.beyond(q)
 		l := &c.loads[a.Flight.at]
 		l.step = c.step(q, feed)
+		l.trail.step = l.step
 		a.Ahead = w.ahead(q, l.step)
 	}
 	return a
@@ -189,6 +223,9 @@ func (c *Core) read(q *Query) (hit bool, feed *tag) {
 	slot, resident := c.arena.Find(q.Key)
 	feed = c.tags[q.Feed]
 	feed.read()
+	if c.rule(q.List).Again {
+		feed.vote(q)
+	}
 	r := c.request(slot, q, feed, q.Now)
 	r.Stale = r.Stale || q.Lost && resident
 	hit = c.arena.Request(slot, &r)
@@ -245,7 +282,9 @@ func (c *Core) keep(l *loading, number int, u *Loaded) {
 	slot, resident := c.arena.Find(u.Key)
 	r := c.request(slot, &u.Query, c.tags[u.Feed], max(u.Now, l.born))
 	r.Stale, r.Version = r.Stale || u.Replace && resident, c.sum(c.tags[u.Feed], on.tags)
+	known := slot != arena.NoSlot
 	slot, stored := c.arena.Fill(slot, &r, u.Size)
+	c.renew(slot, known, l, u)
 	if c.config.Placed != nil {
 		c.config.Placed(number, slot, stored)
 	}
@@ -343,7 +382,7 @@ func (c *Core) Valid(slot arena.Slot, feed Tag, now int64) bool {
 // units and tags depend on is left out.
 func (c *Core) Metadata() int64 {
 	const mapped = 2 // bytes that a map takes for a byte in it
-	return c.stored.Bytes() + c.expires.Bytes() + c.trails.Bytes() + int64(len(c.walks))*int64(unsafe.Sizeof(walk{})) +
+	return c.stored.Bytes() + c.expires.Bytes() + c.trails.Bytes() + c.fresh.copies.Bytes() + c.fresh.spent.Bytes() + int64(len(c.walks))*int64(unsafe.Sizeof(walk{})) +
 		int64(cap(c.loads))*int64(unsafe.Sizeof(loading{})) + int64(cap(c.landed))*4 +
 		mapped*(int64(len(c.tags))*int64(8+8+unsafe.Sizeof(tag{}))+int64(len(c.more))*int64(4+unsafe.Sizeof(dependence{}))+int64(len(c.flying))*12) + int64(c.kept)*int64(unsafe.Sizeof(Tag(0)))
 }

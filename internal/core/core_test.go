@@ -51,7 +51,7 @@ func want(t *testing.T, c *Core, q Query, action Action) Answer {
 func invalidate(t *testing.T, c *Core, tags ...Tag) {
 	t.Helper()
 	for _, tag := range tags {
-		if _, err := c.Invalidate(tag); err != nil {
+		if _, err := c.Invalidate(0, tag); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -332,7 +332,7 @@ func TestAClosureTooLargeBumpsNothing(t *testing.T) {
 			for i := 2; i <= n; i++ {
 				c.Depend(Tag(i), Tag(i/2)) // a binary tree of n tags below 1
 			}
-			_, err := c.Invalidate(1)
+			_, err := c.Invalidate(0, 1)
 			if n <= MaxClosure {
 				if err != nil || c.Bumps != int64(n) {
 					t.Errorf("%v after %d bumps", err, c.Bumps)

@@ -13,8 +13,12 @@ type tag struct {
 	stamp      Stamp
 	dependents []Tag
 	last       int64       // number of its last bump among all
+	bumped     int64       // when that was
 	reads      board.Reads // since the last bump
 	hazard     float32
+	hot        uint64 // the key that most of its reads heard of were for, if one had most of them
+	list       uint32 // of that
+	votes      uint8
 }
 
 // MaxClosure bounds the tags that one invalidation may bump.
@@ -88,19 +92,19 @@ func (c *Core) Closure(tags ...Tag) ([]Tag, error) {
 
 // Invalidate outdates everything that carries one of some tags or depends on it, loads under way
 // included, and returns the tags that it bumped. O(1) in the number of pages.
-func (c *Core) Invalidate(tags ...Tag) ([]Tag, error) {
+func (c *Core) Invalidate(now int64, tags ...Tag) ([]Tag, error) {
 	all, err := c.Closure(tags...)
 	if err != nil {
 		return nil, err
 	}
-	c.Bump(all)
+	c.Bump(now, all)
 	return all, nil
 }
 
 // Bump outdates everything that carries one of some tags, and nothing that only depends on them.
-func (c *Core) Bump(tags []Tag) {
+func (c *Core) Bump(now int64, tags []Tag) {
 	for _, t := range tags {
-		c.bump(c.known(t))
+		c.bump(now, c.known(t))
 	}
 }
 
@@ -115,11 +119,14 @@ func (c *Core) Flush() {
 // hazardWeight is the part of a feed's hazard that its last gap between two bumps makes up.
 const hazardWeight = .25
 
-func (c *Core) bump(k *tag) {
+func (c *Core) bump(now int64, k *tag) {
 	c.Bumps++
+	k.bumped = now
 	k.last = c.Bumps
 	k.stamp.N++
-	k.hazard += hazardWeight * (1/float32(k.reads.Take()+1) - k.hazard)
+	n := k.reads.Take()
+	k.hazard += hazardWeight * (1/float32(n+1) - k.hazard)
+	c.consider(k, n)
 }
 
 // Reads returns where the reads of a feed are to be counted that the core is told of by Overhear, or not

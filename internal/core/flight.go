@@ -21,8 +21,9 @@ type loading struct {
 	born   int64      // when the load began
 	on     dependence // on further tags
 	step   step       // of the page that it is for, where it is a list's
-	behind uint8      // it is for a page so many behind that
-	wanted bool       // somebody has asked to wait for it
+	trail  trail      // that it leaves
+	wanted bool       // somebody has asked for it since
+	until  int64      // the copy that it replaces may be served until then, though it is outdated; 0: not
 }
 
 func (c *Core) flight(at uint32) Flight { return Flight{at, c.loads[at].turn} }
@@ -38,7 +39,7 @@ func (c *Core) start(q *Query, feed Stamp) Flight {
 	l := &c.loads[at]
 	l.turn++
 	l.latest, l.key, l.tag, l.feed, l.born, l.on = true, q.Key, q.Feed, feed, q.Now, dependence{c.Bumps, slices.Clone(q.Tags)}
-	l.step, l.behind, l.wanted = 0, 0, false
+	l.step, l.trail, l.wanted, l.until = 0, trail{}, false, 0
 	c.flying[l.key] = at
 	return c.flight(at)
 }

@@ -10,8 +10,11 @@ const MostAhead = 4
 // where they are not.
 type walk struct {
 	rates [steps][MostAhead + 2]rate // by the step from a page, and how far behind it another is, from 1
+	next  [steps][MostAhead + 2]rate // the same, from a page that was asked for once more, and was the last one brought
+	again [6 * agains]rate           // the same, of pages that were loaded after a bump
 	loads line                       // their time by the pages that they brought
 	tries uint32                     // loads
+	bumps uint32                     // of feeds of which one page is read
 	shy   uint8                      // so many loads bring one page: one that was to bring more has failed
 }
 
@@ -103,23 +106,36 @@ func (l *line) cost() float64 {
 }
 
 // trail says of a slot's page how it came, as far as something is still to be learned from that.
-type trail uint16
+type trail struct {
+	step   step  // of the page that its load was for; of one that nobody asked for, of the page whose reader was expected
+	behind uint8 // that page by so many
+	arm    uint8 // whose answers the page gives, and its depth
+	depth  uint8
+	kind   uint8 // of what was loaded again, see walk.again
+	flags  trailFlags
+}
+
+type trailFlags uint8
 
 const (
-	trailBrought trail = 1 << 15 // a load for an earlier page brought it, and nobody asked for it yet
-	trailLast    trail = 1 << 14 // the page behind may be there at the origin, but was not brought
+	trailBrought trailFlags = 1 << iota // a load for an earlier page brought it, and nobody asked for it yet
+	trailWarm                           // a load that nobody asked for did
+	trailAgain                          // a load after a bump did
+	trailLast                           // the page behind may be there at the origin, but was not brought
+	trailPut                            // whether to load that by itself was asked
+	trailDeaf                           // its hits are not heard of: nothing is learned of how far readers go
 )
 
-// newTrail is that of a page so many pages behind the one that its load was for.
-func newTrail(s step, behind uint8) trail { return trail(s)<<3 | trail(behind) }
-
-func (t trail) step() step    { return step(t>>3) & 127 }
-func (t trail) behind() uint8 { return uint8(t) & 7 }
+func (t *trail) has(f trailFlags) bool { return t.flags&f != 0 }
 
 // Ahead counts pages that loads brought along, of the feeds that are learned from.
 type Ahead struct {
 	Brought int64 // and stored
 	Used    int64 // of them, asked for before they were gone
+
+	// Loads that nobody waited for, and those of them whose page was asked for before it was gone:
+	Warmed, WarmedUsed int64 // for a page that is likely to be next
+	Again, AgainUsed   int64 // for one that a bump had outdated
 }
 
 // walk returns what is known of a list, by its number; nil for none.
@@ -142,15 +158,16 @@ func (c *Core) Branch(f Flight, q *Query, behind int) Flight {
 	}
 	b := c.start(q, main.feed)
 	l := &c.loads[b.at]
-	l.born, l.on.since, l.step, l.behind = main.born, main.on.since, main.step, uint8(behind)
+	l.born, l.on.since, l.step = main.born, main.on.since, main.step
+	l.trail = trail{step: main.step, behind: uint8(behind), flags: trailBrought}
 	return b
 }
 
 // Waste ends a flight for a page that a load was to bring along, and did not or for nothing: as good as one
 // that nobody asks for.
 func (c *Core) Waste(f Flight, list uint32) {
-	if l, w := c.underWay(f), c.walk(list); l != nil && w != nil && l.behind > 0 {
-		w.rates[l.step][l.behind].try()
+	if l, w := c.underWay(f), c.walk(list); l != nil && w != nil && l.trail.behind > 0 && l.trail.has(trailBrought) {
+		w.rates[l.trail.step][l.trail.behind].try()
 	}
 	c.Fail(f)
 }
@@ -187,24 +204,46 @@ func (c *Core) came(slot arena.Slot, l *loading, u *Loaded, stored bool) {
 		return
 	}
 	c.trails.Grow(c.arena.Slots())
-	t := trail(0)
-	if w != nil && c.arena.Sampled(uint64(u.Feed)) {
-		t = newTrail(l.step, l.behind)
-		if l.behind > 0 {
-			w.rates[l.step][l.behind].try()
-		}
-		if l.behind > 0 && stored {
+	t := c.trails.At(slot)
+	*t = trail{}
+	if w == nil {
+		return
+	}
+	*t = l.trail
+	if t.has(trailBrought|trailWarm|trailAgain) && !stored {
+		t.flags = 0
+	}
+	if !c.arena.Sampled(uint64(u.Feed)) {
+		t.flags |= trailDeaf
+	}
+	if u.Last && stored {
+		t.flags |= trailLast
+	}
+	if !t.has(trailWarm) {
+		t.arm, t.depth = c.fresh.placing.Strategy, u.Depth
+	}
+	if !l.trail.has(trailWarm) {
+		c.stands(t, w, stored)
+	}
+	if stored && l.wanted {
+		c.use(t, w, &u.Query)
+	}
+}
+
+// stands books that a page is there from which readers may go on.
+func (c *Core) stands(t *trail, w *walk, stored bool) {
+	if t.has(trailDeaf) {
+		return
+	}
+	if t.behind > 0 {
+		w.rates[t.step][t.behind].try()
+		if stored {
 			c.Ahead.Brought++
-			if t |= trailBrought; l.wanted {
-				c.use(&t, w)
-			}
-		}
-		if u.Last && stored {
-			t |= trailLast
-			w.rates[l.step][l.behind+1].try()
 		}
 	}
-	*c.trails.At(slot) = t
+	if t.has(trailLast) {
+		w.rates[t.step][t.behind+1].try()
+	}
 }
 
 // arrived books that a page was asked for that a slot holds.
@@ -213,16 +252,26 @@ func (c *Core) arrived(slot arena.Slot, q *Query) {
 	if w == nil {
 		return
 	}
-	if t := c.trails.At(slot); *t&trailBrought != 0 {
-		c.use(t, w)
-	}
+	c.use(c.trails.At(slot), w, q)
 }
 
-// use books that a page brought along was asked for.
-func (c *Core) use(t *trail, w *walk) {
-	*t &^= trailBrought
-	c.Ahead.Used++
-	w.rates[t.step()][t.behind()].succeed()
+// use books that a page was asked for, if nobody had before.
+func (c *Core) use(t *trail, w *walk, q *Query) {
+	switch {
+	case t.has(trailWarm):
+		c.Ahead.WarmedUsed++
+		w.next[t.step][t.behind+1].succeed()
+		c.charge(q.List, t.depth, t.arm, -1, 0) // the load would have been one anyway
+		*t = trail{step: c.step(q, c.tags[q.Feed]), arm: t.arm, depth: q.Depth, flags: t.flags &^ trailWarm}
+		c.stands(t, w, true)
+	case t.has(trailAgain):
+		c.Ahead.AgainUsed++
+		w.again[t.kind].succeed()
+	case t.has(trailBrought) && !t.has(trailDeaf):
+		c.Ahead.Used++
+		w.rates[t.step][t.behind].succeed()
+	}
+	t.flags &^= trailBrought | trailAgain
 }
 
 // beyond books that a page was asked for that is not there, though the one before it may be.
@@ -235,8 +284,16 @@ func (c *Core) beyond(q *Query) {
 	if !resident || !c.valid(slot, c.tags[q.Feed], q.Now) {
 		return
 	}
-	if t := c.trails.At(slot); *t&trailLast != 0 {
-		*t &^= trailLast
-		w.rates[t.step()][t.behind()+1].succeed()
+	t := c.trails.At(slot)
+	if !t.has(trailLast) || t.has(trailWarm) {
+		return
 	}
+	if !t.has(trailDeaf) {
+		w.rates[t.step][t.behind+1].succeed()
+	}
+	if t.has(trailPut) {
+		w.next[t.step][t.behind+1].succeed()
+		c.charge(q.List, t.depth, t.arm, wait, 0)
+	}
+	t.flags &^= trailLast
 }

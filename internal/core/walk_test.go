@@ -174,7 +174,7 @@ func TestWhatIsLearnedIsLearnedOnce(t *testing.T) {
 		want(t, c, second, Serve)
 		c.Fail(want(t, c, pageOf(1, 3), Load).Flight)
 	}
-	if c.Ahead != (Ahead{1, 1}) || rate(1) != once || rate(2) != once {
+	if c.Ahead != (Ahead{Brought: 1, Used: 1}) || rate(1) != once || rate(2) != once {
 		t.Errorf("%+v, %+v of page 2, %+v of page 3", c.Ahead, rate(1), rate(2))
 	}
 	f = want(t, c, pageOf(3, 1), Load).Flight
@@ -186,7 +186,7 @@ func TestWhatIsLearnedIsLearnedOnce(t *testing.T) {
 	c.Complete(b, Loaded{Query: awaited, Size: 1})
 	before := c.Ahead
 	want(t, c, awaited, Serve)
-	if c.Ahead != (Ahead{2, 2}) || c.Ahead != before || rate(1).asked < 1.99 {
+	if c.Ahead != (Ahead{Brought: 2, Used: 2}) || c.Ahead != before || rate(1).asked < 1.99 {
 		t.Errorf("%+v, %+v: somebody waited for a page brought along", c.Ahead, rate(1))
 	}
 	outdated := pageOf(2, 1)
@@ -208,5 +208,95 @@ func TestABranchIsTheLatestLoadOfItsPage(t *testing.T) {
 	c.Fail(old)
 	if a := want(t, c, two, Wait); a.Flight != b {
 		t.Errorf("waits for %v, want %v", a.Flight, b)
+	}
+}
+
+// TestPagesAreWarmedWithinTheirBudget: those that are asked for next, once for each copy, at most one load for
+// ten that somebody waited for, and none while the origin is busy or where readers do not go on.
+func TestPagesAreWarmedWithinTheirBudget(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		rules  Rules
+		reads  int // pages of every second reader
+		busy   bool
+		warmed bool
+	}{
+		{"readers go on", Rules{Ahead: 2}, 9, false, true},
+		{"the origin is busy", Rules{Ahead: 2}, 9, true, false},
+		{"nobody goes on", Rules{Ahead: 2}, 2, false, false},
+		{"without the rule", Rules{}, 9, false, false},
+	} {
+		c := ruled(t, test.rules)
+		loads, warmed := 0, 0
+		for scope := range 900 {
+			for _, reads := range []int{2, test.reads} { // the second reader finds what the first one left
+				for number := range reads {
+					q := pageOf(scope+1, number+1)
+					q.Busy = test.busy
+					if a := c.Lookup(&q); a.Action == Load {
+						loads++
+						c.Complete(a.Flight, Loaded{Query: q, Size: 1, Last: true})
+					} else if a.Ahead > 0 {
+						next := pageOf(scope+1, number+2)
+						if a.Ahead > 2 || c.Held(&next) {
+							t.Fatalf("%s: %d pages behind page %d; the next is there: %v", test.name, a.Ahead, number+1, c.Held(&next))
+						}
+						warmed++
+						c.Complete(c.Warm(&next, &q), Loaded{Query: next, Size: 1, Last: true})
+					}
+				}
+			}
+		}
+		if used := int(c.Ahead.WarmedUsed); used < warmed-1 || used > warmed {
+			t.Errorf("%s: %d used of %d", test.name, used, warmed)
+		}
+		if warmed > loads/10+1 || test.warmed != (warmed > 0) || int(c.Ahead.Warmed) != warmed {
+			t.Errorf("%s: %d warmed (%d booked) beside %d loads", test.name, warmed, c.Ahead.Warmed, loads)
+		}
+	}
+}
+
+// TestWhatIsReadMostIsLoadedAgainAfterAWrite: as long as it is asked for in time, within the budget.
+func TestWhatIsReadMostIsLoadedAgainAfterAWrite(t *testing.T) {
+	c := ruled(t, Rules{Again: true})
+	loads, again := 0, 0
+	for i := range 4000 {
+		q, other := pageOf(i%40+1, 1), pageOf(i%40+1, 2)
+		for _, q := range []Query{q, other, q} {
+			if a := c.Lookup(&q); a.Action == Load {
+				loads++
+				c.Complete(a.Flight, Loaded{Query: q, Size: 1})
+			}
+		}
+		invalidate(t, c, q.Feed)
+		for key, ok := c.Due(); ok; key, ok = c.Due() {
+			if key != q.Key {
+				t.Fatalf("page %d is loaded again", uint32(key))
+			}
+			f, _ := c.Again(&q)
+			again++
+			c.Complete(f, Loaded{Query: q, Size: 1})
+		}
+	}
+	if again == 0 || again > loads/10+1 || c.Ahead.Again != int64(again) || c.Ahead.AgainUsed < int64(again*8/10) {
+		t.Errorf("%+v, %d loads", c.Ahead, loads)
+	}
+	c, again = ruled(t, Rules{Again: true}), 0
+	for range 4000 { // nobody asks between two writes, but once in ten
+		q := pageOf(1, 1)
+		if a := c.Lookup(&q); a.Action == Load {
+			c.Complete(a.Flight, Loaded{Query: q, Size: 1})
+		}
+		for range 10 {
+			invalidate(t, c, 1)
+			for _, ok := c.Due(); ok; _, ok = c.Due() {
+				f, _ := c.Again(&q)
+				again++
+				c.Complete(f, Loaded{Query: q, Size: 1})
+			}
+		}
+	}
+	if again > 150 {
+		t.Errorf("loaded again %d times, used %d times", again, c.Ahead.AgainUsed)
 	}
 }

@@ -1,0 +1,146 @@
+package core
+
+import "math/bits"
+
+// purse is what may be spent on loads that nobody waits for: each load that somebody waits for earns a
+// part of one.
+type purse struct {
+	loads float64 // that may be spent
+	bar   float64 // how sure one must be to spend: it rises while there is not enough, and sinks
+	again []again // pages that bumps have outdated and that should be loaded
+}
+
+const (
+	purseMost  = 10  // loads that are put by
+	barRises   = .02 // by this part of what is left, each time that there is not enough
+	barSinks   = .98 // to this part, each time that there is more than enough
+	againProbe = 64  // where it was not, one bump of so many tries it all the same
+	surely     = .7  // how often what was loaded again must have been asked for, for the next
+)
+
+// earn books a load that somebody waits for.
+func (c *Core) earn() { c.purse.loads = min(purseMost, c.purse.loads+c.config.Budget) }
+
+// spend reports whether there is a load for something that is wanted with probability p, and takes it.
+func (p *purse) spend(wanted float64) bool {
+	switch {
+	case p.loads < 1:
+		p.bar += barRises * (1 - p.bar)
+		return false
+	case p.loads > purseMost/2:
+		p.bar *= barSinks
+	}
+	if wanted < p.bar {
+		return false
+	}
+	p.loads--
+	return true
+}
+
+// further returns how many pages behind one that was just served should be loaded by themselves: where it is
+// the last one that is there, and its reader is likely to go on.
+func (c *Core) further(q *Query) int {
+	w, r := c.walk(q.List), c.rule(q.List)
+	if w == nil || r.Ahead == 0 || q.Busy {
+		return 0
+	}
+	slot, _ := c.arena.Find(q.Key)
+	t := c.trails.At(slot)
+	if !t.has(trailLast) || t.has(trailPut) {
+		return 0
+	}
+	t.flags |= trailPut
+	next := &w.next[t.step][t.behind+1]
+	p := 0.
+	if next.tries >= walkSure {
+		p = next.asked / next.tries
+	}
+	next.try()
+	if p == 0 || !c.arena.Answerer(t.arm).Ahead(p) || !c.purse.spend(p) {
+		c.charge(q.List, t.depth, t.arm, 0, 1)
+		return 0
+	}
+	t.flags &^= trailLast
+	c.charge(q.List, t.depth, t.arm, 1, 1)
+	return min(r.Ahead, 1+w.ahead(q, c.step(q, c.tags[q.Feed])))
+}
+
+// Warm books a load for a page that nobody asked for: as a reader of another one, that Lookup has just
+// answered, is likely to ask for it next.
+func (c *Core) Warm(q, reader *Query) Flight {
+	f := c.Begin(q)
+	l := &c.loads[f.at]
+	l.step = c.step(q, c.tags[q.Feed])
+	slot, _ := c.arena.Find(reader.Key)
+	l.trail = *c.trails.At(slot)
+	l.trail.flags = trailWarm
+	c.Ahead.Warmed++
+	return f
+}
+
+// again is a page to be loaded after a bump.
+type again struct {
+	key  uint64
+	list uint32
+	kind uint8
+}
+
+// consider decides whether what is read most of a feed is loaded again, now that it is bumped, after so many
+// reads: if that was mostly asked for in time where as many reads, and votes for one page, had been.
+func (c *Core) consider(k *tag, reads uint32) {
+	w := c.walk(k.list)
+	if w == nil || k.votes == 0 {
+		return
+	}
+	kind := uint8(min(bits.Len32(reads), len(w.again)/agains-1)*agains + min(bits.Len8(k.votes), agains-1))
+	r := &w.again[kind]
+	k.votes /= 2
+	p := 1.
+	if r.tries >= walkSure {
+		p = r.asked / r.tries
+	}
+	w.bumps++
+	if (p > surely || w.bumps%againProbe == 0) && c.purse.spend(p) {
+		c.purse.again = append(c.purse.again, again{k.hot, k.list, kind})
+	}
+}
+
+const agains = 5 // classes of votes
+
+// Due returns the next key that is to be loaded again as a bump has outdated it.
+func (c *Core) Due() (key uint64, ok bool) {
+	if len(c.purse.again) == 0 {
+		return 0, false
+	}
+	return c.purse.again[0].key, true
+}
+
+// Again books a load for what Due has named. A zero query says that there is none.
+func (c *Core) Again(q *Query) (f Flight, ahead int) {
+	a := c.purse.again[0]
+	c.purse.again = c.purse.again[1:]
+	if q.Key != a.key {
+		return Flight{}, 0
+	}
+	w := c.walk(a.list)
+	f = c.Begin(q)
+	l := &c.loads[f.at]
+	l.step = c.step(q, c.tags[q.Feed])
+	l.trail = trail{step: l.step, kind: a.kind, flags: trailAgain}
+	w.again[a.kind].try()
+	c.Ahead.Again++
+	return f, w.ahead(q, l.step)
+}
+
+// vote books for what page a feed is read (Boyer & Moore's majority vote).
+func (k *tag) vote(q *Query) {
+	switch {
+	case k == nil:
+	case k.hot == q.Key:
+		k.votes = min(k.votes+1, 255)
+	case k.votes > 0:
+		k.votes--
+	default:
+		k.hot, k.list, k.votes = q.Key, q.List, 1
+	}
+}
