@@ -140,14 +140,13 @@ func (c *Cache) joinMany(ctx context.Context, keys []string, values map[string][
 		return nil
 	}
 	var own []*call
-	for _, key := range missing {
-		id := c.plain(key)
+	for _, id := range missing {
 		w, hit, err := c.join(ctx, nil, &id)
 		switch {
 		case err != nil:
 			fault(err)
-		case w == nil:
-			values[key] = hit.body
+		case w == nil || w.behind:
+			values[id.text] = hit.body
 		default:
 			waiters = append(waiters, w)
 		}
@@ -162,7 +161,7 @@ func (c *Cache) joinMany(ctx context.Context, keys []string, values map[string][
 }
 
 // hitMany puts what is stored of some keys into values, and returns the other ones, each once.
-func (c *Cache) hitMany(keys []string, values map[string][]byte) (missing []string) {
+func (c *Cache) hitMany(keys []string, values map[string][]byte) (missing []identity) {
 	seen := map[string]bool{}
 	for _, key := range keys {
 		if seen[key] {
@@ -173,7 +172,8 @@ func (c *Cache) hitMany(keys []string, values map[string][]byte) (missing []stri
 		a, ok, err := c.hit(nil, &id)
 		switch {
 		case !ok:
-			missing = append(missing, key)
+			id.stand = a.stand
+			missing = append(missing, id)
 		case err == nil:
 			values[key] = a.body
 		}

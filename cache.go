@@ -24,25 +24,30 @@ type Cache struct {
 	hash   hasher
 	start  time.Time
 
-	store     *store.Store
-	largest   int // bytes of an entry that the store can hold
-	versions  *versions
-	journal   *journal
-	board     *board.Board // of hits, where shadows see a sample; else nil
-	loads     *semaphore.Weighted
-	verifying *semaphore.Weighted
-	lists     sync.Map      // names of lists, each taken once
-	walks     atomic.Uint32 // lists whose loads may bring further pages
+	store      *store.Store
+	largest    int // bytes of an entry that the store can hold
+	versions   *versions
+	journal    *journal
+	board      *board.Board // of hits, where shadows see a sample; else nil
+	once       board.Once   // copies whose first hit was told
+	spent      *board.Spent // of copies' allowances
+	patience   []float64    // of strategies,
+	strategies []string     // and their names
+	loads      *semaphore.Weighted
+	verifying  *semaphore.Weighted
+	warming    *semaphore.Weighted // loads that nobody waits for
+	lists      sync.Map            // by name
 
-	mu      sync.Mutex // guards core, what the store is told, and the fields down to shares
-	core    *core.Core
-	calls   map[core.Flight]*call
-	names   map[core.Tag]Tag // of tags that others depend on, or that depend on others
-	random  *rand.Rand       // of jitter
-	later   map[later]*appointment
-	held    held             // tags that are being written
-	intents map[*Intent]bool // the writes
-	shares  shares           // of scopes
+	mu       sync.Mutex // guards core, what the store is told, and the fields down to shares
+	core     *core.Core
+	calls    map[core.Flight]*call
+	unwaited map[*call]context.CancelFunc // those that nobody waits for
+	names    map[core.Tag]Tag             // of tags that others depend on, or that depend on others
+	random   *rand.Rand                   // of jitter
+	later    map[later]*appointment
+	held     held             // tags that are being written
+	intents  map[*Intent]bool // the writes
+	shares   shares           // of scopes
 
 	// The fill under way, under mu too: the entries that it is stored as, whose they are, what the
 	// core is told of them, and what the store shall hold.
@@ -75,6 +80,8 @@ type counts struct {
 	loads, loadErrors, panicked atomic.Int64
 	loadNanos, rows             atomic.Int64
 	stale, tooLarge, unchanged  atomic.Int64
+	refreshed                   atomic.Int64
+	warmRows, warmNanos         atomic.Int64
 	around, verified, differed  atomic.Int64
 }
 
@@ -85,7 +92,7 @@ func New(config Config) (*Cache, error) {
 	}
 	config = config.withDefaults()
 	c := &Cache{config: config, seed: config.Seed, hash: xxh3Hash, start: config.Now(), versions: new(versions),
-		journal: newJournal(runtime.GOMAXPROCS(0)), loads: semaphore.NewWeighted(int64(config.MaxLoads)), verifying: semaphore.NewWeighted(max(1, int64(config.MaxLoads)/8)), calls: map[core.Flight]*call{}, names: map[core.Tag]Tag{}, later: map[later]*appointment{}, held: held{}, intents: map[*Intent]bool{}}
+		journal: newJournal(runtime.GOMAXPROCS(0)), loads: semaphore.NewWeighted(int64(config.MaxLoads)), verifying: semaphore.NewWeighted(max(1, int64(config.MaxLoads)/8)), warming: semaphore.NewWeighted(max(1, int64(config.MaxLoads)/8)), calls: map[core.Flight]*call{}, unwaited: map[*call]context.CancelFunc{}, names: map[core.Tag]Tag{}, later: map[later]*appointment{}, held: held{}, intents: map[*Intent]bool{}}
 	if c.seed == 0 {
 		c.seed = rand.Uint64()
 	}
@@ -116,7 +123,13 @@ func (c *Cache) build() error {
 	c.store, c.largest = s, int(s.Geometry.Largest())
 	c.shares = newShares(c.config.MaxShare, s.Geometry)
 	c.board = a.Board()
-	c.core = core.New(a, core.Config{Epoch: 1, Placed: c.placed})
+	c.core = core.New(a, core.Config{Epoch: 1, Placed: c.placed, Second: int64(time.Second), Seed: c.seed, Budget: c.config.WarmBudget,
+		Rules: core.Rules{Late: int64(c.config.StaleWhileRevalidate), Early: c.config.EarlyRefresh}})
+	c.spent = c.core.Spent()
+	c.strategies = a.Names()
+	for i := range c.strategies {
+		c.patience = append(c.patience, a.Answerer(uint8(i)).Patience())
+	}
 	c.versions.epoch.Store(1)
 	return nil
 }
@@ -237,7 +250,12 @@ func (c *Cache) learn() {
 // placed is told by the core of the unit being filled; the store follows.
 func (c *Cache) placed(unit int, slot arena.Slot, _ bool) {
 	steps, f := c.core.Arena().Steps(), &c.filled[unit]
-	setSlot(f.value, slot)
+	k := c.core.Placing()
+	setPlaced(f.value, slot, k)
+	if k.Told {
+		c.once.Grow(c.core.Arena().Slots())
+		c.once.Clear(slot)
+	}
 	c.store.Follow(steps, slot, f.id.key, f.value)
 	c.shares.follow(steps, slot, f.id.feed, len(f.value))
 }

@@ -45,11 +45,21 @@ type Config struct {
 	Jitter float64
 	// NegativeTTL is how long it is remembered that a value does not exist. Default 5 s; negative: not.
 	NegativeTTL time.Duration
+	// StaleWhileRevalidate is how long after its time to live a plain value may be served while a new one is loaded
+	// behind (RFC 5861); ListConfig has its own. 0: not at all.
+	StaleWhileRevalidate time.Duration
+	// EarlyRefresh is by how many times what its load took a value is loaded anew before its time to live is over, as
+	// long as it is asked for: sooner or later than that by chance (XFetch). Default 1; negative: never.
+	EarlyRefresh float64
 	// StaleIfError is how long after its time to live a value may be served once more where a load
 	// fails; what a write has outdated never is. 0: not at all.
 	StaleIfError time.Duration
 	// MaxLoads bounds the loaders running at once, but for those that a loader asks for. Default 64.
 	MaxLoads int
+	// WarmBudget bounds the loads that nobody waits for, of pages that are likely to be asked for next or again after
+	// a write, as a share of the others, 0..1. They run only while less than half of MaxLoads do. Default 0.1;
+	// negative: none.
+	WarmBudget float64
 	// LoadTimeout is the deadline of a load, waiting for its turn included. Default 30 s.
 	LoadTimeout time.Duration
 
@@ -78,6 +88,8 @@ const (
 	defaultJitter      = .1
 	defaultNegativeTTL = 5 * time.Second
 	defaultMaxLoads    = 64
+	defaultEarly       = 1
+	defaultWarmBudget  = .1
 	defaultLoadTimeout = 30 * time.Second
 
 	minHeap  = 1 << 20
@@ -113,6 +125,9 @@ func (c *Config) check() error {
 	want(c.TTL >= 0, "TTL %s: want at least 0", c.TTL)
 	want(c.Jitter < 1, "Jitter %g: want less than 1", c.Jitter)
 	want(c.MaxLoads >= 0, "MaxLoads %d: want at least 0", c.MaxLoads)
+	want(c.StaleWhileRevalidate >= 0, "StaleWhileRevalidate %s: want at least 0", c.StaleWhileRevalidate)
+	want(c.EarlyRefresh < 1000, "EarlyRefresh %g: want less than 1000", c.EarlyRefresh)
+	want(c.WarmBudget <= 1, "WarmBudget %g: want at most 1", c.WarmBudget)
 	want(c.LoadTimeout >= 0, "LoadTimeout %s: want at least 0", c.LoadTimeout)
 	return errors.Join(append(faults, c.Rules.check())...)
 }
@@ -125,7 +140,9 @@ func (c Config) withDefaults() Config {
 	fill(&c.NegativeTTL, defaultNegativeTTL)
 	fill(&c.MaxLoads, defaultMaxLoads)
 	fill(&c.LoadTimeout, defaultLoadTimeout)
-	c.Jitter = max(0, c.Jitter)
+	fill(&c.EarlyRefresh, defaultEarly)
+	fill(&c.WarmBudget, defaultWarmBudget)
+	c.Jitter, c.EarlyRefresh, c.WarmBudget = max(0, c.Jitter), max(0, c.EarlyRefresh), max(0, c.WarmBudget)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

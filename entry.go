@@ -2,6 +2,7 @@ package folio
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/foliocache/folio/arena"
@@ -24,6 +25,7 @@ type entry struct {
 	epoch   uint32 // of all stamps: another one after each flush
 	pieces  uint16 // 0: the body as it is; else it is compressed, and lies in so many pieces: this is one
 	slot    arena.Slot
+	copy    core.Copy // but for its end
 
 	// What is not written, but known of an entry that was found:
 	ring  store.Ring
@@ -52,8 +54,9 @@ type stamps []byte
 
 const (
 	stampSize   = 16
-	trailerSize = 4 + 8 + 8 + 4 + 4 + 4 + 2 + 2 + 1 + 1 + 1
-	entryFormat = 3
+	placedSize  = 4 + 8 + 4 + 4 + 2 + 1 + 1 // what is known once it has its place
+	trailerSize = placedSize + 8 + 8 + 4 + 4 + 4 + 2 + 2 + 1 + 1 + 1
+	entryFormat = 4
 	maxTags     = 1024 // of an entry, its feed included
 )
 
@@ -80,6 +83,20 @@ func (e *entry) current(v *versions) bool {
 	return true
 }
 
+// remains reports whether an entry is current, or was until its feed was bumped once.
+func (e *entry) remains(v *versions) bool {
+	if e.epoch != v.epoch.Load() {
+		return false
+	}
+	for i := 0; i < len(e.stamps); i += stampSize {
+		n, now := binary.LittleEndian.Uint64(e.stamps[i+8:]), v.get(core.Tag(binary.LittleEndian.Uint64(e.stamps[i:]))).n
+		if now != n && (i > 0 || now != n+1) {
+			return false
+		}
+	}
+	return true
+}
+
 // size returns the bytes of an entry in the store, its hashed key not counted.
 func (e *entry) size() int { return len(e.body) + len(e.key) + len(e.stamps) + trailerSize }
 
@@ -88,7 +105,7 @@ func (e *entry) appendTo(dst []byte) []byte {
 	dst = append(slices.Grow(dst, e.size()), e.body...)
 	dst = append(dst, e.key...)
 	dst = append(dst, e.stamps...)
-	dst = binary.LittleEndian.AppendUint32(dst, e.slot)
+	dst = append(dst, make([]byte, placedSize)...)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(e.expires))
 	dst = binary.LittleEndian.AppendUint64(dst, e.sum)
 	dst = binary.LittleEndian.AppendUint32(dst, e.rows)
@@ -99,9 +116,24 @@ func (e *entry) appendTo(dst []byte) []byte {
 	return append(dst, byte(e.space), byte(e.kind), entryFormat)
 }
 
-// setSlot says in an entry that appendTo wrote which slot it has.
-func setSlot(v []byte, slot arena.Slot) {
-	binary.LittleEndian.PutUint32(v[len(v)-trailerSize:], slot)
+// setPlaced says in an entry that appendTo wrote which slot it has, and what its copy is known by.
+func setPlaced(v []byte, slot arena.Slot, k *core.Copy) {
+	p := v[len(v)-trailerSize:]
+	binary.LittleEndian.PutUint32(p, slot)
+	binary.LittleEndian.PutUint64(p[4:], uint64(k.Born))
+	binary.LittleEndian.PutUint32(p[12:], math.Float32bits(k.Early))
+	binary.LittleEndian.PutUint32(p[16:], math.Float32bits(k.Hazard))
+	binary.LittleEndian.PutUint16(p[20:], uint16(k.Confidence*math.MaxUint16))
+	p[22], p[23] = k.Strategy, 0
+	if k.Told {
+		p[23] = 1
+	}
+}
+
+// placed reads what setPlaced wrote.
+func placed(p []byte) (arena.Slot, core.Copy) {
+	return binary.LittleEndian.Uint32(p), core.Copy{Born: int64(binary.LittleEndian.Uint64(p[4:])), Early: math.Float32frombits(binary.LittleEndian.Uint32(p[12:])),
+		Hazard: math.Float32frombits(binary.LittleEndian.Uint32(p[16:])), Confidence: float32(binary.LittleEndian.Uint16(p[20:])) / math.MaxUint16, Strategy: p[22], Told: p[23] != 0}
 }
 
 // parseEntry reads an entry that appendTo wrote; it shares v's memory.
@@ -110,13 +142,14 @@ func parseEntry(v []byte) (e entry, ok bool) {
 	if body < 0 || v[len(v)-1] != entryFormat {
 		return e, false
 	}
-	slot, t := binary.LittleEndian.Uint32(v[body:]), v[body+4:]
+	p, t := v[body:], v[body+placedSize:]
 	keyLen, tags := int(binary.LittleEndian.Uint32(t[24:])), int(binary.LittleEndian.Uint16(t[28:]))*stampSize
 	if body -= keyLen + tags; body < 0 || tags == 0 {
 		return e, false
 	}
 	e = entry{body: v[:body], key: v[body : body+keyLen], stamps: stamps(v[body+keyLen : body+keyLen+tags]),
 		expires: int64(binary.LittleEndian.Uint64(t)), sum: binary.LittleEndian.Uint64(t[8:]),
-		rows: binary.LittleEndian.Uint32(t[16:]), epoch: binary.LittleEndian.Uint32(t[20:]), pieces: binary.LittleEndian.Uint16(t[30:]), space: space(t[32]), kind: kind(t[33]), slot: slot}
+		rows: binary.LittleEndian.Uint32(t[16:]), epoch: binary.LittleEndian.Uint32(t[20:]), pieces: binary.LittleEndian.Uint16(t[30:]), space: space(t[32]), kind: kind(t[33])}
+	e.slot, e.copy = placed(p)
 	return e, e.space >= plainSpace && e.space <= pieceSpace && e.kind >= found && e.kind <= notFound && e.expires >= 0
 }

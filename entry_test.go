@@ -15,10 +15,10 @@ func TestAnEntryIsReadAsItWasWritten(t *testing.T) {
 	for _, e := range []entry{
 		{body: []byte{}, key: []byte{}, space: plainSpace, kind: found, stamps: stamps{}.add(1, 2)},
 		{body: []byte("body"), key: []byte("key"), space: listSpace, kind: notFound, stamps: stamps{}.add(1, 2).add(3, ^uint64(0)),
-			expires: 1 << 62, sum: ^uint64(0), rows: ^uint32(0), slot: ^uint32(0), epoch: ^uint32(0), pieces: ^uint16(0)},
+			expires: 1 << 62, sum: ^uint64(0), rows: ^uint32(0), slot: ^uint32(0), epoch: ^uint32(0), pieces: ^uint16(0), copy: core.Copy{Born: -7, Early: 1.5, Hazard: 1e-12, Strategy: 255, Confidence: 1, Told: true}},
 	} {
 		v := e.appendTo([]byte("before"))
-		setSlot(v, e.slot)
+		setPlaced(v, e.slot, &e.copy)
 		got, ok := parseEntry(v[6:])
 		if diff := cmp.Diff(e, got, anyEntry); diff != "" || !ok || len(v) != 6+e.size() {
 			t.Errorf("%v, %d bytes: %s", ok, len(v), diff)

@@ -3,6 +3,7 @@ package folio
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -30,6 +31,8 @@ type call struct {
 	last   bool          // of those brought, and there may be one behind
 	took   time.Duration // by the load of a page,
 	pages  float64       // that brought so many
+
+	waiters int // who wait for it, under mu
 }
 
 // page is what a loader brings.
@@ -45,10 +48,13 @@ type page struct {
 
 // answer is what a read got.
 type answer struct {
-	page           // unless it is a Hit, shared with others: not to be written
+	page           // unless it is stored, shared with others: not to be written
 	sum     uint64 // hash of the body
 	expires int64
 	source  Source
+	copy    core.Copy // what is known of it, if it is stored
+	told    bool      // nobody has told the core of the read yet
+	stand   stand     // of what is stored and will not do
 }
 
 // Source tells where an answer came from.
@@ -56,17 +62,18 @@ type Source uint8
 
 // The sources.
 const (
-	Hit    Source = iota // stored
-	Miss                 // loaded for this read
-	Joined               // loaded for another read that began before
-	Stale                // stored and too old, but the load failed
-	Absent               // not stored, and not to be loaded
-	Bypass               // loaded as if there were no cache: it observes, or is off
+	Hit     Source = iota // stored
+	Miss                  // loaded for this read
+	Joined                // loaded for another read that began before
+	Stale                 // stored and too old, but the load failed
+	Absent                // not stored, and not to be loaded
+	Bypass                // loaded as if there were no cache: it observes, or is off
+	Refresh               // stored, and loaded anew behind: it may be too old, or of before a write, as far as that is allowed
 )
 
 // String returns the source's name.
 func (s Source) String() string {
-	return [...]string{"hit", "miss", "joined", "stale", "absent", "bypass"}[s]
+	return [...]string{"hit", "miss", "joined", "stale", "absent", "bypass", "refresh"}[s]
 }
 
 // loader brings a body and its time to live.
@@ -90,10 +97,30 @@ func (c *Cache) hit(dst []byte, id *identity) (a answer, ok bool, err error) {
 	if !ok {
 		return answer{}, false, nil
 	}
-	c.served(id, &e)
+	if want := c.ask(id, &e); want != core.Serve {
+		return answer{stand: stand{want, e.copy.Born}}, false, nil
+	}
+	told := e.copy.Told && c.once.First(e.slot)
+	if !told {
+		c.served(id, &e)
+	}
 	a, err = e.answer(body)
+	a.told = told
 	c.observed(id, began, &a, err)
 	return a, true, err
+}
+
+// ask says what a valid entry is good for.
+func (c *Cache) ask(id *identity, e *entry) core.Action {
+	if e.copy.Hazard == 0 && (e.copy.Early == 0 || e.expires == 0) {
+		return core.Serve
+	}
+	k, now, luck, patience := e.copy, c.now(), rand.Float64(), 1.
+	k.Expires = e.expires
+	if int(k.Strategy) < len(c.patience) {
+		patience = c.patience[k.Strategy]
+	}
+	return k.Ask(id.promise, c.spent, e.slot, patience, now, luck)
 }
 
 // fetch answers a read that the store did not: from a load under way, or from one of its own.
@@ -114,7 +141,7 @@ func (c *Cache) obtain(ctx context.Context, dst []byte, id *identity, l loader) 
 	}
 	for {
 		w, hit, err := c.miss(ctx, dst, id, l)
-		if err != nil || w == nil {
+		if err != nil || w == nil || w.behind {
 			return hit, err
 		}
 		if a, err := c.outcome(ctx, dst, w); !errors.Is(err, errNotBrought) {
@@ -145,13 +172,14 @@ func (e *entry) answer(body []byte) (answer, error) {
 	if e.kind == notFound {
 		return answer{}, ErrNotFound
 	}
-	return answer{page: page{body: body, rows: int(e.rows)}, sum: e.sum, expires: e.expires}, nil
+	return answer{page: page{body: body, rows: int(e.rows)}, sum: e.sum, expires: e.expires, copy: e.copy}, nil
 }
 
 // waiter is who waits for a call.
 type waiter struct {
 	*call
-	began bool // it, and nobody before
+	began  bool // it, and nobody before
+	behind bool // nobody need wait
 }
 
 // miss asks the core what to do about a value that was not found, and does it: the value may be
@@ -174,18 +202,27 @@ func (c *Cache) miss(ctx context.Context, dst []byte, id *identity, l loader) (*
 // Under c.mu.
 func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, answer, error) {
 	q := id.query(c.now())
-	if body, e, ok := c.lookup(dst, id); ok {
+	body, e, ok := c.lookup(dst, id)
+	if ok && (q.Want == core.Serve || e.copy.Born != id.stand.born) {
+		q.Want = core.Serve
 		c.core.Read(&q)
 		c.counts.hits.Add(1)
 		a, err := e.answer(body)
 		return nil, a, err
 	}
+	if !ok {
+		body, e, ok = c.remains(dst, id)
+		q.Want = core.Serve
+	}
 	within := chainOf(ctx)
 	if within.has(c, id) {
 		return nil, answer{}, ErrRecursion
 	}
-	q.Lost = true
+	q.Lost = !ok
 	a := c.core.Lookup(&q)
+	if ok && (a.Action == core.Serve || a.Action == core.Refresh) {
+		return c.refresh(id, &q, body, &e, a)
+	}
 	if a.Action == core.Wait {
 		switch w := c.calls[a.Flight]; {
 		case c.held.any(id), id.open && c.core.Overtaken(a.Flight): // it may have begun before a write
@@ -197,16 +234,58 @@ func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, an
 			if !awaited { // else it would wait for itself, for what it can load without
 				within.await(c, w)
 				c.counts.waits.Add(1)
-				return &waiter{w, false}, answer{}, nil
+				w.waiters++
+				return &waiter{call: w}, answer{}, nil
 			}
 		}
 		a.Flight = c.core.Begin(&q) // it is of another key of the same hash, or not to be waited for
 	}
 	c.counts.misses.Add(1)
+	w := c.begin(id, &q, a)
+	w.waiters++
+	within.await(c, w)
+	return &waiter{call: w, began: true}, answer{}, nil
+}
+
+// begin books the call of a flight. Under c.mu.
+func (c *Cache) begin(id *identity, q *core.Query, a core.Answer) *call {
 	w := &call{done: make(chan struct{}), id: *id, flight: a.Flight, born: q.Now, ahead: a.Ahead}
 	c.calls[a.Flight] = w
-	within.await(c, w)
-	return &waiter{w, true}, answer{}, nil
+	return w
+}
+
+// refresh answers a read with what is stored, and returns the call that is to replace it, if that is to
+// begin. Under c.mu.
+func (c *Cache) refresh(id *identity, q *core.Query, body []byte, e *entry, a core.Answer) (*waiter, answer, error) {
+	c.counts.hits.Add(1)
+	hit, err := e.answer(body)
+	if a.Action == core.Refresh {
+		c.counts.refreshed.Add(1)
+		hit.source = Refresh
+	}
+	if a.Flight == (core.Flight{}) {
+		return nil, hit, err
+	}
+	return &waiter{call: c.begin(id, q, a), began: true, behind: true}, hit, err
+}
+
+// remains is lookup for what is not valid any more, but may be served by the rules of its list: the core says
+// whether it is. Under c.mu.
+func (c *Cache) remains(dst []byte, id *identity) (value []byte, e entry, ok bool) {
+	v, ring, ok := c.store.Get(dst, id.key, id.unit)
+	if !ok || !id.grace || c.held.any(id) {
+		return dst, e, false
+	}
+	e, ok = parseEntry(v[len(dst):])
+	e.ring = ring
+	if !ok || !id.is(&e) || e.kind == notFound || !e.remains(c.versions) {
+		return dst, entry{}, false
+	}
+	if e.pieces > 0 {
+		v, ok = c.assemble(v[:len(dst)], id, &e)
+		return v, e, ok
+	}
+	return v[:len(dst)+len(e.body)], e, true
 }
 
 // wait returns a call's outcome, or gives up when ctx ends or the cache is closed; the load goes on.
@@ -277,14 +356,34 @@ func (c *Cache) landed(w *call, id *identity, f *filling, absent bool) error {
 		c.fail(w)
 		return nil
 	}
-	f.last = w.last && w.full
+	f.last, f.took, f.fate = w.last && w.full, w.took, c.fate(id, f)
+	if w.main != nil {
+		f.took = w.main.took
+	}
 	return c.keep(id, w.flight, w.born, f)
+}
+
+// fate says what became of what is stored under an identity, now that it is loaded again. Under c.mu.
+func (c *Cache) fate(id *identity, f *filling) core.Fate {
+	if id.promise == nil {
+		return core.Unknown
+	}
+	v, _, ok := c.store.Get(c.scratch[:0], id.key, id.unit)
+	c.scratch = v[:0]
+	e, valid := parseEntry(v)
+	switch {
+	case !ok || !valid || !id.is(&e) || !e.current(c.versions):
+		return core.Unknown
+	case e.kind != f.kind || e.sum != f.sum:
+		return core.Changed
+	}
+	return core.Same
 }
 
 // fail ends the flight of a call that brought nothing. There is nothing to learn from a page that was to be
 // brought along and does not exist. Under c.mu.
 func (c *Cache) fail(w *call) {
-	if w.ahead > 0 && w.err != nil && !errors.Is(w.err, ErrNotFound) && !errors.Is(w.err, ErrCursor) {
+	if w.ahead > 0 && w.err != nil && !errors.Is(w.err, errOutdated) && !errors.Is(w.err, ErrNotFound) && !errors.Is(w.err, ErrCursor) {
 		c.core.Shy(w.id.list)
 	}
 	if w.main != nil && (w.main.err != nil || w.wasted) {
@@ -348,7 +447,8 @@ func (c *Cache) keep(id *identity, f core.Flight, born int64, v *filling) error 
 		from := len(c.scratch)
 		c.scratch = pieces[i].appendTo(c.scratch)
 		c.filled = append(c.filled, filled{&ids[i], c.scratch[from:]})
-		c.units = append(c.units, core.Loaded{Query: ids[i].query(born), Revealed: v.revealed, Size: uint32(len(c.scratch) - from), TTL: life, Replace: true, Last: v.last})
+		c.units = append(c.units, core.Loaded{Query: ids[i].query(born), Revealed: v.revealed, Size: uint32(len(c.scratch) - from), TTL: life, Replace: true, Last: v.last,
+			Took: float64(v.took), Fate: v.fate})
 	}
 	c.core.Complete(f, c.units...)
 	c.tidy()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"github.com/foliocache/folio/internal/board"
 	"github.com/foliocache/folio/internal/core"
 	"github.com/foliocache/folio/internal/store"
 )
@@ -25,6 +26,17 @@ type identity struct {
 	list   uint32 // the list's number, from 1; else 0
 	before uint64 // unit of the page before; 0: there is none
 	blind  bool   // nobody knows the page before
+
+	promise *board.Promise // of its list; nil: none
+	grace   bool           // it may be served for a while after it is outdated
+
+	stand stand
+}
+
+// stand is what was found to answer a read with, and why that alone will not do.
+type stand struct {
+	want core.Action // Serve: nothing, or it will do
+	born int64       // when its load began
 }
 
 // hasher is a seeded hash of 128 bits. Tests put weak ones in its place.
@@ -38,7 +50,7 @@ func xxh3Hash(text string, seed uint64) (hi, lo uint64) {
 // plain returns the identity of a plain key. Each is a feed of its own.
 func (c *Cache) plain(key string) identity {
 	id, hi := c.identify(key, plainSpace)
-	id.feed = core.Tag(hi)
+	id.feed, id.grace = core.Tag(hi), c.config.StaleWhileRevalidate > 0
 	return id
 }
 
@@ -54,7 +66,7 @@ func (c *Cache) identify(text string, s space) (identity, uint64) {
 
 // query describes a read to the core.
 func (id *identity) query(now int64) core.Query {
-	return core.Query{Key: id.unit, Feed: id.feed, Tags: id.tags, Depth: id.depth, Now: now, List: id.list, Before: id.before, Blind: id.blind}
+	return core.Query{Key: id.unit, Feed: id.feed, Tags: id.tags, Depth: id.depth, Now: now, List: id.list, Before: id.before, Blind: id.blind, Want: id.stand.want}
 }
 
 // read notes a read for the journal.

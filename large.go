@@ -25,6 +25,8 @@ type filling struct {
 	ttl      time.Duration // 0: for ever
 	packed   []byte        // the body, compressed, where it is too large as it is
 	last     bool          // see core.Loaded
+	took     time.Duration // by its load
+	fate     core.Fate     // of what it replaces
 }
 
 // compress compresses the body where the store cannot hold it as it is.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"github.com/foliocache/folio/internal/board"
 	"github.com/foliocache/folio/internal/core"
 )
 
@@ -27,6 +28,19 @@ type ListConfig[T any] struct {
 
 	TTL      time.Duration // of a page; 0: until its scope is invalidated
 	EmptyTTL time.Duration // of pages without rows, at most TTL. Default 30 s
+
+	// StaleWhileRevalidate is how long after its time to live a page may be served while a new one is loaded
+	// behind (RFC 5861). 0: not at all.
+	StaleWhileRevalidate time.Duration
+	// StaleAfterWrite is how long after an invalidation of its scope a page of before may be served while a
+	// new one is loaded behind: at most one write is missing from it. It gives up what Invalidate promises
+	// otherwise. 0: not at all.
+	StaleAfterWrite time.Duration
+	// MaxStale is the share of the reads of this list, 0..1, that may be answered with rows which the origin
+	// has changed without an invalidation: where not all writes are told of. How often pages change is
+	// learned from loads; those are loaded anew that changed most probably, as often as it takes. 0: no page
+	// is loaded anew for that.
+	MaxStale float64
 
 	// Load returns at most r.Limit rows, from r.Offset or r.Cursor on, of the scope, filters and
 	// sort of q: one query to the database. Fewer rows are the list's end. r.Limit may span several
@@ -50,6 +64,9 @@ type ListConfig[T any] struct {
 	// are usually asked for next and are worth what they cost, both of which is learned, and as have
 	// MaxLimit rows together. Default and most 4; negative: none, r.Limit is q.Limit then.
 	MaxAhead int
+	// NoWarm keeps pages from being loaded that nobody has asked for, see Config.WarmBudget: as where the
+	// loader needs more of a request's context than its query. A load after a write has none.
+	NoWarm bool
 	// Finer lets pages know what of their list they depend on, for [List.InvalidateFrom],
 	// [List.InvalidateTail] and [List.InvalidateTotal]: some 16 bytes more for each doubling of the
 	// page's place.
@@ -58,10 +75,12 @@ type ListConfig[T any] struct {
 
 // List is one paginated list of a cache. Safe for concurrent use.
 type List[T any] struct {
-	cache  *Cache
-	config ListConfig[T]
-	shape  shape
-	number uint32 // of lists whose loads may bring further pages, from 1; 0: they may not
+	cache   *Cache
+	config  ListConfig[T]
+	shape   shape
+	number  uint32 // in the core, from 1
+	rules   core.Rules
+	promise *board.Promise // nil: MaxStale is 0
 }
 
 // Page is one page of rows.
@@ -70,6 +89,15 @@ type Page[T any] struct {
 	Next  string `json:"next,omitempty"` // the cursor of the page behind, if there may be one
 
 	Source Source `json:"-"`
+	Origin Origin `json:"-"`
+}
+
+// Origin says of what is stored where it came from. The zero value is of what is not.
+type Origin struct {
+	Age        time.Duration // since its load began
+	Strategy   string        // whose answer it was
+	Confidence float64       // as it was stored: how likely it is asked for again before it is overwritten or outdated, 0..1
+	Stale      float64       // how likely the origin has changed it without a word, 0..1; see ListConfig.MaxStale
 }
 
 const (
@@ -101,6 +129,8 @@ func NewList[T any](c *Cache, config ListConfig[T]) (*List[T], error) {
 	want(config.Load != nil, "no Load")
 	want(config.Limit > 0 && config.Limit <= config.MaxLimit, "Limit %d: want 1 to MaxLimit, %d", config.Limit, config.MaxLimit)
 	want(config.MaxOffset > 0, "MaxOffset %d: want at least 1", config.MaxOffset)
+	want(config.StaleWhileRevalidate >= 0 && config.StaleAfterWrite >= 0, "StaleWhileRevalidate %s, StaleAfterWrite %s: want at least 0", config.StaleWhileRevalidate, config.StaleAfterWrite)
+	want(config.MaxStale >= 0 && config.MaxStale < 1, "MaxStale %g: want 0 or more, and less than 1", config.MaxStale)
 	want(config.TTL >= 0 && config.EmptyTTL >= 0, "TTL %s, EmptyTTL %s: want at least 0", config.TTL, config.EmptyTTL)
 	for _, f := range config.Filters {
 		want(!slices.Contains(reserved, f) && !tracker(f), "a filter cannot be named %q", f)
@@ -111,18 +141,23 @@ func NewList[T any](c *Cache, config ListConfig[T]) (*List[T], error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	if _, taken := c.lists.LoadOrStore(config.Name, true); taken {
+	l := &List[T]{cache: c, config: config, shape: shape{name: config.Name, sorts: config.Sorts, filters: config.Filters,
+		limit: config.Limit, maxLimit: config.MaxLimit, maxOffset: config.MaxOffset, keyset: config.Cursor != nil, counted: config.Count != nil}}
+	l.rules = core.Rules{Late: int64(config.StaleWhileRevalidate), Written: int64(config.StaleAfterWrite), Early: c.config.EarlyRefresh, MaxStale: config.MaxStale}
+	if !config.NoWarm && c.config.WarmBudget > 0 {
+		l.rules.Ahead, l.rules.Again = 1+max(0, config.MaxAhead), true
+	}
+	if _, taken := c.lists.LoadOrStore(config.Name, l); taken {
 		return nil, fmt.Errorf("%w: list %q: there is one of that name", ErrConfig, config.Name)
 	}
 	if config.RowTags != nil {
 		c.keyTags.Store(true) // they may be of plain keys, and are known only after a load
 	}
-	number := uint32(0)
-	if config.MaxAhead > 0 {
-		number = c.walks.Add(1)
-	}
-	return &List[T]{c, config, shape{name: config.Name, sorts: config.Sorts, filters: config.Filters,
-		limit: config.Limit, maxLimit: config.MaxLimit, maxOffset: config.MaxOffset, keyset: config.Cursor != nil, counted: config.Count != nil}, number}, nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l.number = c.core.List(l.rules)
+	l.promise = c.core.Promise(l.number)
+	return l, nil
 }
 
 // Query makes a query of params. What is wrong with them is told in [QueryError]s, joined.
@@ -160,7 +195,7 @@ func (l *List[T]) Page(ctx context.Context, q Query) (Page[T], error) {
 	if err != nil {
 		return Page[T]{}, err
 	}
-	p := Page[T]{Source: a.source}
+	p := Page[T]{Source: a.source, Origin: l.cache.origin(l.promise, &a)}
 	if err := json.Unmarshal(a.body, &p); err != nil {
 		return Page[T]{}, fmt.Errorf("folio: list %q: %w", l.config.Name, err)
 	}
@@ -180,6 +215,7 @@ func (l *List[T]) Total(ctx context.Context, q Query) (int64, error) {
 	a, ok, err := l.cache.hit(nil, &id)
 	switch {
 	case !ok:
+		id.stand = a.stand
 		id, from := l.counting(q, id)
 		a, err = l.cache.fetch(ctx, nil, &id, from)
 	case l.cache.due():
@@ -215,12 +251,16 @@ func (l *List[T]) own(q Query) error {
 // get answers a query of its own with the stored form of its page.
 func (l *List[T]) get(ctx context.Context, dst []byte, q Query) (answer, error) {
 	c := l.cache
-	if a, ok, err := c.hit(dst, &q.known.id); ok {
+	found, ok, err := c.hit(dst, &q.known.id)
+	if ok {
 		if c.due() {
 			id, from := l.loading(q)
 			c.verify(ctx, &id, &id, &from)
 		}
-		return a, err
+		if found.told {
+			l.further(ctx, q, found.body)
+		}
+		return found, err
 	}
 	m := c.Mode()
 	if q.Offset > 0 && m != Off && !c.closed.Load() && l.behind(&q.known.end, q.Offset, true) {
@@ -234,6 +274,7 @@ func (l *List[T]) get(ctx context.Context, dst []byte, q Query) (answer, error) 
 		return answer{page: page{body: append(dst, noRows...), empty: true}, sum: noRowsSum}, nil
 	}
 	id, from := l.loading(q)
+	id.stand = found.stand
 	return c.fetch(ctx, dst, &id, from)
 }
 
@@ -294,6 +335,9 @@ func (l *List[T]) behind(end *identity, offset int, asked bool) bool {
 	if err != nil || offset < n {
 		return false
 	}
+	if asked && l.cache.ask(end, &e) != core.Serve {
+		return false // the load of the page will tell
+	}
 	if asked {
 		l.cache.served(end, &e)
 		l.cache.observed(end, began, &answer{}, nil)
@@ -352,6 +396,10 @@ func (l *List[T]) page(q Query, rows []T) (page, error) {
 func (l *List[T]) identify(q Query, text string) identity {
 	id, _ := l.cache.identify(text, listSpace)
 	id.feed = l.cache.number(l.Tag(q.Scope))
+	id.promise, id.grace = l.promise, l.rules.Late > 0 || l.rules.Written > 0
+	if id.promise != nil || id.grace {
+		id.list = l.number // totals and ends are under its rules, too
+	}
 	return id
 }
 

@@ -53,7 +53,7 @@ func tickets(t testing.TB, c *Cache, change func(*ListConfig[row])) (*List[row],
 	t.Helper()
 	origin := &table{rows: map[string]int{"user:1": 50, "user:1@admin": 60, "public": 30}}
 	config := ListConfig[row]{Name: "tickets", Sorts: []string{"-created_at", "title"}, Filters: []string{"status", "type"},
-		MaxLimit: 50, MaxAhead: -1, Load: origin.load, Count: origin.count}
+		MaxLimit: 50, MaxAhead: -1, NoWarm: true, Load: origin.load, Count: origin.count}
 	if change != nil {
 		change(&config)
 	}

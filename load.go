@@ -132,7 +132,7 @@ func (c *Cache) counted(ctx context.Context, load func(context.Context) error) (
 			err = panicked
 			c.config.Logger.Error("folio: a loader panicked", "value", v, "stack", string(panicked.Stack))
 		}
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, errOutdated) {
 			c.counts.loadErrors.Add(1)
 		}
 	}()

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/zeebo/xxh3"
+
+	"github.com/foliocache/folio/internal/core"
 )
 
 // Mode says what a cache does about reads. Writes and invalidations are heard in all of them, so a cache may
@@ -57,10 +59,16 @@ func (c *Cache) around(ctx context.Context, id *identity, l *loader, m Mode) (an
 		return c.direct(ctx, l, id)
 	}
 	_, e, there := c.lookup(nil, id)
+	want := core.Serve
 	if there {
+		want = c.ask(id, &e)
+	}
+	if there && want == core.Serve {
 		c.served(id, &e)
 	} else {
-		w, _, err := c.miss(ctx, nil, id, *l)
+		asked := *id
+		asked.stand = stand{want, e.copy.Born}
+		w, _, err := c.miss(ctx, nil, &asked, *l)
 		switch {
 		case w != nil && w.began:
 			return c.wait(ctx, w)

@@ -28,15 +28,17 @@ func (c *Cache) Get(ctx context.Context, key string, load func(context.Context) 
 			return page{body: body}, err
 		}}
 	}
-	if a, ok, err := c.hit(nil, &id); ok {
+	a, ok, err := c.hit(nil, &id)
+	if ok {
 		if c.due() {
 			l := from()
 			c.verify(ctx, &id, &id, &l)
 		}
 		return a.body, err
 	}
-	a, err := c.fetch(ctx, nil, &id, from())
-	if a.source != Hit && a.source != Bypass {
+	id.stand = a.stand
+	a, err = c.fetch(ctx, nil, &id, from())
+	if a.source != Hit && a.source != Refresh && a.source != Bypass {
 		a.body = slices.Clone(a.body) // others have it too
 	}
 	return a.body, err
@@ -164,4 +166,5 @@ func (c *Cache) outdate(tags []core.Tag) {
 		c.versions.set(t, c.core.Stamp(t).N, c.core.Reads(t))
 		c.shares.outdate(t)
 	}
+	c.rewarm()
 }

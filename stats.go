@@ -19,7 +19,12 @@ type Stats struct {
 	Around     int64         // of them, as if there were no cache: it observes, is off, or verifies
 	Brought    int64         // pages that they brought along, of scopes that are learned from
 	Used       int64         // of those, asked for before they were gone
-	LoadErrors int64         // of them; panics among them, ErrNotFound not
+	Refreshed  int64         // hits whose value was to be loaded anew behind: too old, of before a write, or likely to be stale, as far as the rules allow
+	Warmed     WarmStats     // loads of pages that were likely to be asked for next
+	Rewarmed   WarmStats     // loads of pages that a write had outdated
+	WarmRows   int64         // that they brought
+	WarmTime   time.Duration // in them
+	LoadErrors int64         // of all loads; panics among them, ErrNotFound not
 	Panics     int64         // of loaders
 	LoadTime   time.Duration // in loaders, in all
 
@@ -52,6 +57,12 @@ type Stats struct {
 	// Calibration is the mean error of the confidences stated, 0..1, and BrierSkill their skill
 	// over base rates, at most 1; both over all decisions so far.
 	Calibration, BrierSkill float64
+}
+
+// WarmStats count loads that nobody waited for; they are among Stats.Loads.
+type WarmStats struct {
+	Loads int64 // begun
+	Used  int64 // of them, whose page was asked for before it was gone; the others were for nothing, or not yet of use
 }
 
 // Memory says what a cache takes, in bytes.
@@ -104,10 +115,12 @@ func (c *Cache) Stats() Stats {
 		Stored: own.Admitted, Revoked: c.core.Revoked, Invalidations: c.core.Bumps, Evicted: own.Evicted, Refused: own.Refused,
 		TooLarge: n.tooLarge.Load(), Capped: c.shares.refused, Unchanged: n.unchanged.Load(), Stale: n.stale.Load(), Rows: n.rows.Load(),
 		Around: n.around.Load(), Verified: n.verified.Load(), Differed: n.differed.Load(),
-		Brought: c.core.Ahead.Brought, Used: c.core.Ahead.Used,
+		Brought: c.core.Ahead.Brought, Used: c.core.Ahead.Used, Refreshed: n.refreshed.Load(),
+		Warmed: WarmStats{c.core.Ahead.Warmed, c.core.Ahead.WarmedUsed}, Rewarmed: WarmStats{c.core.Ahead.Again, c.core.Ahead.AgainUsed},
+		WarmRows: n.warmRows.Load(), WarmTime: time.Duration(n.warmNanos.Load()),
 		Moved: own.Moved, Lost: c.store.Lost, Unlearned: c.journal.lost.Load(), Entries: own.Entries,
 		Memory: Memory{Capacity: int64(c.store.Geometry.Probation + c.store.Geometry.Main), Small: int64(c.store.Geometry.Probation), Rings: m.Rings, Live: m.Live, Dead: m.Dead,
-			Books: m.Metadata + c.core.Metadata() + c.store.Metadata() + c.shares.metadata()},
+			Books: m.Metadata + c.core.Metadata() + c.store.Metadata() + c.shares.metadata() + c.once.Bytes()},
 		Ruling: a.Ruling(), Switches: a.Switches, Calibration: cal.ECE(), BrierSkill: cal.Skill(),
 		Depths: depths(a.Asked(), own.ClassHits),
 	}

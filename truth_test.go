@@ -208,7 +208,7 @@ func bareCore(t *testing.T, c *Cache) *core.Core {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return core.New(a, core.Config{Epoch: 1})
+	return core.New(a, core.Config{Epoch: 1, Second: int64(time.Second), Seed: c.seed, Budget: c.config.WarmBudget})
 }
 
 // bareHit asks a bare core for a key, fills it if that misses, and reports whether it hit.

@@ -24,7 +24,7 @@ func (c *Cache) widen(w *call, l *loader) []*call {
 	if l.wide == nil {
 		return calls
 	}
-	if w.ahead = min(w.ahead, max(0, l.wide.most)); l.wide.behind == nil || l.wide.most <= 0 {
+	if w.ahead = min(w.ahead, max(0, l.wide.most)); l.wide.behind == nil {
 		return calls
 	}
 	pages, held := l.wide.behind(w.ahead+1), false
@@ -55,13 +55,13 @@ func (c *Cache) branch(w *call, id identity, after int) *call {
 
 // bring loads the pages of some calls, the first of which somebody waits for, at once.
 func (c *Cache) bring(ctx context.Context, calls []*call, l *loader) error {
-	w := calls[0]
+	w, began := calls[0], time.Now()
 	if l.wide == nil {
 		var err error
 		w.page, err = l.load(ctx)
+		w.took = time.Since(began)
 		return err
 	}
-	began := time.Now()
 	pages, err := l.wide.load(ctx, 1+w.ahead)
 	if err != nil {
 		return err
@@ -85,22 +85,34 @@ func (c *Cache) bring(ctx context.Context, calls []*call, l *loader) error {
 
 // bringAlong hands over pages that a load brought for cursors which nobody knew before.
 func (c *Cache) bringAlong(w *call, pages []page, l *loader) {
-	for i, p := range pages[1:] {
+	last := w // of them
+	for i := range pages {
 		if pages[i].next == "" {
-			return // nobody can ask for it
+			break // nobody can ask for what is behind
 		}
 		id := l.wide.at(pages[i].next)
 		c.mu.Lock()
-		if c.closed.Load() || c.there(&id, w.born) {
+		there := c.closed.Load() || c.there(&id, w.born)
+		if last.last = !there && i == len(pages)-1; there || last.last {
 			c.mu.Unlock()
-			return
+			break
 		}
 		b := c.branch(w, id, i+1)
 		c.mu.Unlock()
-		b.page = p
-		c.land(b, *l)
-		close(b.done)
+		if last != w {
+			c.hand(last, l)
+		}
+		b.page, last = pages[i+1], b
 	}
+	if last != w {
+		c.hand(last, l)
+	}
+}
+
+// hand hands over a page that another's load brought.
+func (c *Cache) hand(b *call, l *loader) {
+	c.land(b, *l)
+	close(b.done)
 }
 
 // errNotBrought tells who waits for a page that a load for an earlier one was to bring that it did not: the

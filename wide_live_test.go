@@ -25,6 +25,7 @@ func TestListsHitWhatTheBooksAloneHit(t *testing.T) {
 			var asked []Range
 			l, _ := walked(t, c, func(c *ListConfig[row]) {
 				load := c.Load
+				c.NoWarm = false
 				c.Load = func(ctx context.Context, q Query, r Range) ([]row, error) {
 					asked = append(asked, r)
 					rows, err := load(ctx, q, r)
@@ -33,6 +34,7 @@ func TestListsHitWhatTheBooksAloneHit(t *testing.T) {
 				}
 			})
 			bare := &books[row]{bareCore(t, c), l}
+			bare.core.List(l.rules)
 			hits, brought := 0, 0
 			for i := range 20_000 {
 				s, page := user(int(r.ExpFloat64()*100)), 1+int(r.ExpFloat64()*1.2)
@@ -43,6 +45,8 @@ func TestListsHitWhatTheBooksAloneHit(t *testing.T) {
 					if _, err := bare.core.Invalidate(0, c.number(l.Tag(s))); err != nil {
 						t.Fatal(err)
 					}
+					bare.again(t, query, each)
+					time.Sleep(time.Second)
 				}
 				q := parse(t, l, s, "page="+strconv.Itoa(min(page, 5)))
 				asked = nil
@@ -50,6 +54,7 @@ func TestListsHitWhatTheBooksAloneHit(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				time.Sleep(time.Second) // what nobody waits for is loaded
 				synctest.Wait()
 				hit, pages := bare.read(t, q, query, each)
 				if hit != (p.Source == Hit) || !hit && asked[0].Limit != pages*q.Limit {
@@ -63,6 +68,10 @@ func TestListsHitWhatTheBooksAloneHit(t *testing.T) {
 			if hits < 5000 || hits > 18_000 || brought == 0 || bare.core.Arena().Composite().Evicted == 0 {
 				t.Errorf("%d hits, %d pages brought at once, %d evicted", hits, brought, bare.core.Arena().Composite().Evicted)
 			}
+			got := c.Stats()
+			if n := bare.core.Ahead; n.WarmedUsed == 0 || n.AgainUsed == 0 || got.Warmed != (WarmStats{n.Warmed, n.WarmedUsed}) || got.Rewarmed != (WarmStats{n.Again, n.AgainUsed}) {
+				t.Errorf("loads that nobody waited for: %+v, %+v; of the bare core: %+v", got.Warmed, got.Rewarmed, n)
+			}
 		})
 	}
 }
@@ -75,28 +84,55 @@ type books[T any] struct {
 
 // read asks for a page, and loads it and those behind it as a list does.
 func (b *books[T]) read(t *testing.T, q Query, query, each time.Duration) (hit bool, pages int) {
-	id := q.known.id
-	if q.Offset > 0 {
-		before := q
-		before.Offset -= q.Limit
-		id.before = b.list.identify(q, string(before.canonical(nil))).unit
-	}
+	id, _ := b.list.loading(q)
 	asked := id.query(0)
 	a := b.core.Lookup(&asked)
-	if a.Action == core.Serve {
-		return true, 0
+	if a.Action != core.Serve {
+		return false, b.load(t, q, a.Flight, a.Ahead, query, each)
 	}
-	w := b.list.wide(q, nil)
-	ids, flights, last := []identity{id}, []core.Flight{a.Flight}, false
-	for i, next := range w.behind(min(a.Ahead, w.most) + 1) {
+	if a.Ahead > 0 {
+		q.Offset += q.Limit
+		q.text = string(q.canonical(nil))
+		q = b.list.know(q)
+		id, _ := b.list.loading(q)
+		if next := id.query(0); !b.core.Held(&next) {
+			b.load(t, q, b.core.Warm(&next, &asked), a.Ahead-1, query, each)
+		}
+	}
+	return true, 0
+}
+
+// again loads what is due after a write.
+func (b *books[T]) again(t *testing.T, query, each time.Duration) {
+	for d, ok := b.core.Due(); ok; d, ok = b.core.Due() {
+		key := b.list.cache.stored(d.Key)
+		if key == "" {
+			continue // its bytes are gone, and with them what it was
+		}
+		q, ok := b.list.read(key)
+		if !ok {
+			t.Fatalf("%s is due", key)
+		}
+		id, _ := b.list.loading(q)
+		asked := id.query(0)
+		f, ahead := b.core.Again(d, &asked)
+		b.load(t, q, f, ahead, query, each)
+	}
+}
+
+// load brings a page and those behind it.
+func (b *books[T]) load(t *testing.T, q Query, f core.Flight, ahead int, query, each time.Duration) (pages int) {
+	w, id := b.list.wide(q, nil), q.known.id
+	ids, flights, last := []identity{id}, []core.Flight{f}, false
+	for i, next := range w.behind(min(ahead, w.most) + 1) {
 		of := next.query(0)
 		if b.core.Held(&of) {
 			break
 		}
-		if last = i == min(a.Ahead, w.most); last {
+		if last = i == min(ahead, w.most); last {
 			break
 		}
-		ids, flights = append(ids, next), append(flights, b.core.Branch(a.Flight, &of, i+1))
+		ids, flights = append(ids, next), append(flights, b.core.Branch(f, &of, i+1))
 	}
 	all, err := b.list.config.Load(background, q, Range{Offset: q.Offset, Limit: q.Limit * len(ids)})
 	if err != nil {
@@ -116,5 +152,5 @@ func (b *books[T]) read(t *testing.T, q Query, query, each time.Duration) (hit b
 		e := entry{body: p.body, key: []byte(ids[i].text), stamps: make(stamps, stampSize)}
 		b.core.Complete(f, core.Loaded{Query: ids[i].query(0), Size: uint32(e.size()), Replace: true, Last: last && i == len(flights)-1 && p.full})
 	}
-	return false, len(ids)
+	return len(ids)
 }

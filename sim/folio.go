@@ -188,8 +188,8 @@ func (o *ours) invalidate(now int64, feed uint32) {
 	if _, err := o.core.Invalidate(now, core.Tag(o.hash(feed))); err != nil {
 		panic(err) // the simulator declares no dependencies
 	}
-	for key, ok := o.core.Due(); ok; key, ok = o.core.Due() {
-		o.again(key, now)
+	for d, ok := o.core.Due(); ok; d, ok = o.core.Due() {
+		o.again(d, now)
 	}
 }
 

@@ -123,13 +123,13 @@ func (o *ours) next(r *read, pages int) {
 }
 
 // again begins a load of what a write has outdated.
-func (o *ours) again(key uint64, now int64) {
-	unit := o.fresh.units[key]
+func (o *ours) again(d core.Due, now int64) {
+	unit := o.fresh.units[d.Key]
 	r := read{unit: unit, feed: o.fresh.feeds(unit), depth: o.depths(unit), size: 1, load: o.fresh.costs[unit], now: now}
 	if !o.objects {
 		r.size = max(1, o.sizes[unit])
 	}
-	f, ahead := o.core.Again(o.query(&r))
+	f, ahead := o.core.Again(d, o.query(&r))
 	if o.wide != nil {
 		r.ahead = o.wide.behind(unit)
 		o.widen(&r, &core.Answer{Flight: f, Ahead: ahead})

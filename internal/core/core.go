@@ -123,6 +123,7 @@ type Config struct {
 	Epoch  uint64  // tells this history from all others
 	Second int64   // in the unit of Query.Now; 0: 1
 	Seed   uint64  // of random choices
+	Rules  Rules   // of what is of no list
 	Budget float64 // loads that nobody waits for, for each that somebody does, 0..1
 	Copies bool    // something is kept of all copies, see [Core.Copy], not only of those of lists with a promise
 	// Placed, where set, is told of every unit that Complete offered to the arena, by its number
@@ -135,7 +136,7 @@ type Config struct {
 func New(a *arena.Arena, config Config) *Core {
 	config.Second = max(1, config.Second)
 	return &Core{arena: a, config: config, tags: map[Tag]*tag{}, more: map[arena.Slot]dependence{}, flying: map[uint64]uint32{},
-		fresh: fresh{promises: map[uint32]*promise{}, spent: new(board.Spent)}, bandits: map[class]bandit{}, random: rand.New(rand.NewPCG(config.Seed, 2))}
+		fresh: fresh{rules: []Rules{config.Rules}, promises: map[uint32]*promise{}, spent: new(board.Spent)}, bandits: map[class]bandit{}, random: rand.New(rand.NewPCG(config.Seed, 2))}
 }
 
 // Arena returns the arena, to read its counters.
@@ -215,6 +216,7 @@ func (c *Core) Overhear(q *Query) {
 		c.arrived(slot, q)
 	}
 	feed := c.tags[q.Feed]
+	c.vote(q, feed)
 	c.arena.Overhear(&arena.Request{Key: q.Key, Feed: uint64(q.Feed), Depth: q.Depth, Hazard: feed.threat(), Cost: q.Cost, Version: c.version(slot, q, feed)})
 }
 
@@ -223,16 +225,25 @@ func (c *Core) read(q *Query) (hit bool, feed *tag) {
 	slot, resident := c.arena.Find(q.Key)
 	feed = c.tags[q.Feed]
 	feed.read()
-	if c.rule(q.List).Again {
-		feed.vote(q)
-	}
 	r := c.request(slot, q, feed, q.Now)
 	r.Stale = r.Stale || q.Lost && resident
 	hit = c.arena.Request(slot, &r)
 	if hit {
 		c.arrived(slot, q)
 	}
+	if !hit || c.arena.Sampled(uint64(q.Feed)) { // of other hits the core may not hear
+		c.vote(q, feed)
+	}
 	return hit, feed
+}
+
+// Consider books a read as Read does, of what [Copy.Told] says is to be told at once, and returns how many pages
+// behind it should be loaded by themselves, see Warm.
+func (c *Core) Consider(q *Query) (ahead int) {
+	if hit, _ := c.read(q); !hit {
+		return 0
+	}
+	return c.further(q)
 }
 
 // Begin books a load that nobody asked for: of data at hand. Who reads its key meanwhile waits
@@ -285,18 +296,17 @@ func (c *Core) keep(l *loading, number int, u *Loaded) {
 	known := slot != arena.NoSlot
 	slot, stored := c.arena.Fill(slot, &r, u.Size)
 	c.renew(slot, known, l, u)
+	if slot != arena.NoSlot && (stored || r.Stale || !resident) {
+		c.stored.Grow(c.arena.Slots())
+		*c.stored.At(slot) = l.feed.mark()
+		c.expire(slot, l.born, u.TTL)
+		c.came(slot, l, u, stored)
+		if len(on.tags) > 0 || len(c.more) > 0 {
+			c.depend(slot, on)
+		}
+	}
 	if c.config.Placed != nil {
 		c.config.Placed(number, slot, stored)
-	}
-	if slot == arena.NoSlot || resident && !r.Stale && !stored {
-		return
-	}
-	c.stored.Grow(c.arena.Slots())
-	*c.stored.At(slot) = l.feed.mark()
-	c.expire(slot, l.born, u.TTL)
-	c.came(slot, l, u, stored)
-	if len(on.tags) > 0 || len(c.more) > 0 {
-		c.depend(slot, on)
 	}
 }
 

@@ -30,6 +30,7 @@ type Copy struct {
 	Hazard     float32 // changes at the origin that nobody tells of, in a unit of time; 0: there are none
 	Strategy   uint8   // whose answers it gives, see [arena.Arena.Names]
 	Confidence float32 // that it is asked for again in time, 0..1
+	Told       bool    // its first hit is to be told at once, see Consider
 }
 
 // Stale returns the probability, 0..1, that the origin has changed a copy by now without a word.
@@ -146,7 +147,7 @@ type changes32 struct{ n, time float32 }
 
 // fresh is what the core knows of the copies of lists with rules.
 type fresh struct {
-	rules    []Rules // by list
+	rules    []Rules // by list; 0: of what is of none
 	promises map[uint32]*promise
 	copies   chunked.Slice[promised] // by slot; in use where lists promise, or Config.Copies
 	grown    int
@@ -202,9 +203,6 @@ func (c *Core) late(q *Query) int64 {
 
 // List registers a list's rules and returns its number, from 1.
 func (c *Core) List(r Rules) uint32 {
-	if len(c.fresh.rules) == 0 {
-		c.fresh.rules = append(c.fresh.rules, Rules{}) // of none
-	}
 	c.fresh.rules = append(c.fresh.rules, r)
 	list := uint32(len(c.fresh.rules) - 1)
 	if r.MaxStale > 0 {

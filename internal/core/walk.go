@@ -228,6 +228,7 @@ func (c *Core) came(slot arena.Slot, l *loading, u *Loaded, stored bool) {
 	if stored && l.wanted {
 		c.use(t, w, &u.Query)
 	}
+	c.fresh.placing.Told = t.has(trailWarm|trailAgain) || t.has(trailLast) && c.rule(u.List).Ahead > 0
 }
 
 // stands books that a page is there from which readers may go on.

@@ -269,11 +269,11 @@ func TestWhatIsReadMostIsLoadedAgainAfterAWrite(t *testing.T) {
 			}
 		}
 		invalidate(t, c, q.Feed)
-		for key, ok := c.Due(); ok; key, ok = c.Due() {
-			if key != q.Key {
-				t.Fatalf("page %d is loaded again", uint32(key))
+		for d, ok := c.Due(); ok; d, ok = c.Due() {
+			if d.Key != q.Key {
+				t.Fatalf("page %d is loaded again", uint32(d.Key))
 			}
-			f, _ := c.Again(&q)
+			f, _ := c.Again(d, &q)
 			again++
 			c.Complete(f, Loaded{Query: q, Size: 1})
 		}
@@ -289,8 +289,8 @@ func TestWhatIsReadMostIsLoadedAgainAfterAWrite(t *testing.T) {
 		}
 		for range 10 {
 			invalidate(t, c, 1)
-			for _, ok := c.Due(); ok; _, ok = c.Due() {
-				f, _ := c.Again(&q)
+			for d, ok := c.Due(); ok; d, ok = c.Due() {
+				f, _ := c.Again(d, &q)
 				again++
 				c.Complete(f, Loaded{Query: q, Size: 1})
 			}

@@ -7,7 +7,7 @@ import "math/bits"
 type purse struct {
 	loads float64 // that may be spent
 	bar   float64 // how sure one must be to spend: it rises while there is not enough, and sinks
-	again []again // pages that bumps have outdated and that should be loaded
+	due   []Due
 }
 
 const (
@@ -52,13 +52,24 @@ func (c *Core) further(q *Query) int {
 	t.flags |= trailPut
 	next := &w.next[t.step][t.behind+1]
 	p := 0.
-	if next.tries >= walkSure {
+	switch {
+	case next.tries >= walkSure:
 		p = next.asked / next.tries
+	case q.Blind:
+		p = 1 // only pages that are loaded tell
 	}
-	next.try()
+	if w.tries++; q.Blind && w.tries%walkProbe == 0 {
+		p = 1
+	}
+	if !q.Blind {
+		next.try()
+	}
 	if p == 0 || !c.arena.Answerer(t.arm).Ahead(p) || !c.purse.spend(p) {
 		c.charge(q.List, t.depth, t.arm, 0, 1)
 		return 0
+	}
+	if q.Blind {
+		next.try()
 	}
 	t.flags &^= trailLast
 	c.charge(q.List, t.depth, t.arm, 1, 1)
@@ -78,9 +89,9 @@ func (c *Core) Warm(q, reader *Query) Flight {
 	return f
 }
 
-// again is a page to be loaded after a bump.
-type again struct {
-	key  uint64
+// Due is a page to be loaded after a bump.
+type Due struct {
+	Key  uint64
 	list uint32
 	kind uint8
 }
@@ -101,41 +112,37 @@ func (c *Core) consider(k *tag, reads uint32) {
 	}
 	w.bumps++
 	if (p > surely || w.bumps%againProbe == 0) && c.purse.spend(p) {
-		c.purse.again = append(c.purse.again, again{k.hot, k.list, kind})
+		c.purse.due = append(c.purse.due, Due{k.hot, k.list, kind})
 	}
 }
 
 const agains = 5 // classes of votes
 
-// Due returns the next key that is to be loaded again as a bump has outdated it.
-func (c *Core) Due() (key uint64, ok bool) {
-	if len(c.purse.again) == 0 {
-		return 0, false
+// Due returns the next page that is to be loaded again as a bump has outdated it, once.
+func (c *Core) Due() (d Due, ok bool) {
+	if len(c.purse.due) == 0 {
+		return Due{}, false
 	}
-	return c.purse.again[0].key, true
+	d, c.purse.due = c.purse.due[0], c.purse.due[1:]
+	return d, true
 }
 
-// Again books a load for what Due has named. A zero query says that there is none.
-func (c *Core) Again(q *Query) (f Flight, ahead int) {
-	a := c.purse.again[0]
-	c.purse.again = c.purse.again[1:]
-	if q.Key != a.key {
-		return Flight{}, 0
-	}
-	w := c.walk(a.list)
+// Again books the load that is due, of what a query asks for.
+func (c *Core) Again(d Due, q *Query) (f Flight, ahead int) {
+	w := c.walk(d.list)
 	f = c.Begin(q)
 	l := &c.loads[f.at]
 	l.step = c.step(q, c.tags[q.Feed])
-	l.trail = trail{step: l.step, kind: a.kind, flags: trailAgain}
-	w.again[a.kind].try()
+	l.trail = trail{step: l.step, kind: d.kind, flags: trailAgain}
+	w.again[d.kind].try()
 	c.Ahead.Again++
 	return f, w.ahead(q, l.step)
 }
 
-// vote books for what page a feed is read (Boyer & Moore's majority vote).
-func (k *tag) vote(q *Query) {
+// vote books for what page a feed is read (Boyer & Moore's majority vote), where it may be loaded again.
+func (c *Core) vote(q *Query, k *tag) {
 	switch {
-	case k == nil:
+	case k == nil || !c.rule(q.List).Again:
 	case k.hot == q.Key:
 		k.votes = min(k.votes+1, 255)
 	case k.votes > 0:
