@@ -30,7 +30,7 @@ func (t *ordered) count(context.Context, Query) (int64, error) { return int64(le
 // finer makes a list of a table that knows what its pages depend on.
 func finer(t testing.TB, c *Cache, origin *ordered) *List[row] {
 	t.Helper()
-	l, err := NewList(c, ListConfig[row]{Name: "rows", Load: origin.load, Count: origin.count, MaxAhead: -1, Finer: true,
+	l, err := NewList(c, ListConfig[row]{Name: "rows", Load: origin.load, Count: origin.count, MaxAhead: -1, NoWarm: true, Finer: true,
 		RowTags: func(r row) []Tag { return []Tag{Tag(fmt.Sprint("row:", r.ID))} }})
 	if err != nil {
 		t.Fatal(err)

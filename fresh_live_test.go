@@ -84,8 +84,8 @@ func TestPlainValuesAreServedAndReplaced(t *testing.T) {
 		config := small()
 		config.Jitter, config.TTL, config.StaleWhileRevalidate = -1, time.Minute, time.Minute
 		c := open(t, config)
-		n := 0
-		load := func(context.Context) ([]byte, error) { n++; return []byte(strconv.Itoa(n)), nil }
+		var n atomic.Int64
+		load := func(context.Context) ([]byte, error) { return []byte(strconv.Itoa(int(n.Add(1)))), nil }
 		for i, want := range []string{"1", "1", "2", "2"} {
 			v, err := c.Get(background, "k", load)
 			if err != nil || string(v) != want {
@@ -98,7 +98,6 @@ func TestPlainValuesAreServedAndReplaced(t *testing.T) {
 		}
 		time.Sleep(65 * time.Second)
 		many := func(_ context.Context, keys []string) (map[string][]byte, error) {
-			n++
 			return map[string][]byte{"k": []byte("many"), "other": []byte("other")}, nil
 		}
 		for _, want := range []string{"2", "many"} {
