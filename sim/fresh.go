@@ -14,10 +14,10 @@ import (
 var freshParams = []baseline.Param{
 	{Name: "swr", Default: "0s", Doc: "how long after its time to live a copy is served while a new one is loaded"},
 	{Name: "swr_writes", Default: "0s", Doc: "how long after a write, if there was no other since, as well"},
-	{Name: "early", Default: "0", Doc: "how many load times before its end a copy is loaded anew, roughly (XFetch)"},
+	{Name: "early", Default: "1", Doc: "how many load times before its end a copy is loaded anew, roughly (XFetch)"},
 	{Name: "maxstale", Default: "0", Doc: "part of the reads, 0..1, that may be stale by writes that nobody is told of"},
-	{Name: "prewarm", Default: "0", Doc: "further pages, 0 to 5, that a load brings before anybody asks for them, where readers are likely to go on"},
-	{Name: "rewarm", Default: "false", Doc: "whether what is read most is loaded again after a write"},
+	{Name: "prewarm", Default: "5", Doc: "further pages, 0 to 5, that a load brings before anybody asks for them, where readers are likely to go on"},
+	{Name: "rewarm", Default: "true", Doc: "whether what is read most is loaded again after a write"},
 	{Name: "budget", Default: "0.1", Doc: "loads for prewarm and rewarm, 0..1 for each that somebody waits for"},
 }
 
@@ -48,6 +48,12 @@ func (p *Policy) rules(j Job) (r core.Rules, budget float64, err error) {
 	}
 	if r.MaxStale > 0 && j.Trace.times == nil {
 		fault("maxstale", "a trace with a clock")
+	}
+	if j.Trace.places == nil { // keys have no next page, and are not loaded again
+		r.Ahead, r.Again = 0, false
+	}
+	if j.TTL == 0 {
+		r.Early = 0
 	}
 	return r, number("budget", 1), err
 }

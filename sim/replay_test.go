@@ -207,7 +207,7 @@ func TestTheVirtualClock(t *testing.T) {
 func TestTimeToLive(t *testing.T) {
 	read := func(ms uint32) event { return event{ms: ms, id: 1, load: 10_000} }
 	trace := traceOf(read(0), read(20), read(49), read(50), read(99), read(100), read(200), event{ms: 1000, id: 2, load: 1})
-	for _, p := range []string{"folio", "folio:strategy=aggressive", "lru", "s3fifo", "opt"} {
+	for _, p := range []string{"folio:early=0", "folio:early=0,strategy=aggressive", "lru", "s3fifo", "opt"} {
 		rows, err := Run(context.Background(), []Job{{Trace: trace, Policy: policy(t, p), Size: size(t, "100"), TTL: 50 * time.Millisecond}}, 1, nil)
 		if err != nil {
 			t.Fatal(err)
