@@ -145,7 +145,7 @@ func NewList[T any](c *Cache, config ListConfig[T]) (*List[T], error) {
 		limit: config.Limit, maxLimit: config.MaxLimit, maxOffset: config.MaxOffset, keyset: config.Cursor != nil, counted: config.Count != nil}}
 	l.rules = core.Rules{Late: int64(config.StaleWhileRevalidate), Written: int64(config.StaleAfterWrite), Early: c.config.EarlyRefresh, MaxStale: config.MaxStale}
 	if !config.NoWarm && c.config.WarmBudget > 0 {
-		l.rules.Ahead, l.rules.Again = 1+max(0, config.MaxAhead), true
+		l.rules.Ahead, l.rules.Again = true, true
 	}
 	if _, taken := c.lists.LoadOrStore(config.Name, l); taken {
 		return nil, fmt.Errorf("%w: list %q: there is one of that name", ErrConfig, config.Name)

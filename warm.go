@@ -31,13 +31,13 @@ func (l *List[T]) further(ctx context.Context, q Query, body []byte) {
 	asked := reader.query(c.now())
 	asked.Busy = c.busy()
 	c.mu.Lock()
-	ahead := 0
+	ahead := false
 	if err := c.ready(); err == nil {
 		c.counts.hits.Add(1)
 		ahead = c.core.Consider(&asked)
 	}
 	c.mu.Unlock()
-	if ahead == 0 {
+	if !ahead {
 		return
 	}
 	next, ok := l.next(q, body)
@@ -45,7 +45,7 @@ func (l *List[T]) further(ctx context.Context, q Query, body []byte) {
 		return
 	}
 	id, from := l.loading(next)
-	c.warmUp(ctx, &id, from, func(w *core.Query) (core.Flight, int) { return c.core.Warm(w, &asked), ahead - 1 })
+	c.warmUp(ctx, &id, from, func(w *core.Query) (core.Flight, int) { return c.core.Warm(w, &asked) })
 }
 
 // next returns the query of the page behind one that is stored, if there may be one.

@@ -92,13 +92,14 @@ func (b *books[T]) read(t *testing.T, q Query, query, each time.Duration) (hit b
 	if a.Action != core.Serve {
 		return false, b.load(t, q, a.Flight, a.Ahead, query, each)
 	}
-	if a.Ahead > 0 {
+	if a.Next {
 		q.Offset += q.Limit
 		q.text = string(q.canonical(nil))
 		q = b.list.know(q)
 		id, _ := b.list.loading(q)
 		if next := id.query(0); !b.core.Held(&next) {
-			b.load(t, q, b.core.Warm(&next, &asked), a.Ahead-1, query, each)
+			f, ahead := b.core.Warm(&next, &asked)
+			b.load(t, q, f, ahead, query, each)
 		}
 	}
 	return true, 0

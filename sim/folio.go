@@ -115,8 +115,8 @@ func (o *ours) lookup(r *read) (core.Action, core.Flight) {
 	switch {
 	case a.Flight != core.Flight{} && a.Action != core.Wait:
 		o.widen(r, &a)
-	case a.Action == core.Serve && a.Ahead > 0:
-		o.next(r, a.Ahead)
+	case a.Next:
+		o.next(r)
 		r.ahead = nil
 	default:
 		r.ahead = nil

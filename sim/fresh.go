@@ -16,7 +16,7 @@ var freshParams = []baseline.Param{
 	{Name: "swr_writes", Default: "0s", Doc: "how long after a write, if there was no other since, as well"},
 	{Name: "early", Default: "1", Doc: "how many load times before its end a copy is loaded anew, roughly (XFetch)"},
 	{Name: "maxstale", Default: "0", Doc: "part of the reads, 0..1, that may be stale by writes that nobody is told of"},
-	{Name: "prewarm", Default: "5", Doc: "further pages, 0 to 5, that a load brings before anybody asks for them, where readers are likely to go on"},
+	{Name: "prewarm", Default: "true", Doc: "whether the next page is loaded before anybody asks for it, where readers are likely to go on"},
 	{Name: "rewarm", Default: "true", Doc: "whether what is read most is loaded again after a write"},
 	{Name: "budget", Default: "0.1", Doc: "loads for prewarm and rewarm, 0..1 for each that somebody waits for"},
 }
@@ -42,15 +42,18 @@ func (p *Policy) rules(j Job) (r core.Rules, budget float64, err error) {
 		}
 		return x
 	}
-	r = core.Rules{Late: duration("swr"), Written: duration("swr_writes"), Early: number("early", 100), MaxStale: number("maxstale", 1), Ahead: int(number("prewarm", 1+core.MostAhead))}
-	if r.Again, err = strconv.ParseBool(p.Params["rewarm"]); err != nil {
-		fault("rewarm", "true or false")
+	r = core.Rules{Late: duration("swr"), Written: duration("swr_writes"), Early: number("early", 100), MaxStale: number("maxstale", 1)}
+	for name, on := range map[string]*bool{"prewarm": &r.Ahead, "rewarm": &r.Again} {
+		var wrong error
+		if *on, wrong = strconv.ParseBool(p.Params[name]); wrong != nil {
+			fault(name, "true or false")
+		}
 	}
 	if r.MaxStale > 0 && j.Trace.times == nil {
 		fault("maxstale", "a trace with a clock")
 	}
 	if j.Trace.places == nil { // keys have no next page, and are not loaded again
-		r.Ahead, r.Again = 0, false
+		r.Ahead, r.Again = false, false
 	}
 	if j.TTL == 0 {
 		r.Early = 0
@@ -107,7 +110,7 @@ func (f *fresh) fate(r *read) core.Fate {
 }
 
 // next begins a load of pages behind one that was just served.
-func (o *ours) next(r *read, pages int) {
+func (o *ours) next(r *read) {
 	if len(r.ahead) == 0 {
 		return
 	}
@@ -116,15 +119,9 @@ func (o *ours) next(r *read, pages int) {
 	if o.core.Held(&q) {
 		return
 	}
-	first.branches, first.ahead, first.more = nil, nil, true
-	f := o.core.Warm(&q, &reader)
-	for i, unit := range r.ahead[1:min(pages, len(r.ahead))] {
-		further := o.behind(r, unit)
-		if q := *o.query(&further); !o.core.Held(&q) {
-			first.ahead = append(first.ahead, unit)
-			first.branches = append(first.branches, o.core.Branch(f, &q, i+1))
-		}
-	}
+	f, ahead := o.core.Warm(&q, &reader)
+	first.branches, first.ahead = nil, o.wide.behind(first.unit)
+	o.widen(&first, &core.Answer{Flight: f, Ahead: ahead})
 	o.due = append(o.due, landing{read: first, flight: f})
 }
 

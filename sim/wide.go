@@ -109,8 +109,11 @@ func (t *Trace) stored(w *wide) int {
 	return w.units
 }
 
-// behind returns the pages that a load of a unit brings along.
+// behind returns the pages that a load of a unit brings along: of one that nobody asks for, none.
 func (w *wide) behind(unit uint32) []uint32 {
+	if int(unit)*w.n >= len(w.after) {
+		return nil
+	}
 	pages := w.after[int(unit)*w.n : (int(unit)+1)*w.n]
 	for i, u := range pages {
 		if u == noUnit {

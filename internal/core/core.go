@@ -61,7 +61,8 @@ const (
 // Answer is the core's answer to a read.
 type Answer struct {
 	Action Action
-	Ahead  int    // further pages that a load should bring along, see Branch; with Serve: to be loaded by themselves, see Warm
+	Ahead  int    // with a load: further pages that it should bring along, see Branch
+	Next   bool   // with Serve: the page behind should be loaded by itself, see Warm
 	Flight Flight // with Load, Refetch, Wait, and where a Refresh is to load
 }
 
@@ -147,7 +148,7 @@ func (c *Core) Lookup(q *Query) Answer {
 	late := c.late(q)
 	hit, feed := c.read(q)
 	if hit && q.Want == Serve {
-		return Answer{Action: Serve, Ahead: c.further(q)}
+		return Answer{Action: Serve, Next: c.further(q)}
 	}
 	if p := c.fresh.promises[q.List]; p != nil {
 		p.asked(hit && q.Want == Refresh)
@@ -237,13 +238,11 @@ func (c *Core) read(q *Query) (hit bool, feed *tag) {
 	return hit, feed
 }
 
-// Consider books a read as Read does, of what [Copy.Told] says is to be told at once, and returns how many pages
-// behind it should be loaded by themselves, see Warm.
-func (c *Core) Consider(q *Query) (ahead int) {
-	if hit, _ := c.read(q); !hit {
-		return 0
-	}
-	return c.further(q)
+// Consider books a read as Read does, of what [Copy.Told] says is to be told at once, and reports whether the page
+// behind it should be loaded by itself, see Warm.
+func (c *Core) Consider(q *Query) bool {
+	hit, _ := c.read(q)
+	return hit && c.further(q)
 }
 
 // Begin books a load that nobody asked for: of data at hand. Who reads its key meanwhile waits

@@ -18,7 +18,7 @@ type Rules struct {
 	// MaxStale is the part of reads, 0..1, that may be answered with what the origin has changed without
 	// a word; 0: it tells of all changes.
 	MaxStale float64
-	Ahead    int  // pages that a load may bring which nobody waits for, 0..2
+	Ahead    bool // the page behind one that was just served may be loaded before anybody asks for it
 	Again    bool // a bump may have what is read most be loaded again
 }
 
@@ -246,7 +246,7 @@ func (c *Core) renew(slot arena.Slot, known bool, l *loading, u *Loaded) {
 	if u.TTL > 0 {
 		k.Expires, k.Early = l.born+u.TTL, float32(r.Early*u.Took)
 	}
-	if p != nil || r.Ahead > 0 {
+	if p != nil || r.Ahead {
 		k.Strategy = c.pick(u.List, u.Depth)
 	}
 	if slot == arena.NoSlot || p == nil && !c.config.Copies {

@@ -61,7 +61,12 @@ type step uint8
 const steps = 6 << 4
 
 func (c *Core) step(q *Query, feed *tag) step {
-	often := [16]uint8{0, 0, 1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3}[c.arena.Frequency(q.Key)]
+	return c.stepAt(q, feed, c.arena.Frequency(q.Key))
+}
+
+// stepAt is step for what is asked for so often.
+func (c *Core) stepAt(q *Query, feed *tag, frequency uint8) step {
+	often := [16]uint8{0, 0, 1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3}[min(frequency, 15)]
 	return step(q.Depth<<4 | feed.threat()<<2 | often)
 }
 
@@ -228,7 +233,7 @@ func (c *Core) came(slot arena.Slot, l *loading, u *Loaded, stored bool) {
 	if stored && l.wanted {
 		c.use(t, w, &u.Query)
 	}
-	c.fresh.placing.Told = t.has(trailWarm|trailAgain) || t.has(trailLast) && c.rule(u.List).Ahead > 0
+	c.fresh.placing.Told = t.has(trailWarm|trailAgain) || t.has(trailLast) && c.rule(u.List).Ahead
 }
 
 // stands books that a page is there from which readers may go on.
@@ -262,6 +267,9 @@ func (c *Core) use(t *trail, w *walk, q *Query) {
 	case t.has(trailWarm):
 		c.Ahead.WarmedUsed++
 		w.next[t.step][t.behind+1].succeed()
+		if !t.has(trailDeaf) {
+			w.rates[t.step][t.behind+1].succeed()
+		}
 		c.charge(q.List, t.depth, t.arm, -1, 0) // the load would have been one anyway
 		*t = trail{step: c.step(q, c.tags[q.Feed]), arm: t.arm, depth: q.Depth, flags: t.flags &^ trailWarm}
 		c.stands(t, w, true)

@@ -221,9 +221,9 @@ func TestPagesAreWarmedWithinTheirBudget(t *testing.T) {
 		busy   bool
 		warmed bool
 	}{
-		{"readers go on", Rules{Ahead: 2}, 9, false, true},
-		{"the origin is busy", Rules{Ahead: 2}, 9, true, false},
-		{"nobody goes on", Rules{Ahead: 2}, 2, false, false},
+		{"readers go on", Rules{Ahead: true}, 9, false, true},
+		{"the origin is busy", Rules{Ahead: true}, 9, true, false},
+		{"nobody goes on", Rules{Ahead: true}, 2, false, false},
 		{"without the rule", Rules{}, 9, false, false},
 	} {
 		c := ruled(t, test.rules)
@@ -236,13 +236,14 @@ func TestPagesAreWarmedWithinTheirBudget(t *testing.T) {
 					if a := c.Lookup(&q); a.Action == Load {
 						loads++
 						c.Complete(a.Flight, Loaded{Query: q, Size: 1, Last: true})
-					} else if a.Ahead > 0 {
+					} else if a.Next {
 						next := pageOf(scope+1, number+2)
-						if a.Ahead > 2 || c.Held(&next) {
-							t.Fatalf("%s: %d pages behind page %d; the next is there: %v", test.name, a.Ahead, number+1, c.Held(&next))
+						if c.Held(&next) {
+							t.Fatalf("%s: the page behind page %d is there", test.name, number+1)
 						}
 						warmed++
-						c.Complete(c.Warm(&next, &q), Loaded{Query: next, Size: 1, Last: true})
+						f, _ := c.Warm(&next, &q)
+						c.Complete(f, Loaded{Query: next, Size: 1, Last: true})
 					}
 				}
 			}

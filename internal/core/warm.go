@@ -37,17 +37,17 @@ func (p *purse) spend(wanted float64) bool {
 	return true
 }
 
-// further returns how many pages behind one that was just served should be loaded by themselves: where it is
-// the last one that is there, and its reader is likely to go on.
-func (c *Core) further(q *Query) int {
-	w, r := c.walk(q.List), c.rule(q.List)
-	if w == nil || r.Ahead == 0 || q.Busy {
-		return 0
+// further reports whether the page behind one that was just served should be loaded by itself: where that is the
+// last one that is there, and its reader is likely to go on.
+func (c *Core) further(q *Query) bool {
+	w := c.walk(q.List)
+	if w == nil || !c.rule(q.List).Ahead || q.Busy {
+		return false
 	}
 	slot, _ := c.arena.Find(q.Key)
 	t := c.trails.At(slot)
 	if !t.has(trailLast) || t.has(trailPut) {
-		return 0
+		return false
 	}
 	t.flags |= trailPut
 	next := &w.next[t.step][t.behind+1]
@@ -66,27 +66,28 @@ func (c *Core) further(q *Query) int {
 	}
 	if p == 0 || !c.arena.Answerer(t.arm).Ahead(p) || !c.purse.spend(p) {
 		c.charge(q.List, t.depth, t.arm, 0, 1)
-		return 0
+		return false
 	}
 	if q.Blind {
 		next.try()
 	}
 	t.flags &^= trailLast
 	c.charge(q.List, t.depth, t.arm, 1, 1)
-	return min(r.Ahead, 1+w.ahead(q, c.step(q, c.tags[q.Feed])))
+	return true
 }
 
 // Warm books a load for a page that nobody asked for: as a reader of another one, that Lookup has just
-// answered, is likely to ask for it next.
-func (c *Core) Warm(q, reader *Query) Flight {
-	f := c.Begin(q)
+// answered, is likely to ask for it next. It returns how many pages more the load should bring, as many as if
+// somebody had asked.
+func (c *Core) Warm(q, reader *Query) (f Flight, ahead int) {
+	f = c.Begin(q)
 	l := &c.loads[f.at]
-	l.step = c.step(q, c.tags[q.Feed])
+	l.step = c.stepAt(q, c.tags[q.Feed], 1+c.arena.Frequency(q.Key))
 	slot, _ := c.arena.Find(reader.Key)
 	l.trail = *c.trails.At(slot)
 	l.trail.flags = trailWarm
 	c.Ahead.Warmed++
-	return f
+	return f, c.walk(q.List).ahead(q, l.step)
 }
 
 // Due is a page to be loaded after a bump.
