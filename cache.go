@@ -2,6 +2,7 @@ package folio
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -57,6 +58,9 @@ type Cache struct {
 	filled  []filled
 	scratch []byte
 
+	keeper    *keeper    // of the contents; nil: nobody keeps them
+	restoring *core.Copy // of before a restart, while it is put back
+
 	mode    atomic.Uint32
 	keyTags atomic.Bool // something may depend on a plain key
 	closed  atomic.Bool // set under mu
@@ -97,14 +101,29 @@ func New(config Config) (*Cache, error) {
 		c.seed = rand.Uint64()
 	}
 	c.mode.Store(uint32(config.Mode))
-	c.random = rand.New(rand.NewPCG(c.seed, 1))
-	if err := c.build(); err != nil {
+	if err := c.open(); err != nil {
 		return nil, err
 	}
 	memoryLimits().warn(config.Logger, &config)
 	c.stopped, c.stop = context.WithCancel(context.Background())
 	c.running.Go(c.learn)
+	if c.keeper != nil && config.SaveEvery > 0 {
+		c.running.Go(c.saveNowAndThen)
+	}
 	return c, nil
+}
+
+// open makes the store and the books of it, with what they had before a restart.
+func (c *Cache) open() error {
+	saved, err := c.unpack(c.config.Dir)
+	if err != nil {
+		return err
+	}
+	c.random = rand.New(rand.NewPCG(c.seed, 1))
+	if err := c.build(); err != nil {
+		return errors.Join(err, c.keeper.close())
+	}
+	return c.restore(saved)
 }
 
 // build makes the store and the books of it.
@@ -148,7 +167,10 @@ func (c *Cache) Close(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		c.running.Wait()
-		c.free.Do(c.store.Close)
+		c.free.Do(func() {
+			c.saveLast()
+			c.store.Close()
+		})
 		close(done)
 	}()
 	select {
@@ -251,6 +273,9 @@ func (c *Cache) learn() {
 func (c *Cache) placed(unit int, slot arena.Slot, _ bool) {
 	steps, f := c.core.Arena().Steps(), &c.filled[unit]
 	k := c.core.Placing()
+	if c.restoring != nil {
+		k = c.restoring
+	}
 	setPlaced(f.value, slot, k)
 	if k.Told {
 		c.once.Grow(c.core.Arena().Slots())

@@ -69,6 +69,15 @@ type Config struct {
 	// Stats.Differed. 0: none.
 	VerifyOneIn int
 
+	// Dir is a folder that the contents are kept in over restarts, this cache's alone: what is not outdated by
+	// then is there again. Empty: they are not kept. See [Cache.Save].
+	Dir string
+	// SaveEvery is how often the contents are saved, beside at Close: what a process has when it is killed is lost,
+	// but for what was saved last. Default 10 minutes; negative: at Close alone.
+	SaveEvery time.Duration
+	// Version names what the contents look like, as by the program's: what another version has saved is not used.
+	Version string
+
 	// Rules say what a change of an entity outdates: see [Cache.Changed].
 	Rules Rules
 
@@ -89,6 +98,7 @@ const (
 	defaultNegativeTTL = 5 * time.Second
 	defaultMaxLoads    = 64
 	defaultEarly       = 1
+	defaultSaveEvery   = 10 * time.Minute
 	defaultWarmBudget  = .1
 	defaultLoadTimeout = 30 * time.Second
 
@@ -141,6 +151,7 @@ func (c Config) withDefaults() Config {
 	fill(&c.MaxLoads, defaultMaxLoads)
 	fill(&c.LoadTimeout, defaultLoadTimeout)
 	fill(&c.EarlyRefresh, defaultEarly)
+	fill(&c.SaveEvery, defaultSaveEvery)
 	fill(&c.WarmBudget, defaultWarmBudget)
 	c.Jitter, c.EarlyRefresh, c.WarmBudget = max(0, c.Jitter), max(0, c.EarlyRefresh), max(0, c.WarmBudget)
 	if c.Now == nil {

@@ -48,6 +48,12 @@ func (h held) any(id *identity) bool {
 // Done must be called, after the commit or the rollback; the end of ctx does it too, so that a writer
 // that dies does not keep the cache from serving for ever: give it a deadline beyond the write's.
 func (c *Cache) Intend(ctx context.Context, tags ...Tag) (*Intent, error) {
+	i, err := c.intend(ctx, tags)
+	c.distrust(err)
+	return i, err
+}
+
+func (c *Cache) intend(ctx context.Context, tags []Tag) (*Intent, error) {
 	i := &Intent{cache: c, tags: tags, held: map[core.Tag]bool{}}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -22,10 +22,19 @@ type appointment struct {
 // postpone invalidates a tag when a delay is over. Of several delays under way, the last end counts,
 // or the first one if soon.
 func (c *Cache) postpone(l later, delay time.Duration) error {
+	err := c.appoint(l, delay)
+	c.distrust(err)
+	return err
+}
+
+func (c *Cache) appoint(l later, delay time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed.Load() {
 		return ErrClosed
+	}
+	if err := c.recordAhead(l.tag, c.keeper.logs()...); err != nil {
+		return err
 	}
 	at, a := time.Now().Add(delay), c.later[l]
 	switch {

@@ -65,6 +65,7 @@ func (c *Cache) loaded(w *call, began time.Time) {
 
 // invalidated tells of an invalidation, unless it failed. Not under c.mu.
 func (c *Cache) invalidated(err error, tags ...Tag) {
+	c.distrust(err)
 	if c.config.Observe != nil && err == nil {
 		c.config.Observe(Event{Op: Invalidate, Tags: tags})
 	}

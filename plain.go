@@ -72,6 +72,12 @@ func (c *Cache) GetIfPresent(dst []byte, key string) (value []byte, ok bool) {
 // Bytes that are there already are not written again, unless they are large, older than the TTL's
 // jitter, or other values depend on some key.
 func (c *Cache) Set(key string, value []byte) error {
+	err := c.set(key, value)
+	c.distrust(err)
+	return err
+}
+
+func (c *Cache) set(key string, value []byte) error {
 	id := c.plain(key)
 	f := c.filling(&id, value)
 	c.mu.Lock()
@@ -166,5 +172,6 @@ func (c *Cache) outdate(tags []core.Tag) {
 		c.versions.set(t, c.core.Stamp(t).N, c.core.Reads(t))
 		c.shares.outdate(t)
 	}
+	c.record(tags)
 	c.rewarm()
 }

@@ -106,6 +106,7 @@ func (c *Cache) flush() error {
 	c.core.Flush()
 	c.versions.epoch.Store(uint32(c.core.Epoch()))
 	c.shares.flush()
+	c.recordFlush()
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package folio
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -53,4 +54,20 @@ func (v *versions) set(t core.Tag, n uint64, reads *board.Reads) {
 	s.n[t] = tagVersion{n, reads}
 	s.mu.Unlock()
 	v.bumped[t%bumpedBits/64].Or(1 << (t % 64)) // last: who sees it finds the version
+}
+
+// each tells of all tags that were ever bumped, as they are when it comes to them.
+func (v *versions) each(do func(core.Tag, uint64) error) error {
+	for i := range v.shards {
+		s := &v.shards[i]
+		s.mu.RLock()
+		all := maps.Clone(s.n)
+		s.mu.RUnlock()
+		for t, version := range all {
+			if err := do(t, version.n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

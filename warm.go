@@ -111,6 +111,9 @@ func (c *Cache) warmUp(ctx context.Context, id *identity, l loader, begin func(q
 // rewarm ends the loads that nobody waits for and that a write has just outdated, and begins those that the core
 // wants after it. Under c.mu.
 func (c *Cache) rewarm() {
+	if c.closed.Load() {
+		return
+	}
 	for w, cancel := range c.unwaited {
 		if w.waiters == 0 && !c.core.Stands(w.flight) {
 			cancel()

@@ -57,6 +57,7 @@ type Request struct {
 	Feed    uint64  // hash of its feed: the unit of sampling
 	Depth   uint8   // depth bucket, 0..5, see strategy.ClassOf
 	Hazard  uint8   // write hazard of the feed, 0..2, see strategy.ClassOf
+	Main    bool    // to Fill: its copy was in main before a restart
 	Stale   bool    // a copy from before this request is of an older version
 	Version uint32  // of the unit's data; for sampled shadows, which Stale does not speak of
 	Cost    float32 // what a load is expected to cost, in ms; 0 = unknown, every load costs the same

@@ -109,7 +109,7 @@ func (p *plane) fill(slot Slot, r *Request, size uint32) Slot {
 		*p.versions.At(slot) = r.Version
 	}
 	for _, w := range p.worlds {
-		w.fill(slot)
+		w.fill(slot, r.Main)
 	}
 	p.forget(slot)
 	return slot

@@ -127,8 +127,8 @@ func (w *world) outdate(slot Slot) {
 	}
 }
 
-// fill stores a unit that is not resident, or declines.
-func (w *world) fill(slot Slot) {
+// fill stores a unit that is not resident, or declines; in main, if it was there before.
+func (w *world) fill(slot Slot, main bool) {
 	v := w.view(slot)
 	if v.resident() {
 		return
@@ -142,6 +142,8 @@ func (w *world) fill(slot Slot) {
 	}
 	to := inProbation
 	switch {
+	case main:
+		to = inMain
 	case v.place == inGhost || v.class.Hazard() > 0:
 		to = w.destination(v)
 	case w.calibrator != nil:

@@ -80,6 +80,7 @@ type Loaded struct {
 	Replace bool // the copy there, valid as it may be
 
 	Last bool    // of the pages that a load brought, and there may be one behind it at the origin
+	Main bool    // its copy was in main when it was saved
 	Took float64 // its load, in the unit of Query.Now
 	Fate Fate    // of the copy there, if it was valid or only too old
 }
@@ -293,6 +294,7 @@ func (c *Core) keep(l *loading, number int, u *Loaded) {
 	r := c.request(slot, &u.Query, c.tags[u.Feed], max(u.Now, l.born))
 	r.Stale, r.Version = r.Stale || u.Replace && resident, c.sum(c.tags[u.Feed], on.tags)
 	known := slot != arena.NoSlot
+	r.Main = u.Main
 	slot, stored := c.arena.Fill(slot, &r, u.Size)
 	c.renew(slot, known, l, u)
 	if slot != arena.NoSlot && (stored || r.Stale || !resident) {

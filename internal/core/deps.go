@@ -108,6 +108,9 @@ func (c *Core) Bump(now int64, tags []Tag) {
 	}
 }
 
+// Adopt sets a tag's version, of a cache that was before this one: nothing depends on it yet.
+func (c *Core) Adopt(t Tag, n uint64) { c.known(t).stamp.N = n }
+
 // Flush outdates everything, loads under way included. O(1) in the number of units.
 func (c *Core) Flush() {
 	c.config.Epoch++

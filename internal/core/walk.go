@@ -133,6 +133,12 @@ const (
 
 func (t *trail) has(f trailFlags) bool { return t.flags&f != 0 }
 
+// trail returns that of a slot's page.
+func (c *Core) trail(slot arena.Slot) *trail {
+	c.trails.Grow(c.arena.Slots())
+	return c.trails.At(slot)
+}
+
 // Ahead counts pages that loads brought along, of the feeds that are learned from.
 type Ahead struct {
 	Brought int64 // and stored
@@ -208,8 +214,7 @@ func (c *Core) came(slot arena.Slot, l *loading, u *Loaded, stored bool) {
 	if w == nil && len(c.walks) == 0 {
 		return
 	}
-	c.trails.Grow(c.arena.Slots())
-	t := c.trails.At(slot)
+	t := c.trail(slot)
 	*t = trail{}
 	if w == nil {
 		return
@@ -258,7 +263,7 @@ func (c *Core) arrived(slot arena.Slot, q *Query) {
 	if w == nil {
 		return
 	}
-	c.use(c.trails.At(slot), w, q)
+	c.use(c.trail(slot), w, q)
 }
 
 // use books that a page was asked for, if nobody had before.
@@ -293,7 +298,7 @@ func (c *Core) beyond(q *Query) {
 	if !resident || !c.valid(slot, c.tags[q.Feed], q.Now) {
 		return
 	}
-	t := c.trails.At(slot)
+	t := c.trail(slot)
 	if !t.has(trailLast) || t.has(trailWarm) {
 		return
 	}

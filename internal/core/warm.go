@@ -1,6 +1,10 @@
 package core
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/foliocache/folio/arena"
+)
 
 // purse is what may be spent on loads that nobody waits for: each load that somebody waits for earns a
 // part of one.
@@ -45,7 +49,7 @@ func (c *Core) further(q *Query) bool {
 		return false
 	}
 	slot, _ := c.arena.Find(q.Key)
-	t := c.trails.At(slot)
+	t := c.trail(slot)
 	if !t.has(trailLast) || t.has(trailPut) {
 		return false
 	}
@@ -84,7 +88,10 @@ func (c *Core) Warm(q, reader *Query) (f Flight, ahead int) {
 	l := &c.loads[f.at]
 	l.step = c.stepAt(q, c.tags[q.Feed], 1+c.arena.Frequency(q.Key))
 	slot, _ := c.arena.Find(reader.Key)
-	l.trail = *c.trails.At(slot)
+	l.trail = trail{}
+	if slot != arena.NoSlot {
+		l.trail = *c.trail(slot)
+	}
 	l.trail.flags = trailWarm
 	c.Ahead.Warmed++
 	return f, c.walk(q.List).ahead(q, l.step)
