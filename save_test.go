@@ -103,23 +103,26 @@ func TestARestartIsWarm(t *testing.T) {
 	}
 }
 
+// outdating is what outdates something.
+var outdating = map[string]func(c *Cache, l *List[row]) error{
+	"Invalidate":     func(_ *Cache, l *List[row]) error { _, err := l.Invalidate(background, someone); return err },
+	"InvalidateTags": func(c *Cache, _ *List[row]) error { return c.InvalidateTags(background, "elsewhere") },
+	"Intend":         func(_ *Cache, l *List[row]) error { _, err := l.Intend(background, someone); return err },
+	"Flush":          func(c *Cache, _ *List[row]) error { return c.Flush() },
+	"InvalidateAfter": func(_ *Cache, l *List[row]) error {
+		_, err := l.InvalidateAfter(background, someone, time.Hour)
+		return err
+	},
+	"InvalidateWithin": func(_ *Cache, l *List[row]) error {
+		return l.InvalidateWithin(background, someone, time.Hour)
+	},
+	"Set":    func(c *Cache, _ *List[row]) error { return c.Set("plain", []byte("new")) },
+	"Delete": func(c *Cache, _ *List[row]) error { return c.Delete("plain") },
+}
+
 // TestNothingOutdatedComesBack: whatever outdated it, before the contents were saved or since, with or without a Close.
 func TestNothingOutdatedComesBack(t *testing.T) {
-	for name, outdate := range map[string]func(c *Cache, l *List[row]) error{
-		"Invalidate":     func(_ *Cache, l *List[row]) error { _, err := l.Invalidate(background, someone); return err },
-		"InvalidateTags": func(c *Cache, _ *List[row]) error { return c.InvalidateTags(background, "elsewhere") },
-		"Intend":         func(_ *Cache, l *List[row]) error { _, err := l.Intend(background, someone); return err },
-		"Flush":          func(c *Cache, _ *List[row]) error { return c.Flush() },
-		"InvalidateAfter": func(_ *Cache, l *List[row]) error {
-			_, err := l.InvalidateAfter(background, someone, time.Hour)
-			return err
-		},
-		"InvalidateWithin": func(_ *Cache, l *List[row]) error {
-			return l.InvalidateWithin(background, someone, time.Hour)
-		},
-		"Set":    func(c *Cache, _ *List[row]) error { return c.Set("plain", []byte("new")) },
-		"Delete": func(c *Cache, _ *List[row]) error { return c.Delete("plain") },
-	} {
+	for name, outdate := range outdating {
 		for _, saved := range []string{"before", "after", "never", "closed before"} {
 			for _, crash := range []bool{false, true} {
 				config, said := kept(t.TempDir())
