@@ -33,6 +33,7 @@ type call struct {
 	pages  float64       // that brought so many
 
 	waiters int // who wait for it, under mu
+	stored  int // bytes that it takes
 }
 
 // page is what a loader brings.
@@ -53,6 +54,7 @@ type answer struct {
 	expires int64
 	source  Source
 	copy    core.Copy // what is known of it, if it is stored
+	stored  int       // bytes that it takes
 	told    bool      // nobody has told the core of the read yet
 	stand   stand     // of what is stored and will not do
 }
@@ -172,7 +174,7 @@ func (e *entry) answer(body []byte) (answer, error) {
 	if e.kind == notFound {
 		return answer{}, ErrNotFound
 	}
-	return answer{page: page{body: body, rows: int(e.rows)}, sum: e.sum, expires: e.expires, copy: e.copy}, nil
+	return answer{page: page{body: body, rows: int(e.rows)}, sum: e.sum, expires: e.expires, copy: e.copy, stored: e.size()}, nil
 }
 
 // waiter is who waits for a call.
@@ -304,7 +306,7 @@ func (c *Cache) wait(ctx context.Context, w *waiter) (answer, error) {
 	if w.err != nil {
 		return answer{}, w.err
 	}
-	a := answer{page: w.page, sum: w.sum, source: Joined}
+	a := answer{page: w.page, sum: w.sum, source: Joined, stored: w.stored}
 	if w.began {
 		a.source = Miss
 	}
@@ -360,6 +362,7 @@ func (c *Cache) landed(w *call, id *identity, f *filling, absent bool) error {
 	if w.main != nil {
 		f.took = w.main.took
 	}
+	w.stored = f.size() + stampSize*(1+len(id.tags)+len(f.revealed))
 	return c.keep(id, w.flight, w.born, f)
 }
 

@@ -12,10 +12,15 @@ type Event struct {
 	Key  string // canonical; empty with invalidations
 	Tags []Tag  // invalidated; none: everything. What depends on them is not listed, see [Cache.Cascade]
 
+	// What recordings name things by: hashes under the cache's seed of the key, of its scope's tag, and of Tags.
+	Unit, Feed uint64
+	Hashes     []uint64
+
 	Source Source        // of a read's answer, unless Err
 	Took   time.Duration // of a read, or of a load, waiting for its turn included
 	Rows   int           // of a list's page
 	Bytes  int
+	Stored int // bytes that it takes in the store, of what a read got
 	Err    error
 }
 
@@ -51,8 +56,8 @@ func (c *Cache) watch() (began time.Time) {
 // observed tells of a read.
 func (c *Cache) observed(id *identity, began time.Time, a *answer, err error) {
 	if c.config.Observe != nil {
-		c.config.Observe(Event{Op: Read, List: id.listName(), Key: id.text, Source: a.source, Took: time.Since(began),
-			Rows: a.rows, Bytes: len(a.body), Err: err})
+		c.config.Observe(Event{Op: Read, List: id.listName(), Key: id.text, Unit: id.unit, Feed: uint64(id.feed), Source: a.source, Took: time.Since(began),
+			Rows: a.rows, Bytes: len(a.body), Stored: a.stored, Err: err})
 	}
 }
 
@@ -67,7 +72,11 @@ func (c *Cache) loaded(w *call, began time.Time) {
 func (c *Cache) invalidated(err error, tags ...Tag) {
 	c.distrust(err)
 	if c.config.Observe != nil && err == nil {
-		c.config.Observe(Event{Op: Invalidate, Tags: tags})
+		e := Event{Op: Invalidate, Tags: tags}
+		for _, t := range c.all(tags) {
+			e.Hashes = append(e.Hashes, uint64(t))
+		}
+		c.config.Observe(e)
 	}
 }
 

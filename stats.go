@@ -73,6 +73,8 @@ type Memory struct {
 	Live     int64 // of that, values held
 	Dead     int64 // of that, outdated values and waste
 	Books    int64 // on the Go heap, roughly
+	Values   int64 // of Config.MaxBytes, what is for values, before it is cut to whole steps: the size that simulate is to be told
+	Most     int64 // entries that there is room for the books of: what simulate is to be told as entries
 }
 
 // DepthStats tell how the reads of one depth fared, as far as they were learned from.
@@ -120,7 +122,7 @@ func (c *Cache) Stats() Stats {
 		WarmRows: n.warmRows.Load(), WarmTime: time.Duration(n.warmNanos.Load()),
 		Moved: own.Moved, Lost: c.store.Lost, Unlearned: c.journal.lost.Load(), Entries: own.Entries,
 		Memory: Memory{Capacity: int64(c.store.Geometry.Probation + c.store.Geometry.Main), Small: int64(c.store.Geometry.Probation), Rings: m.Rings, Live: m.Live, Dead: m.Dead,
-			Books: m.Metadata + c.core.Metadata() + c.store.Metadata() + c.shares.metadata() + c.once.Bytes()},
+			Books: m.Metadata + c.core.Metadata() + c.store.Metadata() + c.shares.metadata() + c.once.Bytes(), Values: c.config.values(), Most: int64(c.store.Geometry.Most)},
 		Ruling: a.Ruling(), Switches: a.Switches, Calibration: cal.ECE(), BrierSkill: cal.Skill(),
 		Depths: depths(a.Asked(), own.ClassHits),
 	}

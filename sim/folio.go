@@ -22,6 +22,8 @@ type ours struct {
 	asked   int   // units that the trace asks for, their depths known
 	depths  func(unit uint32) uint8
 	sizes   []uint32 // of the units; nil where objects are counted
+	hashes  []uint64 // of the units, as they were recorded; nil: unknown
+	free    bool     // loads cost nothing that is known
 	list    uint32
 	fresh   *fresh // nil: what is served is valid
 	due     []landing
@@ -39,7 +41,13 @@ func newOurs(j Job, capacity int64) (*ours, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: policy %q: entries: want a whole number, 0 for no bound", ErrConfig, p.Text)
 	}
-	if s.Bytes {
+	mean, err := strconv.ParseUint(p.Params["mean"], 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("%w: policy %q: mean: want bytes, 0 for those of the trace", ErrConfig, p.Text)
+	}
+	if s.Bytes && mean > 0 {
+		c.Entries = int(capacity) / int(mean)
+	} else if s.Bytes {
 		c.Entries = int(max(64, capacity*int64(t.units)/max(1, t.Bytes())))
 	}
 	switch g := p.Params["geometry"]; {
@@ -65,7 +73,14 @@ func newOurs(j Job, capacity int64) (*ours, error) {
 		return nil, err
 	}
 	o := &ours{ttl: j.TTL.Microseconds(), salt: seed * 0x9e3779b97f4a7c15, objects: !s.Bytes,
-		wide: j.wide(), most: p.widen, fixed: p.Params[Widen.Name] != learned, asked: t.units, depths: t.depth}
+		wide: j.wide(), most: p.widen, fixed: p.Params[Widen.Name] != learned, asked: t.units, depths: t.depth, hashes: t.hashes}
+	switch p.Params["cost"] {
+	case "load":
+	case "none":
+		o.free = true
+	default:
+		return nil, fmt.Errorf("%w: policy %q: cost: want load or none", ErrConfig, p.Text)
+	}
 	o.core = core.New(a, core.Config{Epoch: 1, Second: 1e6, Seed: seed, Budget: budget, Copies: rules.Early > 0})
 	if o.wide != nil || rules != (core.Rules{}) {
 		o.list = o.core.List(rules)
@@ -78,6 +93,14 @@ func newOurs(j Job, capacity int64) (*ours, error) {
 
 // hash spreads dense ids as the live cache's seeded hash spreads keys.
 func (o *ours) hash(id uint32) uint64 { return spread(uint64(id) + o.salt) }
+
+// key is the hash of a unit, as it was recorded.
+func (o *ours) key(unit uint32) uint64 {
+	if int(unit) < len(o.hashes) {
+		return o.hashes[unit]
+	}
+	return o.hash(unit)
+}
 
 // spread is splitmix64's mixer.
 func spread(x uint64) uint64 {
@@ -92,10 +115,10 @@ func spread(x uint64) uint64 {
 // query describes a read to the core, always in the same place: the core does not keep it.
 func (o *ours) query(r *read) *core.Query {
 	q := &o.unit[0].Query
-	q.Key, q.Depth, q.Cost, q.Now = o.hash(r.unit), r.depth, float32(r.load)/1000, r.now
-	q.List, q.Want = o.list, core.Serve
-	if q.Feed = core.Tag(q.Key); r.feed != r.unit {
-		q.Feed = core.Tag(o.hash(r.feed))
+	q.Key, q.Depth, q.Cost, q.Now = o.key(r.unit), r.depth, float32(r.load)/1000, r.now
+	q.List, q.Want, q.Feed = o.list, core.Serve, core.Tag(o.hash(r.feed))
+	if o.free {
+		q.Cost = 0
 	}
 	return q
 }
@@ -105,7 +128,7 @@ func (o *ours) lookup(r *read) (core.Action, core.Flight) {
 	if o.wide != nil {
 		q.Before = 0
 		if before := o.wide.back[r.unit]; before != noUnit {
-			q.Before = o.hash(before)
+			q.Before = o.key(before)
 		}
 	}
 	if o.fresh != nil {

@@ -82,7 +82,7 @@ func newFresh(j Job, o *ours) *fresh {
 	n := j.Trace.stored(o.wide)
 	f.was, f.costs = make([]loadedAs, n), make([]uint32, n)
 	for u := range uint32(j.Trace.units) {
-		f.units[o.hash(u)] = u
+		f.units[o.key(u)] = u
 	}
 	if !o.objects {
 		o.sizes = j.Trace.largest()

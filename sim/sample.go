@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"strconv"
 	"strings"
@@ -50,8 +51,8 @@ func (s Sample) Keeps(r workloads.Request) bool {
 	_, _ = h.WriteString(s.salt) // a hash returns no error
 	_, _ = h.WriteString("\x00" + r.List + "\x00" + r.Scope + "\x00")
 	var id [8]byte
-	for i := range id {
-		id[i] = byte(r.ID >> (8 * i))
+	if !r.Paginated() {
+		binary.LittleEndian.PutUint64(id[:], r.ID)
 	}
 	_, _ = h.Write(id[:])
 	return h.Sum64()%s.one == 0

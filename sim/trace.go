@@ -32,6 +32,8 @@ type Trace struct {
 	feeds  []uint32 // the feed of each unit; nil: every unit is its own feed
 	depths []uint8  // the depth bucket of each unit; nil: no pages
 
+	hashes []uint64 // of each unit, as the cache that was recorded knew it; nil: unknown
+
 	places  []place // of each unit; nil: no pages
 	queries []query
 	widths  sync.Mutex
@@ -216,6 +218,12 @@ func (d *decoder) page(r workloads.Request) uint32 {
 		d.trace.feeds = append(d.trace.feeds, k.feed)
 		d.trace.depths = append(d.trace.depths, depthBucket(r))
 		d.trace.places = append(d.trace.places, place{d.query(k), r.Offset})
+		if r.ID != 0 {
+			for len(d.trace.hashes) < int(id) { // nobody knew those
+				d.trace.hashes = append(d.trace.hashes, spread(uint64(len(d.trace.hashes))))
+			}
+			d.trace.hashes = append(d.trace.hashes, r.ID)
+		}
 	}
 	return id
 }
@@ -251,6 +259,9 @@ func (d *decoder) done() *Trace {
 	}
 	if t.reads == len(t.ids) {
 		t.ops = nil
+	}
+	if len(t.hashes) < t.units {
+		t.hashes = nil
 	}
 	return t
 }

@@ -27,7 +27,7 @@ type Request struct {
 	Time time.Duration // since the trace's start; never decreases within a trace; 0 throughout where the trace has no clock
 	Op   Op
 
-	ID uint64 // key traces only: the id
+	ID uint64 // in a key trace the id; of a read of a page, a hash of what a cache knows it by, 0 = unknown
 
 	List, Scope string // the feed; both empty in a key trace
 	Variant     string // canonical filter and sort, without limit and page
@@ -84,10 +84,10 @@ func (r *Request) check() error {
 		return r.checkKey()
 	case r.Scope == "":
 		return errors.New("the scope is empty: say public if everybody sees the same rows")
-	case r.ID != 0:
-		return errors.New("a request has an id or a list, not both")
 	case r.Op == Read:
 		return r.checkPage()
+	case r.ID != 0:
+		return errors.New("a write to a list has no id")
 	}
 	return nil
 }
