@@ -37,6 +37,7 @@ type Cache struct {
 	loads      *semaphore.Weighted
 	verifying  *semaphore.Weighted
 	warming    *semaphore.Weighted // loads that nobody waits for
+	idle       chan func()         // what goroutines without work wait for
 	lists      sync.Map            // by name
 
 	mu       sync.Mutex // guards core, what the store is told, and the fields down to shares
@@ -96,7 +97,7 @@ func New(config Config) (*Cache, error) {
 	}
 	config = config.withDefaults()
 	c := &Cache{config: config, seed: config.Seed, hash: xxh3Hash, start: config.Now(), versions: new(versions),
-		journal: newJournal(runtime.GOMAXPROCS(0)), loads: semaphore.NewWeighted(int64(config.MaxLoads)), verifying: semaphore.NewWeighted(max(1, int64(config.MaxLoads)/8)), warming: semaphore.NewWeighted(max(1, int64(config.MaxLoads)/8)), calls: map[core.Flight]*call{}, unwaited: map[*call]context.CancelFunc{}, names: map[core.Tag]Tag{}, later: map[later]*appointment{}, held: held{}, intents: map[*Intent]bool{}}
+		journal: newJournal(runtime.GOMAXPROCS(0)), loads: semaphore.NewWeighted(int64(config.MaxLoads)), verifying: semaphore.NewWeighted(max(1, int64(config.MaxLoads)/8)), warming: semaphore.NewWeighted(max(1, int64(config.MaxLoads)/8)), idle: make(chan func()), calls: map[core.Flight]*call{}, unwaited: map[*call]context.CancelFunc{}, names: map[core.Tag]Tag{}, later: map[later]*appointment{}, held: held{}, intents: map[*Intent]bool{}}
 	if c.seed == 0 {
 		c.seed = rand.Uint64()
 	}

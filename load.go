@@ -76,7 +76,7 @@ func (c *Cache) fly(ctx context.Context, calls []*call, l loader, load func(cont
 	asked := slices.DeleteFunc(slices.Clone(calls), func(w *call) bool { return w.main != nil })
 	ctx = context.WithValue(context.WithoutCancel(ctx), chainKey{}, &chain{c, asked, true, chainOf(ctx)})
 	began := c.watch()
-	c.running.Go(func() {
+	c.work(func() {
 		panicked, err := (*PanicError)(nil), errExit
 		defer func() {
 			for _, w := range calls {
@@ -93,6 +93,34 @@ func (c *Cache) fly(ctx context.Context, calls []*call, l loader, load func(cont
 		panicked, err = c.detached(ctx, load)
 	})
 }
+
+// work runs something beside, if it can in a goroutine that is there: its stack has grown by then to what loaders
+// take. Under c.mu.
+func (c *Cache) work(do func()) {
+	select {
+	case c.idle <- do:
+		return
+	default:
+	}
+	c.running.Go(func() {
+		idle := time.NewTimer(workerIdle)
+		defer idle.Stop()
+		for {
+			do()
+			idle.Reset(workerIdle)
+			select {
+			case do = <-c.idle:
+			case <-idle.C:
+				return
+			case <-c.stopped.Done():
+				return
+			}
+		}
+	})
+}
+
+// workerIdle is how long a goroutine waits for something to do.
+const workerIdle = time.Second
 
 // errExit is what those get who wait for a loader that ended its goroutine.
 var errExit = errors.New("folio: loader called runtime.Goexit")
