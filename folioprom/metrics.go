@@ -27,6 +27,9 @@ func metrics(desc func(name, help string, labels ...string) *prometheus.Desc) []
 		counter("differed_total", "Answers from the store that were not the origin's.", func(s *folio.Stats) int64 { return s.Differed }),
 		counter("pages_brought_total", "Pages that loads brought along, of scopes that are learned from.", func(s *folio.Stats) int64 { return s.Brought }),
 		counter("pages_brought_used_total", "Of those, pages asked for before they were gone.", func(s *folio.Stats) int64 { return s.Used }),
+		counter("refreshed_total", "Hits whose value was to be loaded anew behind.", func(s *folio.Stats) int64 { return s.Refreshed }),
+		counter("warm_rows_total", "Rows brought by loads that nobody waited for.", func(s *folio.Stats) int64 { return s.WarmRows }),
+		{desc("warm_seconds_total", "Time in loads that nobody waited for."), prometheus.CounterValue, func(s *folio.Stats, send func(float64, ...string)) { send(s.WarmTime.Seconds()) }},
 		counter("stored_total", "Values written to the store.", func(s *folio.Stats) int64 { return s.Stored }),
 		counter("moved_total", "Values written again to keep them.", func(s *folio.Stats) int64 { return s.Moved }),
 		counter("evicted_total", "Values overwritten by others.", func(s *folio.Stats) int64 { return s.Evicted }),
@@ -54,6 +57,16 @@ func labelled(desc func(name, help string, labels ...string) *prometheus.Desc) [
 				send(float64(s.Memory.Live), "live")
 				send(float64(s.Memory.Dead), "dead")
 				send(float64(s.Memory.Books), "books")
+			}},
+		{desc("warm_loads_total", "Loads that nobody waited for, of next pages and of what a write had outdated.", "kind"), prometheus.CounterValue,
+			func(s *folio.Stats, send func(float64, ...string)) {
+				send(float64(s.Warmed.Loads), "next")
+				send(float64(s.Rewarmed.Loads), "written")
+			}},
+		{desc("warm_loads_used_total", "Of those, loads whose page was asked for before it was gone.", "kind"), prometheus.CounterValue,
+			func(s *folio.Stats, send func(float64, ...string)) {
+				send(float64(s.Warmed.Used), "next")
+				send(float64(s.Rewarmed.Used), "written")
 			}},
 		{desc("capacity_bytes", "Capacity of the rings."), prometheus.GaugeValue,
 			func(s *folio.Stats, send func(float64, ...string)) { send(float64(s.Memory.Capacity)) }},

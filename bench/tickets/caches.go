@@ -26,15 +26,19 @@ type cache interface {
 	outside() int64 // bytes outside the heap
 	split() string  // of the rings
 	warmed() int64
+	foretold() int64 // hits and reads that would have joined a load, of a cache that only observes
 	close(ctx context.Context) error
 }
 
 // widenBy is how many further pages a rival's load brings that widens.
 const widenBy = 2
 
+// observing is folio that goes through the motions only: its hits are what it foretells, its queries are one a read.
+const observing = "folio-observe"
+
 // names returns all that can be driven.
 func names() []string {
-	all := []string{"folio", "folio-no-prewarm", "folio-no-widen"}
+	all := []string{"folio", "folio-no-prewarm", "folio-no-widen", observing}
 	for _, n := range []string{"otter", "ristretto", "theine", "sturdyc", "fastcache"} {
 		all = append(all, n, n+"+widen")
 	}
@@ -66,6 +70,9 @@ func openFolio(name string, db *database, w *workload, bytes int64) (cache, erro
 	config := folio.Config{MaxBytes: bytes, MeanBytes: w.mean, Seed: 11}
 	if name != "folio" {
 		config.WarmBudget = -1
+	}
+	if name == observing {
+		config.Mode = folio.Observe
 	}
 	c, err := folio.New(config)
 	if err != nil {
@@ -120,6 +127,8 @@ func (o *ours) split() string {
 }
 
 func (o *ours) warmed() int64 { s := o.Stats(); return s.Warmed.Loads + s.Rewarmed.Loads }
+
+func (o *ours) foretold() int64 { s := o.Stats(); return s.Hits + s.Joined }
 
 func (o *ours) close(ctx context.Context) error { return o.Close(ctx) }
 
@@ -214,4 +223,5 @@ func (r *rival) wrote(_ context.Context, feed int) error {
 func (r *rival) outside() int64              { return r.beyond() }
 func (r *rival) split() string               { return "" }
 func (r *rival) warmed() int64               { return 0 }
+func (r *rival) foretold() int64             { return 0 }
 func (r *rival) close(context.Context) error { r.free(); return nil }

@@ -60,6 +60,9 @@ func openDatabase(kind string, w *workload) (*database, error) {
 	if err == nil {
 		d.SetMaxOpenConns(8)
 		d.SetMaxIdleConns(8)
+		if kind == "sqlite" {
+			d.SetMaxOpenConns(1) // a write through one drops all pages that another has in memory
+		}
 		err = d.fill()
 	}
 	if err != nil {

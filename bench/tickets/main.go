@@ -124,6 +124,7 @@ type result struct {
 	queries, rows, stale int64
 	inDB                 time.Duration
 	latency              []time.Duration
+	foretold             int64 // hits, if it only observes
 	resident, warmed     int64
 	split                string
 	wall                 time.Duration
@@ -164,6 +165,7 @@ func drive(w *workload, db *database, name string, bytes int64) (*result, error)
 	for i, q := range w.requests {
 		if i == warmup {
 			db.begin()
+			r.foretold = -c.foretold()
 		}
 		if q.Op != workloads.Read {
 			if err := db.write(ctx, &q); err != nil {
@@ -198,6 +200,9 @@ func drive(w *workload, db *database, name string, bytes int64) (*result, error)
 		}
 	}
 	r.wall = time.Since(began)
+	if r.foretold += c.foretold(); name == observing {
+		r.depths[0][0] = r.foretold
+	}
 	r.queries, r.rows, r.inDB = db.end()
 	sortDurations(r.latency)
 	held := r.latency // not the cache's
