@@ -155,6 +155,7 @@ func (c *Cache) joinMany(ctx context.Context, keys []string, values map[string][
 		}
 	}
 	if len(own) > 0 {
+		c.earns(ctx)
 		c.fly(ctx, own, loader{ttl: c.config.TTL}, func(ctx context.Context) error { return loadMany(ctx, own, load) })
 	}
 	return waiters

@@ -47,6 +47,7 @@ type Cache struct {
 	names    map[core.Tag]Tag             // of tags that others depend on, or that depend on others
 	random   *rand.Rand                   // of jitter
 	later    map[later]*appointment
+	ahead    map[core.Tag]int // appointments of tags
 	held     held             // tags that are being written
 	intents  map[*Intent]bool // the writes
 	shares   shares           // of scopes
@@ -59,8 +60,9 @@ type Cache struct {
 	filled  []filled
 	scratch []byte
 
-	keeper    *keeper    // of the contents; nil: nobody keeps them
-	restoring *core.Copy // of before a restart, while it is put back
+	lost      atomic.Pointer[error] // why a bump could not be kept, until that is logged
+	keeper    *keeper               // of the contents; nil: nobody keeps them
+	restoring *core.Copy            // of before a restart, while it is put back
 
 	mode    atomic.Uint32
 	keyTags atomic.Bool // something may depend on a plain key
@@ -97,7 +99,7 @@ func New(config Config) (*Cache, error) {
 	}
 	config = config.withDefaults()
 	c := &Cache{config: config, seed: config.Seed, hash: xxh3Hash, start: config.Now(), versions: new(versions),
-		journal: newJournal(runtime.GOMAXPROCS(0)), loads: semaphore.NewWeighted(int64(config.MaxLoads)), verifying: semaphore.NewWeighted(max(1, int64(config.MaxLoads)/8)), warming: semaphore.NewWeighted(max(1, int64(config.MaxLoads)/8)), idle: make(chan func()), calls: map[core.Flight]*call{}, unwaited: map[*call]context.CancelFunc{}, names: map[core.Tag]Tag{}, later: map[later]*appointment{}, held: held{}, intents: map[*Intent]bool{}}
+		journal: newJournal(runtime.GOMAXPROCS(0)), loads: semaphore.NewWeighted(int64(config.MaxLoads)), verifying: semaphore.NewWeighted(max(1, int64(config.MaxLoads)/8)), warming: semaphore.NewWeighted(max(1, int64(config.MaxLoads)/8)), idle: make(chan func()), calls: map[core.Flight]*call{}, unwaited: map[*call]context.CancelFunc{}, names: map[core.Tag]Tag{}, later: map[later]*appointment{}, ahead: map[core.Tag]int{}, held: held{}, intents: map[*Intent]bool{}}
 	if c.seed == 0 {
 		c.seed = rand.Uint64()
 	}
@@ -121,10 +123,17 @@ func (c *Cache) open() error {
 		return err
 	}
 	c.random = rand.New(rand.NewPCG(c.seed, 1))
-	if err := c.build(); err != nil {
+	err = c.build()
+	if err != nil && saved != nil {
+		err = errors.Join(err, saved.Close())
+	}
+	if err != nil {
 		return errors.Join(err, c.keeper.close())
 	}
-	return c.restore(saved)
+	if err = c.restore(saved); err != nil {
+		c.store.Close()
+	}
+	return err
 }
 
 // build makes the store and the books of it.

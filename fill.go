@@ -146,7 +146,7 @@ func (c *Cache) obtain(ctx context.Context, dst []byte, id *identity, l loader) 
 		if err != nil || w == nil || w.behind {
 			return hit, err
 		}
-		if a, err := c.outcome(ctx, dst, w); !errors.Is(err, errNotBrought) {
+		if a, err := c.outcome(ctx, dst, w); !errors.Is(err, errNotBrought) && !errors.Is(err, errOutdated) {
 			return a, err
 		}
 		c.counts.waits.Add(-1) // it was in vain: the read counts once
@@ -156,7 +156,7 @@ func (c *Cache) obtain(ctx context.Context, dst []byte, id *identity, l loader) 
 // outcome returns a call's outcome; where the load failed, what is too old may do.
 func (c *Cache) outcome(ctx context.Context, dst []byte, w *waiter) (answer, error) {
 	a, err := c.wait(ctx, w)
-	if err == nil || c.config.StaleIfError == 0 || ctx.Err() != nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrClosed) || errors.Is(err, errNotBrought) {
+	if err == nil || c.config.StaleIfError == 0 || ctx.Err() != nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrClosed) || errors.Is(err, errNotBrought) || errors.Is(err, errOutdated) {
 		return a, err
 	}
 	body, e, ok := c.find(dst, &w.id, int64(c.config.StaleIfError))
@@ -194,6 +194,9 @@ func (c *Cache) miss(ctx context.Context, dst []byte, id *identity, l loader) (*
 	}
 	w, hit, err := c.join(ctx, dst, id)
 	if w != nil && w.began {
+		if c.earns(ctx); w.behind {
+			ctx = unchained(ctx)
+		}
 		calls := c.widen(w.call, &l)
 		c.fly(ctx, calls, l, func(ctx context.Context) error { return c.bring(ctx, calls, &l) })
 	}
@@ -236,7 +239,7 @@ func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, an
 			if !awaited { // else it would wait for itself, for what it can load without
 				within.await(c, w)
 				c.counts.waits.Add(1)
-				w.waiters++
+				w.wanted()
 				return &waiter{call: w}, answer{}, nil
 			}
 		}
@@ -244,9 +247,16 @@ func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, an
 	}
 	c.counts.misses.Add(1)
 	w := c.begin(id, &q, a)
-	w.waiters++
+	w.wanted()
 	within.await(c, w)
 	return &waiter{call: w, began: true}, answer{}, nil
+}
+
+// wanted notes that somebody waits for a call, and so for the load that brings it.
+func (w *call) wanted() {
+	if w.waiters++; w.main != nil {
+		w.main.waiters++
+	}
 }
 
 // begin books the call of a flight. Under c.mu.

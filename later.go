@@ -2,8 +2,9 @@ package folio
 
 import (
 	"context"
-	"errors"
 	"time"
+
+	"github.com/foliocache/folio/internal/core"
 )
 
 // later names what is to be done to a tag: one more invalidation after the last of some lags, or one
@@ -17,6 +18,7 @@ type later struct {
 type appointment struct {
 	timer *time.Timer
 	at    time.Time
+	tags  []core.Tag // that it will bump, by what is known now
 }
 
 // postpone invalidates a tag when a delay is over. Of several delays under way, the last end counts,
@@ -33,14 +35,16 @@ func (c *Cache) appoint(l later, delay time.Duration) error {
 	if c.closed.Load() {
 		return ErrClosed
 	}
-	if err := c.recordAhead(l.tag, c.keeper.logs()...); err != nil {
-		return err
+	tags, err := c.core.Closure(c.number(l.tag))
+	if err != nil {
+		return ErrCascade
 	}
 	at, a := time.Now().Add(delay), c.later[l]
 	switch {
 	case a == nil:
 		a = &appointment{at: at}
 		c.later[l] = a
+		c.expect(a, tags)
 		a.timer = time.AfterFunc(delay, func() { c.meet(l, a) })
 	case at.Before(a.at) == l.soon:
 		a.at = at
@@ -51,16 +55,34 @@ func (c *Cache) appoint(l later, delay time.Duration) error {
 
 // meet does what was to be done at an appointment, unless it was put off meanwhile.
 func (c *Cache) meet(l later, a *appointment) {
+	tag := c.number(l.tag)
 	c.mu.Lock()
-	if time.Now().Before(a.at) || c.later[l] != a {
+	if c.ready() != nil || time.Now().Before(a.at) || c.later[l] != a { // of a cache that is closed, saveLast does it
 		c.mu.Unlock()
 		return
 	}
 	delete(c.later, l)
+	c.expect(a, nil)
+	err := c.bump(tag)
 	c.mu.Unlock()
-	if err := c.InvalidateTags(context.Background(), l.tag); err != nil && !errors.Is(err, ErrClosed) {
+	if c.invalidated(err, l.tag); err != nil {
 		c.config.Logger.Error("folio: an invalidation that was due is lost", "error", err)
 	}
+}
+
+// expect notes which tags an appointment will bump, in place of what was noted, and has that on record as if it were
+// done: after a restart nobody else would think of it. Under c.mu.
+func (c *Cache) expect(a *appointment, tags []core.Tag) {
+	for _, t := range a.tags {
+		if c.ahead[t]--; c.ahead[t] == 0 {
+			delete(c.ahead, t)
+		}
+	}
+	a.tags = tags
+	for _, t := range tags {
+		c.ahead[t]++
+	}
+	c.record(tags)
 }
 
 // InvalidateAfter is for rows that are read from a replica which lags behind: it invalidates at once, and

@@ -23,6 +23,11 @@ func chainOf(ctx context.Context) *chain {
 	return c
 }
 
+// unchained returns a context for what goes on when the loads that ctx is within are over.
+func unchained(ctx context.Context) context.Context {
+	return context.WithValue(ctx, chainKey{}, (*chain)(nil))
+}
+
 // has reports whether what an identity of a cache names is being loaded within the chain.
 func (l *chain) has(c *Cache, id *identity) bool {
 	for ; l != nil; l = l.outer {

@@ -186,7 +186,7 @@ func (c *Cache) verify(ctx context.Context, id, stored *identity, l *loader) {
 		c.verifying.Release(1)
 		return
 	}
-	ctx, of, in := context.WithValue(context.WithoutCancel(ctx), chainKey{}, (*chain)(nil)), *id, *stored // the reader's own loads are over
+	ctx, of, in := unchained(context.WithoutCancel(ctx)), *id, *stored
 	c.running.Go(func() {
 		defer c.verifying.Release(1)
 		ctx, cancel := context.WithTimeout(ctx, c.config.LoadTimeout)

@@ -1,6 +1,7 @@
 package folio
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -72,7 +73,7 @@ func (c *Cache) loaded(w *call, began time.Time) {
 func (c *Cache) invalidated(err error, tags ...Tag) {
 	c.distrust(err)
 	if c.config.Observe != nil && err == nil {
-		e := Event{Op: Invalidate, Tags: tags}
+		e := Event{Op: Invalidate, Tags: slices.Clone(tags)}
 		for _, t := range c.all(tags) {
 			e.Hashes = append(e.Hashes, uint64(t))
 		}

@@ -86,7 +86,7 @@ func (c *Cache) set(key string, value []byte) error {
 		return err
 	}
 	off := c.Mode() == Off
-	if !off && !c.keyTags.Load() && f.packed == nil && c.same(&id, value) {
+	if !off && !c.keyTags.Load() && f.packed == nil && !c.core.Loading(id.unit) && c.same(&id, value) {
 		c.counts.unchanged.Add(1)
 		return nil
 	}
@@ -98,7 +98,7 @@ func (c *Cache) set(key string, value []byte) error {
 
 // supersede invalidates a plain key, if anything is known of it or may depend on it. Under c.mu.
 func (c *Cache) supersede(id *identity) error {
-	if !c.core.Known(id.unit) && !c.keyTags.Load() {
+	if !c.core.Known(id.unit) && !c.keyTags.Load() && len(c.keeper.logs()) == 0 { // what was saved may know it
 		return nil
 	}
 	return c.bump(id.feed)
@@ -111,7 +111,7 @@ func (c *Cache) filling(id *identity, value []byte) filling {
 	return f
 }
 
-// same reports whether a value is stored already: then no load of its key is under way, either. Of a
+// same reports whether a value is stored already. Of a
 // value that expires, as much of its life must be left as a new one may have.
 func (c *Cache) same(id *identity, value []byte) bool {
 	stored, e, ok := c.lookup(c.scratch[:0], id)
@@ -173,5 +173,6 @@ func (c *Cache) outdate(tags []core.Tag) {
 		c.shares.outdate(t)
 	}
 	c.record(tags)
+	c.dismiss()
 	c.rewarm()
 }

@@ -5,12 +5,17 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/klauspost/compress/s2"
 
 	"github.com/foliocache/folio/arena"
 	"github.com/foliocache/folio/internal/core"
@@ -24,6 +29,7 @@ type keeper struct {
 	lock     *os.File
 	saving   sync.Mutex    // held by who saves
 	late     bool          // something was outdated after Close; under saving
+	given    bool          // the folder was given back; under saving
 	log      *snapshot.Log // of the snapshot that there is; nil: there is none
 	next     *snapshot.Log // of the one being written
 	restored int64
@@ -54,7 +60,7 @@ func (k *keeper) close() error {
 	for _, l := range k.logs() {
 		faults = append(faults, l.Close())
 	}
-	k.log, k.next = nil, nil
+	k.log, k.next, k.given = nil, nil, true
 	return errors.Join(append(faults, k.lock.Close())...)
 }
 
@@ -89,10 +95,10 @@ func (c *Cache) unpack(dir string) (*snapshot.Snapshot, error) {
 		return s, nil
 	}
 	c.config.Logger.Warn("folio: the cache starts cold: what was saved is not used", "dir", dir, "reason", err)
-	if s != nil {
+	if err = nil; s != nil {
 		err = s.Close()
 	}
-	if err := errors.Join(err, snapshot.Drop(dir)); s != nil && err != nil {
+	if err = errors.Join(err, snapshot.Drop(dir)); err != nil { // it could be used later, and would be older than what is true by then
 		return nil, configError(fmt.Errorf("Dir: %w", errors.Join(err, c.keeper.close())))
 	}
 	return nil, nil
@@ -133,6 +139,9 @@ func (c *Cache) putBack(s *snapshot.Entry) {
 	if s.Expires != 0 && (e.expires <= c.now() || life <= 0) || len(e.stamps) == 0 || len(e.stamps)%stampSize != 0 || !e.current(c.versions) {
 		return
 	}
+	if !sane(s) {
+		return
+	}
 	id, _ := c.identify(string(s.Key), e.space)
 	tags := e.stamps.tags()
 	id.feed, id.tags, id.depth = tags[0], tags[1:], depthOf(id.text, e.space)
@@ -153,6 +162,20 @@ func (c *Cache) putBack(s *snapshot.Entry) {
 	c.scratch = v[:0]
 	c.keeper.restored++
 }
+
+// sane reports whether what a copy is known by can be, and what is in pieces is not said to be as large as nothing is.
+func sane(s *snapshot.Entry) bool {
+	for _, x := range [...]float32{s.Hazard, s.Early, s.Confidence} {
+		if !(x >= 0 && x <= math.MaxFloat32) {
+			return false
+		}
+	}
+	size, err := s2.DecodedLen(s.Body)
+	return s.Confidence <= 1 && (s.Pieces == 0 || space(s.Space) == pieceSpace || err == nil && size <= maxExpansion*len(s.Body)*int(s.Pieces))
+}
+
+// maxExpansion bounds by what factor a value may be larger than it is compressed to come back.
+const maxExpansion = 1 << 10
 
 // tags returns the tags that stamps are of.
 func (s stamps) tags() (all []core.Tag) {
@@ -183,47 +206,37 @@ func depthOf(key string, s space) uint8 {
 	return q.depth()
 }
 
-// record tells the logs of bumps. If one cannot be written, nothing that was saved may come back. Under c.mu.
+// record tells the logs of bumps: of tags that have an appointment, of the next one, too. If one cannot be written,
+// nothing that was saved may come back. Under c.mu.
 func (c *Cache) record(tags []core.Tag) {
-	logs := c.keeper.logs()
-	if len(logs) == 0 {
-		return
+	if logs := c.keeper.logs(); len(logs) > 0 && len(tags) > 0 {
+		c.write(logs, tags)
 	}
+}
+
+func (c *Cache) write(logs []*snapshot.Log, tags []core.Tag) {
 	numbers, versions := make([]uint64, len(tags)), make([]uint64, len(tags))
 	for i, t := range tags {
-		numbers[i], versions[i] = uint64(t), c.core.Stamp(t).N
+		numbers[i], versions[i] = uint64(t), c.core.Stamp(t).N+uint64(min(1, c.ahead[t]))
 	}
-	c.write(logs, func(l *snapshot.Log) error { return l.Bump(numbers, versions) })
+	var faults []error
+	for _, l := range logs {
+		faults = append(faults, l.Bump(numbers, versions))
+	}
+	c.kept(errors.Join(faults...))
 }
 
 // recordFlush tells the logs that everything is outdated. Under c.mu.
-func (c *Cache) recordFlush() { c.write(c.keeper.logs(), (*snapshot.Log).Flush) }
-
-// recordAhead tells logs of an invalidation that is to come, as if it were there: after a restart nobody else would
-// think of it. Under c.mu.
-func (c *Cache) recordAhead(t Tag, logs ...*snapshot.Log) error {
-	if len(logs) == 0 {
-		return nil
+func (c *Cache) recordFlush() {
+	var faults []error
+	for _, l := range c.keeper.logs() {
+		faults = append(faults, l.Flush())
 	}
-	all, err := c.core.Closure(c.number(t))
-	if err != nil {
-		return ErrCascade
-	}
-	numbers, versions := make([]uint64, len(all)), make([]uint64, len(all))
-	for i, t := range all {
-		numbers[i], versions[i] = uint64(t), c.core.Stamp(t).N+1
-	}
-	c.write(logs, func(l *snapshot.Log) error { return l.Bump(numbers, versions) })
-	return nil
+	c.kept(errors.Join(faults...))
 }
 
-// write writes to logs, or drops what they belong to.
-func (c *Cache) write(logs []*snapshot.Log, do func(*snapshot.Log) error) {
-	var faults []error
-	for _, l := range logs {
-		faults = append(faults, do(l))
-	}
-	err := errors.Join(faults...)
+// kept drops what was saved, if its logs could not be written. Under c.mu.
+func (c *Cache) kept(err error) {
 	if err == nil {
 		return
 	}
@@ -232,27 +245,40 @@ func (c *Cache) write(logs []*snapshot.Log, do func(*snapshot.Log) error) {
 		_ = l.Close() // it is given up
 	}
 	k.log, k.next = nil, nil
-	c.config.Logger.Error("folio: a bump cannot be kept: what was saved is dropped", "dir", k.dir, "error", errors.Join(err, snapshot.Drop(k.dir)))
+	err = errors.Join(err, snapshot.Drop(k.dir))
+	c.lost.Store(&err) // who logs may ask the cache
 }
 
-// distrust drops what was saved, where somebody says to a cache that is closed what is outdated: it is too late to
+// distrust says what became of the logs, and drops what was saved, where somebody says to a cache that is closed what is outdated: it is too late to
 // save that. Not under c.mu.
 func (c *Cache) distrust(err error) {
 	k := c.keeper
-	if k == nil || !errors.Is(err, ErrClosed) {
+	if k == nil {
 		return
 	}
+	if lost := c.lost.Swap(nil); lost != nil {
+		c.config.Logger.Error("folio: a bump cannot be kept: what was saved is dropped", "dir", k.dir, "error", *lost)
+	}
+	if !errors.Is(err, ErrClosed) {
+		return
+	}
+	if err := k.dropLate(); err != nil {
+		c.config.Logger.Error("folio: an invalidation after Close is lost", "dir", k.dir, "error", err)
+	}
+}
+
+func (k *keeper) dropLate() error {
 	k.saving.Lock() // the last time that contents are saved may not be over
 	defer k.saving.Unlock()
 	k.late = true
+	if !k.given {
+		return snapshot.Drop(k.dir)
+	}
 	lock, err := snapshot.Lock(k.dir)
 	if err != nil {
-		return // it is another cache's by now, or saveLast sees to it
+		return nil // it is another cache's by now
 	}
-	err = snapshot.Drop(k.dir)
-	if err = errors.Join(err, lock.Close()); err != nil {
-		c.config.Logger.Error("folio: an invalidation after Close is lost", "dir", k.dir, "error", err)
-	}
+	return errors.Join(snapshot.Drop(k.dir), lock.Close())
 }
 
 // Save writes the contents to Config.Dir, in place of what was saved before; readers and writers go on
@@ -280,9 +306,7 @@ func (c *Cache) Save(ctx context.Context) error {
 	next, err := snapshot.NewLog(k.dir, id, true)
 	if err == nil {
 		k.next = next
-		for l := range c.later {
-			err = errors.Join(err, c.recordAhead(l.tag, next))
-		}
+		c.write([]*snapshot.Log{next}, slices.Collect(maps.Keys(c.ahead)))
 	}
 	c.mu.Unlock()
 	if err != nil {
@@ -408,7 +432,6 @@ func (c *Cache) saveLast() {
 		return
 	}
 	k.saving.Lock()
-	defer k.saving.Unlock()
 	c.mu.Lock()
 	for l := range c.later {
 		if err := c.bump(c.number(l.tag)); err != nil { // it is done now or never
@@ -426,7 +449,9 @@ func (c *Cache) saveLast() {
 		}
 		k.log, k.next = nil, nil
 	}
-	if err = errors.Join(err, k.close()); err != nil {
+	err = errors.Join(err, k.close())
+	k.saving.Unlock()
+	if err != nil {
 		c.config.Logger.Error("folio: the contents are not saved", "dir", k.dir, "error", err)
 	}
 }

@@ -71,6 +71,13 @@ func (c *Cache) Depend(dependent Tag, on ...Tag) error {
 	for _, t := range on {
 		c.core.Depend(c.number(dependent), c.number(t))
 	}
+	for l, a := range c.later {
+		tags, err := c.core.Closure(c.number(l.tag))
+		if err != nil {
+			return ErrCascade
+		}
+		c.expect(a, tags)
+	}
 	for i := range c.intents {
 		if err := i.hold(); err != nil {
 			return err
@@ -107,6 +114,7 @@ func (c *Cache) flush() error {
 	c.versions.epoch.Store(uint32(c.core.Epoch()))
 	c.shares.flush()
 	c.recordFlush()
+	c.dismiss()
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +41,7 @@ func (l *List[T]) further(ctx context.Context, q Query, body []byte) {
 	if !ahead {
 		return
 	}
+	defer c.guard()
 	next, ok := l.next(q, body)
 	if !ok {
 		return
@@ -82,7 +84,7 @@ func (c *Cache) warmUp(ctx context.Context, id *identity, l loader, begin func(q
 	calls := c.widen(w, &l)
 	outdated, cancel := context.WithCancel(context.Background())
 	c.unwaited[w] = cancel
-	ctx = context.WithValue(context.WithoutCancel(ctx), chainKey{}, (*chain)(nil)) // the reader's own loads are over
+	ctx = unchained(context.WithoutCancel(ctx))
 	c.fly(ctx, calls, l, func(ctx context.Context) error {
 		ctx, end := context.WithCancel(ctx)
 		defer end()
@@ -108,22 +110,46 @@ func (c *Cache) warmUp(ctx context.Context, id *identity, l loader, begin func(q
 	})
 }
 
-// rewarm ends the loads that nobody waits for and that a write has just outdated, and begins those that the core
-// wants after it. Under c.mu.
-func (c *Cache) rewarm() {
-	if c.closed.Load() {
-		return
+// guard keeps a panic of a list's functions from who did not ask for them: it is deferred.
+func (c *Cache) guard() {
+	if v := recover(); v != nil {
+		c.counts.panicked.Add(1)
+		c.config.Logger.Error("folio: a list's function panicked", "value", v, "stack", string(debug.Stack()))
 	}
+}
+
+// earns books a load that somebody waits for, unless that is the loader of one that nobody does. Under c.mu.
+func (c *Cache) earns(ctx context.Context) {
+	for l := chainOf(ctx); l != nil; l = l.outer {
+		if l.cache == c && slices.ContainsFunc(l.calls, func(w *call) bool { return w.waiters == 0 }) {
+			return
+		}
+	}
+	c.core.Earn()
+}
+
+// dismiss ends the loads that nobody waits for and that something has just outdated. Under c.mu.
+func (c *Cache) dismiss() {
 	for w, cancel := range c.unwaited {
 		if w.waiters == 0 && !c.core.Stands(w.flight) {
 			cancel()
 		}
 	}
+}
+
+// rewarm begins the loads that the core wants after a write. Under c.mu.
+func (c *Cache) rewarm() {
+	if c.closed.Load() {
+		return
+	}
 	for d, ok := c.core.Due(); ok; d, ok = c.core.Due() {
 		key := c.stored(d.Key)
 		name, _, _ := strings.Cut(key, ":")
 		if l, ok := c.lists.Load(unescape(name)); ok {
-			c.running.Go(func() { l.(again).again(key, d) })
+			c.running.Go(func() {
+				defer c.guard()
+				l.(again).again(key, d)
+			})
 		}
 	}
 }

@@ -90,6 +90,7 @@ func (b *books[T]) read(t *testing.T, q Query, query, each time.Duration) (hit b
 	asked := id.query(0)
 	a := b.core.Lookup(&asked)
 	if a.Action != core.Serve {
+		b.core.Earn()
 		return false, b.load(t, q, a.Flight, a.Ahead, query, each)
 	}
 	if a.Next {

@@ -107,6 +107,9 @@ func (r *Recorder) Observe(e folio.Event) {
 			n.handOn(e, e.Took)
 		}
 	case folio.Invalidate:
+		if len(e.Hashes) == 0 { // everything
+			n.leftOut.Add(1)
+		}
 		for i, hash := range e.Hashes {
 			if hash%n.oneIn == 0 {
 				one := e
@@ -160,24 +163,24 @@ func (n *recording) request(e *event) (q workloads.Request, ok bool) {
 		if _, known := n.loads[list]; !ok || !known {
 			return q, false
 		}
-		return workloads.Request{Op: workloads.Invalidate, List: list, Scope: scope(e.Hashes[0])}, true
+		return workloads.Request{Op: workloads.Invalidate, List: list, Scope: n.scope(e.Hashes[0])}, true
 	}
 	if e.List == "" || e.Err != nil {
 		return q, false
 	}
-	q = workloads.Request{Op: workloads.Read, ID: e.Unit, List: e.List, Scope: scope(e.Feed), Rows: uint32(e.Rows), Size: uint32(e.Stored)}
+	q = workloads.Request{Op: workloads.Read, ID: e.Unit, List: e.List, Scope: n.scope(e.Feed), Rows: uint32(e.Rows), Size: uint32(e.Stored)}
 	if !n.place(e.Key, &q) {
 		return q, false
 	}
-	if e.Source == folio.Miss {
+	if _, known := n.loads[e.List]; e.Source == folio.Miss || !known {
 		n.loads[e.List] = e.Took
 	}
 	q.Load = max(n.loads[e.List], time.Microsecond)
 	return q, true
 }
 
-// scope is what a recording calls a scope.
-func scope(feed uint64) string { return strconv.FormatUint(feed, 16) }
+// scope is what a recording calls a scope: who knows the cache's seed does not know it.
+func (n *recording) scope(feed uint64) string { return n.hashed(strconv.FormatUint(feed, 16)) }
 
 // place reads from a page's canonical key where it begins, how many rows it has, and whether it is of the same query as
 // others; keys of totals are none.

@@ -331,3 +331,41 @@ func BenchmarkObserve(b *testing.B) {
 		})
 	}
 }
+
+// TestACallersTagsAreItsOwn: a writer may use its slice again.
+func TestACallersTagsAreItsOwn(t *testing.T) {
+	var rec Recorder
+	var out bytes.Buffer
+	c, err := folio.New(folio.Config{MaxBytes: 2 << 20, OnHeap: true, Logger: slog.New(slog.DiscardHandler), Observe: rec.Observe})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close(context.Background()) }()
+	l, err := folio.NewList(c, folio.ListConfig[int]{Name: "tickets", Load: func(context.Context, folio.Query, folio.Range) ([]int, error) { return []int{1}, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := rec.Start(&out, 1); err != nil {
+		t.Fatal(err)
+	}
+	s := folio.Scope{Kind: "user", ID: "1"}
+	q, _ := l.Query(folio.Params{Scope: s})
+	if _, err := l.Page(context.Background(), q); err != nil {
+		t.Fatal(err)
+	}
+	tags := make([]folio.Tag, 1)
+	for range 100 { // a writer that uses its slice again
+		tags[0] = l.Tag(s)
+		if err := c.InvalidateTags(context.Background(), tags...); err != nil {
+			t.Fatal(err)
+		}
+		tags[0] = "x"
+	}
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	sum, err := rec.Stop()
+	if err != nil || sum.Writes != 100 || sum.LeftOut != 1 {
+		t.Errorf("%+v, %v: want 100 writes", sum, err)
+	}
+}

@@ -137,6 +137,7 @@ func (o *ours) lookup(r *read) (core.Action, core.Flight) {
 	a := o.core.Lookup(q)
 	switch {
 	case a.Flight != core.Flight{} && a.Action != core.Wait:
+		o.core.Earn()
 		o.widen(r, &a)
 	case a.Next:
 		o.next(r)

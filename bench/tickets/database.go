@@ -27,6 +27,7 @@ type database struct {
 	insert   *sql.Stmt
 	remove   *sql.Stmt
 	stop     func()
+	turns    chan struct{} // connections: who waits for one is not in the database
 
 	versions []atomic.Uint64
 	counting atomic.Bool
@@ -58,11 +59,13 @@ func openDatabase(kind string, w *workload) (*database, error) {
 		err = fmt.Errorf("no database %q", kind)
 	}
 	if err == nil {
-		d.SetMaxOpenConns(8)
-		d.SetMaxIdleConns(8)
+		connections := 8
 		if kind == "sqlite" {
-			d.SetMaxOpenConns(1) // a write through one drops all pages that another has in memory
+			connections = 1 // a write through one drops all pages that another has in memory
 		}
+		d.SetMaxOpenConns(connections)
+		d.SetMaxIdleConns(connections)
+		d.turns = make(chan struct{}, connections)
 		err = d.fill()
 	}
 	if err != nil {
@@ -175,6 +178,8 @@ type ticket struct {
 
 // page is one query.
 func (d *database) page(ctx context.Context, feed int, variant string, limit, offset int) ([]ticket, error) {
+	d.turns <- struct{}{}
+	defer func() { <-d.turns }()
 	began, version := time.Now(), d.version(feed)
 	order := 0
 	for _, b := range []byte(variant) {
@@ -200,6 +205,8 @@ func (d *database) page(ctx context.Context, feed int, variant string, limit, of
 }
 
 func (d *database) write(ctx context.Context, q *request) (err error) {
+	d.turns <- struct{}{}
+	defer func() { <-d.turns }()
 	feed, pos := q.feed, int(q.Position)
 	switch q.Op {
 	case workloads.Insert:

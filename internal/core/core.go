@@ -172,9 +172,10 @@ func (c *Core) Lookup(q *Query) Answer {
 		}
 		l.latest = false
 	}
-	c.earn()
 	a.Flight = c.start(q, feed.at(c.config.Epoch))
-	c.loads[a.Flight.at].until = late
+	if !hit {
+		c.loads[a.Flight.at].until = late
+	}
 	if w := c.walk(q.List); w != nil {
 		c.beyond(q)
 		l := &c.loads[a.Flight.at]

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/foliocache/folio/arena"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/foliocache/folio/arena"
 )
 
 func newCore(t testing.TB, c arena.Config) *Core {

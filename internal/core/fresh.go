@@ -195,6 +195,8 @@ func (c *Core) late(q *Query) int64 {
 	switch {
 	case stored.epoch != now.epoch || now.n-stored.n > 1:
 		return 0
+	case now.n != stored.n && r.Written == 0:
+		return 0
 	case now.n != stored.n:
 		until = min(until, feed.bumped+r.Written)
 	}
@@ -212,6 +214,7 @@ func (c *Core) List(r Rules) uint32 {
 			p.Calibrate(bin, 1)
 		}
 		c.fresh.promises[list] = p
+		c.grow() // copies of before a restart may be there
 	}
 	return list
 }
@@ -259,7 +262,7 @@ func (c *Core) renew(slot arena.Slot, known bool, l *loading, u *Loaded) {
 		*at = promised{}
 	}
 	if p != nil {
-		if u.Fate != Unknown && at.Born > 0 {
+		if u.Fate != Unknown && at.Hazard > 0 && l.born > at.Born {
 			c.learn(p, at, u, l.born, reads, stale)
 		}
 		k.Hazard = float32(p.hazard(at, u.Depth))
@@ -306,6 +309,8 @@ func (c *Core) learn(p *promise, at *promised, u *Loaded, now int64, reads, stal
 	was := 0.
 	if changed {
 		f.changed++
+	}
+	if changed && p.Calibrated(stated) > 0 {
 		was = min(reads, stale/p.Calibrated(stated)) // a read at half the age was stale half as likely as one now would be
 	}
 	p.came, p.expected = p.came*cameForget+was, p.expected*cameForget+stale

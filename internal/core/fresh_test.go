@@ -266,3 +266,18 @@ func TestAllowancesAreNotedByManyReaders(t *testing.T) {
 		t.Errorf(".9 is %v", x)
 	}
 }
+
+// TestWhoFollowsARefetchWaits: a copy that is stale more likely than not is not served while it is replaced.
+func TestWhoFollowsARefetchWaits(t *testing.T) {
+	c := ruled(t, Rules{Written: 1000, MaxStale: .1})
+	q := at(1, 1, 1)
+	settle(c, c.Lookup(&q), q, Unknown, 0, 1)
+	q.Now, q.Want = 10, Refetch
+	a := c.Lookup(&q)
+	q.Now = 11
+	b := c.Lookup(&q)
+	t.Log(a.Action, b.Action)
+	if a.Action != Refetch || b.Action != Wait {
+		t.Errorf("first %d (want Refetch=%d), second %d (want Wait=%d)", a.Action, Refetch, b.Action, Wait)
+	}
+}

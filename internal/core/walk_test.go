@@ -235,6 +235,7 @@ func TestPagesAreWarmedWithinTheirBudget(t *testing.T) {
 					q.Busy = test.busy
 					if a := c.Lookup(&q); a.Action == Load {
 						loads++
+						c.Earn()
 						c.Complete(a.Flight, Loaded{Query: q, Size: 1, Last: true})
 					} else if a.Next {
 						next := pageOf(scope+1, number+2)
@@ -266,6 +267,7 @@ func TestWhatIsReadMostIsLoadedAgainAfterAWrite(t *testing.T) {
 		for _, q := range []Query{q, other, q} {
 			if a := c.Lookup(&q); a.Action == Load {
 				loads++
+				c.Earn()
 				c.Complete(a.Flight, Loaded{Query: q, Size: 1})
 			}
 		}
@@ -286,6 +288,7 @@ func TestWhatIsReadMostIsLoadedAgainAfterAWrite(t *testing.T) {
 	for range 4000 { // nobody asks between two writes, but once in ten
 		q := pageOf(1, 1)
 		if a := c.Lookup(&q); a.Action == Load {
+			c.Earn()
 			c.Complete(a.Flight, Loaded{Query: q, Size: 1})
 		}
 		for range 10 {
@@ -299,5 +302,20 @@ func TestWhatIsReadMostIsLoadedAgainAfterAWrite(t *testing.T) {
 	}
 	if again > 150 {
 		t.Errorf("loaded again %d times, used %d times", again, c.Ahead.AgainUsed)
+	}
+}
+
+// TestVotesDoNotWrap: however many there are for one page.
+func TestVotesDoNotWrap(t *testing.T) {
+	c := ruled(t, Rules{Again: true})
+	q := at(1, 1, 1)
+	c.Bump(1, []Tag{q.Feed})
+	k := c.known(q.Feed)
+	for i := range 300 {
+		before := k.votes
+		c.vote(&q, k)
+		if k.votes < before {
+			t.Errorf("after %d votes for one page: %d", i+1, k.votes)
+		}
 	}
 }

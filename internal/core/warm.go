@@ -22,8 +22,8 @@ const (
 	surely     = .7  // how often what was loaded again must have been asked for, for the next
 )
 
-// earn books a load that somebody waits for.
-func (c *Core) earn() { c.purse.loads = min(purseMost, c.purse.loads+c.config.Budget) }
+// Earn books a load that somebody waits for: one call of a loader, whatever it brings.
+func (c *Core) Earn() { c.purse.loads = min(purseMost, c.purse.loads+c.config.Budget) }
 
 // spend reports whether there is a load for something that is wanted with probability p, and takes it.
 func (p *purse) spend(wanted float64) bool {
@@ -152,7 +152,7 @@ func (c *Core) vote(q *Query, k *tag) {
 	switch {
 	case k == nil || !c.rule(q.List).Again:
 	case k.hot == q.Key:
-		k.votes = min(k.votes+1, 255)
+		k.votes = min(k.votes, 254) + 1
 	case k.votes > 0:
 		k.votes--
 	default:

@@ -96,6 +96,11 @@ func recordSum(number uint64, record []byte) uint64 {
 
 // Reopen goes on with the log of a snapshot whose logs were read.
 func (s *Snapshot) Reopen(dir string) (*Log, error) {
+	if s.logAt != "" { // the other name is for the new one: until it is whole, there is this
+		if err := errors.Join(os.Rename(s.logAt, filepath.Join(dir, logFile)), syncDir(dir)); err != nil {
+			return nil, err
+		}
+	}
 	l, err := NewLog(dir, s.ID, true)
 	if err != nil {
 		return nil, err
@@ -143,6 +148,7 @@ func (s *Snapshot) ReadLogs(dir string) (flushed bool, err error) {
 		}
 		id, flushed, err := s.readLog(f)
 		if err = errors.Join(err, f.Close()); id == s.ID || err != nil {
+			s.logAt = f.Name()
 			if err != nil {
 				err = fmt.Errorf("%s: %w", f.Name(), err)
 			}

@@ -200,3 +200,25 @@ func FuzzLog(f *testing.F) {
 		_, _, _ = s.readLog(bytes.NewReader(b))
 	})
 }
+
+// TestTwoKillsLoseNoBump: one between Commit and Adopt, one while the log is written anew.
+func TestTwoKillsLoseNoBump(t *testing.T) {
+	dir := t.TempDir()
+	old, next := newLog(t, dir, 6, false), newLog(t, dir, 7, true)
+	bump(t, next, 1, 9)
+	s, _, err := logs(t, dir, 7, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := s.Reopen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newLog(t, dir, 7, true) // as far as a kill within Reopen leaves it
+	if s, _, err = logs(t, dir, 7, false); err != nil || s.Versions[1] != 9 {
+		t.Errorf("%v, version %d of tag 1", err, s.Versions[1])
+	}
+	if err := errors.Join(old.Close(), next.Close(), again.Close()); err != nil {
+		t.Error(err)
+	}
+}

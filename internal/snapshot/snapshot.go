@@ -245,6 +245,7 @@ type Snapshot struct {
 	Versions map[uint64]uint64 // by tag
 	Clean    bool
 	logged   map[uint64]bool // tags of the log
+	logAt    string          // the log's file; empty: there is none
 	file     *os.File
 }
 
