@@ -32,8 +32,9 @@ type call struct {
 	took   time.Duration // by the load of a page,
 	pages  float64       // that brought so many
 
-	waiters int // who wait for it, under mu
-	stored  int // bytes that it takes
+	waiters int  // who wait for it, under mu
+	aside   bool // nobody did at first: its time is that of what goes on beside others
+	stored  int  // bytes that it takes
 }
 
 // page is what a loader brings.
@@ -361,7 +362,7 @@ func (c *Cache) landed(w *call, id *identity, f *filling, absent bool) error {
 	if id != &w.id || errors.Is(w.err, ErrNotFound) {
 		c.drop(&w.id) // it is not what the origin has any more: nobody shall get it where a load fails
 	}
-	if w.pages > 0 {
+	if w.pages > 0 && !w.aside {
 		c.core.Took(w.id.list, w.pages, float64(w.took))
 	}
 	if c.closed.Load() || w.err != nil && !absent {

@@ -91,7 +91,7 @@ func (b *books[T]) read(t *testing.T, q Query, query, each time.Duration) (hit b
 	a := b.core.Lookup(&asked)
 	if a.Action != core.Serve {
 		b.core.Earn()
-		return false, b.load(t, q, a.Flight, a.Ahead, query, each)
+		return false, b.load(t, q, a.Flight, a.Ahead, true, query, each)
 	}
 	if a.Next {
 		q.Offset += q.Limit
@@ -100,7 +100,7 @@ func (b *books[T]) read(t *testing.T, q Query, query, each time.Duration) (hit b
 		id, _ := b.list.loading(q)
 		if next := id.query(0); !b.core.Held(&next) {
 			f, ahead := b.core.Warm(&next, &asked)
-			b.load(t, q, f, ahead, query, each)
+			b.load(t, q, f, ahead, false, query, each)
 		}
 	}
 	return true, 0
@@ -130,12 +130,12 @@ func (b *books[T]) again(t *testing.T, due map[string]core.Due, query, each time
 		id, _ := b.list.loading(q)
 		asked := id.query(0)
 		f, ahead := b.core.Again(d, &asked)
-		b.load(t, q, f, ahead, query, each)
+		b.load(t, q, f, ahead, false, query, each)
 	}
 }
 
 // load brings a page and those behind it.
-func (b *books[T]) load(t *testing.T, q Query, f core.Flight, ahead int, query, each time.Duration) (pages int) {
+func (b *books[T]) load(t *testing.T, q Query, f core.Flight, ahead int, waited bool, query, each time.Duration) (pages int) {
 	w, id := b.list.wide(q, nil), q.known.id
 	ids, flights, last := []identity{id}, []core.Flight{f}, false
 	for i, next := range w.behind(min(ahead, w.most) + 1) {
@@ -152,7 +152,9 @@ func (b *books[T]) load(t *testing.T, q Query, f core.Flight, ahead int, query, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.core.Took(id.list, float64(len(all))/float64(q.Limit), float64(query+time.Duration(len(all))*each))
+	if waited {
+		b.core.Took(id.list, float64(len(all))/float64(q.Limit), float64(query+time.Duration(len(all))*each))
+	}
 	for i, f := range flights {
 		rows := all[min(len(all), i*q.Limit):min(len(all), (i+1)*q.Limit)]
 		if i > 0 && len(rows) == 0 {

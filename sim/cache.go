@@ -29,6 +29,7 @@ type read struct {
 	now        int64         // µs since the trace's start
 	ahead      []uint32      // pages that a load brings along; lookup may leave some out
 	branches   []core.Flight // of ours, for them
+	aside      bool          // nobody waits for it
 	more       bool          // the page behind the last one of them may be there
 }
 

@@ -186,7 +186,7 @@ func (o *ours) complete(r *read, f core.Flight) bool {
 	if o.fresh != nil {
 		o.fresh.loaded(r)
 	}
-	if o.wide != nil {
+	if o.wide != nil && !r.aside {
 		o.core.Took(1, float64(1+len(r.ahead)), float64(r.load))
 	}
 	published := o.offer(r, f, r.more && len(r.ahead) == 0)

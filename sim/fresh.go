@@ -120,7 +120,7 @@ func (o *ours) next(r *read) {
 		return
 	}
 	f, ahead := o.core.Warm(&q, &reader)
-	first.branches, first.ahead = nil, o.wide.behind(first.unit)
+	first.branches, first.ahead, first.aside = nil, o.wide.behind(first.unit), true
 	o.widen(&first, &core.Answer{Flight: f, Ahead: ahead})
 	o.due = append(o.due, landing{read: first, flight: f})
 }
@@ -128,7 +128,7 @@ func (o *ours) next(r *read) {
 // again begins a load of what a write has outdated.
 func (o *ours) again(d core.Due, now int64) {
 	unit := o.fresh.units[d.Key]
-	r := read{unit: unit, feed: o.fresh.feeds(unit), depth: o.depths(unit), size: 1, load: o.fresh.costs[unit], now: now}
+	r := read{unit: unit, feed: o.fresh.feeds(unit), depth: o.depths(unit), size: 1, load: o.fresh.costs[unit], now: now, aside: true}
 	if !o.objects {
 		r.size = max(1, o.sizes[unit])
 	}
