@@ -216,7 +216,8 @@ func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, an
 		a, err := e.answer(body)
 		return nil, a, err
 	}
-	if !ok {
+	outdated := !ok
+	if outdated {
 		body, e, ok = c.remains(dst, id)
 		q.Want = core.Serve
 	}
@@ -226,8 +227,11 @@ func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, an
 	}
 	q.Lost = !ok
 	a := c.core.Lookup(&q)
-	if ok && (a.Action == core.Serve || a.Action == core.Refresh) {
+	switch {
+	case ok && (a.Action == core.Refresh || a.Action == core.Serve && !outdated):
 		return c.refresh(id, &q, body, &e, a)
+	case a.Action == core.Serve: // the books have a copy that the store has not
+		a.Flight = c.core.Begin(&q)
 	}
 	if a.Action == core.Wait {
 		switch w := c.calls[a.Flight]; {
