@@ -52,23 +52,36 @@ func (c *Cache) Entries() iter.Seq2[string, Entry] {
 	}
 }
 
-// entry describes what a slot holds, if it is valid. Under c.mu.
-func (c *Cache) entry(slot arena.Slot, k store.Key) (key string, _ Entry, ok bool) {
+// inSlot appends what a slot holds to dst, if that is valid. Under c.mu.
+func (c *Cache) inSlot(dst []byte, slot arena.Slot, k store.Key) (v []byte, e entry, ok bool) {
 	unit := k.Unit()
 	if s, resident := c.core.Arena().Find(unit); s != slot || !resident {
-		return "", Entry{}, false
+		return dst, e, false
 	}
-	v, ring, ok := c.store.Get(c.scratch[:0], k, unit)
+	v, ring, ok := c.store.Get(dst, k, unit)
+	if !ok {
+		return dst, e, false
+	}
+	e, ok = parseEntry(v[len(dst):])
+	e.ring = ring
+	if !ok || !e.current(c.versions) || e.expires > 0 && c.now() >= e.expires {
+		return dst, e, false
+	}
+	return v, e, true
+}
+
+// entry describes what a slot holds, if it is valid. Under c.mu.
+func (c *Cache) entry(slot arena.Slot, k store.Key) (key string, _ Entry, ok bool) {
+	v, e, ok := c.inSlot(c.scratch[:0], slot, k)
 	c.scratch = v[:0]
-	e, valid := parseEntry(v)
-	if !ok || !valid || e.space == pieceSpace || !e.current(c.versions) || e.expires > 0 && c.now() >= e.expires {
+	if !ok || e.space == pieceSpace {
 		return "", Entry{}, false
 	}
 	id := identity{text: string(e.key), space: e.space}
 	if e.pieces > 0 && !c.whole(&id, &e) {
 		return "", Entry{}, false
 	}
-	d := Entry{Bytes: len(v), Rows: int(e.rows), Ring: rings[ring], Absent: e.kind == notFound}
+	d := Entry{Bytes: len(v), Rows: int(e.rows), Ring: rings[e.ring], Absent: e.kind == notFound}
 	if e.expires > 0 {
 		d.Expires = time.Duration(e.expires - c.now())
 	}

@@ -147,17 +147,20 @@ func (c *Cache) obtain(ctx context.Context, dst []byte, id *identity, l loader) 
 		if err != nil || w == nil || w.behind {
 			return hit, err
 		}
-		if a, err := c.outcome(ctx, dst, w); !errors.Is(err, errNotBrought) && !errors.Is(err, errOutdated) {
+		if a, err := c.outcome(ctx, dst, w); !inVain(err) {
 			return a, err
 		}
 		c.counts.waits.Add(-1) // it was in vain: the read counts once
 	}
 }
 
+// inVain reports whether who waited for a call is to ask for himself.
+func inVain(err error) bool { return errors.Is(err, errNotBrought) || errors.Is(err, errOutdated) }
+
 // outcome returns a call's outcome; where the load failed, what is too old may do.
 func (c *Cache) outcome(ctx context.Context, dst []byte, w *waiter) (answer, error) {
 	a, err := c.wait(ctx, w)
-	if err == nil || c.config.StaleIfError == 0 || ctx.Err() != nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrClosed) || errors.Is(err, errNotBrought) || errors.Is(err, errOutdated) {
+	if err == nil || c.config.StaleIfError == 0 || ctx.Err() != nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrClosed) || inVain(err) {
 		return a, err
 	}
 	body, e, ok := c.find(dst, &w.id, int64(c.config.StaleIfError))
@@ -363,6 +366,11 @@ func (c *Cache) landed(w *call, id *identity, f *filling, absent bool) error {
 	defer c.mu.Unlock()
 	delete(c.calls, w.flight)
 	w.ended = true
+	if cancel, ok := c.unwaited[w]; ok {
+		delete(c.unwaited, w)
+		c.warming.Release(1)
+		cancel()
+	}
 	if id != &w.id || errors.Is(w.err, ErrNotFound) {
 		c.drop(&w.id) // it is not what the origin has any more: nobody shall get it where a load fails
 	}

@@ -111,8 +111,7 @@ func (c *Cache) filling(id *identity, value []byte) filling {
 	return f
 }
 
-// same reports whether a value is stored already. Of a
-// value that expires, as much of its life must be left as a new one may have.
+// same reports whether a value is stored already. Of a value that expires, as much of its life must be left as a new one may have.
 func (c *Cache) same(id *identity, value []byte) bool {
 	stored, e, ok := c.lookup(c.scratch[:0], id)
 	c.scratch = stored[:0]

@@ -379,20 +379,12 @@ func (c *Cache) saveEntries(ctx context.Context, w *snapshot.Writer) error {
 
 // saved returns what is to be saved of a slot, its bytes behind others, if that is valid. Under c.mu.
 func (c *Cache) saved(slot arena.Slot, k store.Key, values []byte) (s snapshot.Entry, _ []byte, ok bool) {
-	unit := k.Unit()
-	if at, resident := c.core.Arena().Find(unit); at != slot || !resident {
-		return s, values, false
-	}
-	v, ring, ok := c.store.Get(values, k, unit)
+	v, e, ok := c.inSlot(values, slot, k)
 	if !ok {
 		return s, values, false
 	}
-	e, ok := parseEntry(v[len(values):])
-	if !ok || !e.current(c.versions) || e.expires > 0 && c.now() >= e.expires {
-		return s, values, false
-	}
 	start := c.start.UnixNano()
-	s = snapshot.Entry{Space: uint8(e.space), Kind: uint8(e.kind), Ring: uint8(ring), Strategy: e.copy.Strategy, Pieces: e.pieces, Rows: e.rows, Sum: e.sum,
+	s = snapshot.Entry{Space: uint8(e.space), Kind: uint8(e.kind), Ring: uint8(e.ring), Strategy: e.copy.Strategy, Pieces: e.pieces, Rows: e.rows, Sum: e.sum,
 		Born: start + e.copy.Born, Hazard: e.copy.Hazard, Early: e.copy.Early, Confidence: e.copy.Confidence, Key: e.key, Stamps: e.stamps, Body: e.body}
 	if e.expires > 0 {
 		s.Expires = start + e.expires

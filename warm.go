@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -99,14 +100,6 @@ func (c *Cache) warmUp(ctx context.Context, id *identity, l loader, begin func(q
 			return errors.Join(errOutdated, err)
 		}
 		return err
-	})
-	c.running.Go(func() {
-		<-w.done
-		c.warming.Release(1)
-		c.mu.Lock()
-		delete(c.unwaited, w)
-		c.mu.Unlock()
-		cancel()
 	})
 }
 
@@ -232,19 +225,8 @@ func cutPlace(key string) (s Scope, rest []string, ok bool) {
 	return s, parts[at:], true
 }
 
-// unescape reads what appendField wrote.
+// unescape reads what appendField wrote; of anything else, nothing.
 func unescape(field string) string {
-	if !strings.Contains(field, "%") {
-		return field
-	}
-	var dst []byte
-	for i := 0; i < len(field); i++ {
-		if b, err := strconv.ParseUint(field[i+1:min(len(field), i+3)], 16, 8); field[i] == '%' && err == nil {
-			dst = append(dst, byte(b))
-			i += 2
-		} else {
-			dst = append(dst, field[i])
-		}
-	}
-	return string(dst)
+	text, _ := url.PathUnescape(field)
+	return text
 }

@@ -14,6 +14,7 @@ import (
 type replay struct {
 	trace   *Trace
 	cache   cache
+	warmer  warmer // the same, if it begins loads by itself; else nil
 	checker checker
 	pending pending
 	read    read     // the one being answered
@@ -34,6 +35,7 @@ const checkEvery = 1 << 16
 
 // run replays the whole trace. done, if not nil, is told of every so many requests.
 func (p *replay) run(ctx context.Context, done func(requests int)) error {
+	p.warmer, _ = p.cache.(warmer)
 	if p.trace.ops != nil {
 		p.told = make([]uint32, p.trace.feedCount)
 	}
@@ -171,11 +173,10 @@ type warmer interface {
 
 // warm begins the loads that nobody waits for.
 func (p *replay) warm(now int64) {
-	w, ok := p.cache.(warmer)
-	if !ok {
+	if p.warmer == nil {
 		return
 	}
-	for _, l := range w.warmed() {
+	for _, l := range p.warmer.warmed() {
 		r := &l.read
 		r.now, r.truth = now, p.checker.version(r.feed)
 		if p.told != nil {

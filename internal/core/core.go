@@ -147,9 +147,9 @@ func (c *Core) Arena() *arena.Arena { return c.arena }
 // Lookup books a read and says what to do. It keeps nothing of q but copies.
 func (c *Core) Lookup(q *Query) Answer {
 	late := c.late(q)
-	hit, feed := c.read(q)
+	hit, slot, feed := c.read(q)
 	if hit && q.Want == Serve {
-		return Answer{Action: Serve, Next: c.further(q)}
+		return Answer{Action: Serve, Next: c.further(slot, q)}
 	}
 	if p := c.fresh.promises[q.List]; p != nil {
 		p.asked(hit && q.Want == Refresh)
@@ -204,7 +204,7 @@ func (c *Core) Loading(key uint64) bool {
 // Read books a read and reports whether the stored value is valid: what is left of Lookup for
 // a shell that has served the value already.
 func (c *Core) Read(q *Query) bool {
-	hit, _ := c.read(q)
+	hit, _, _ := c.read(q)
 	return hit
 }
 
@@ -223,8 +223,8 @@ func (c *Core) Overhear(q *Query) {
 	c.arena.Overhear(&arena.Request{Key: q.Key, Feed: uint64(q.Feed), Depth: q.Depth, Hazard: feed.threat(), Cost: q.Cost, Version: c.version(slot, q, feed)})
 }
 
-// read books a read and returns what is known of its feed, too.
-func (c *Core) read(q *Query) (hit bool, feed *tag) {
+// read books a read and returns where its unit is and what is known of its feed, too.
+func (c *Core) read(q *Query) (hit bool, slot arena.Slot, feed *tag) {
 	slot, resident := c.arena.Find(q.Key)
 	feed = c.tags[q.Feed]
 	feed.read()
@@ -237,14 +237,14 @@ func (c *Core) read(q *Query) (hit bool, feed *tag) {
 	if !hit || c.arena.Sampled(uint64(q.Feed)) { // of other hits the core may not hear
 		c.vote(q, feed)
 	}
-	return hit, feed
+	return hit, slot, feed
 }
 
 // Consider books a read as Read does, of what [Copy.Told] says is to be told at once, and reports whether the page
 // behind it should be loaded by itself, see Warm.
 func (c *Core) Consider(q *Query) bool {
-	hit, _ := c.read(q)
-	return hit && c.further(q)
+	hit, slot, _ := c.read(q)
+	return hit && c.further(slot, q)
 }
 
 // Begin books a load that nobody asked for: of data at hand. Who reads its key meanwhile waits

@@ -43,12 +43,11 @@ func (p *purse) spend(wanted float64) bool {
 
 // further reports whether the page behind one that was just served should be loaded by itself: where that is the
 // last one that is there, and its reader is likely to go on.
-func (c *Core) further(q *Query) bool {
+func (c *Core) further(slot arena.Slot, q *Query) bool {
 	w := c.walk(q.List)
 	if w == nil || !c.rule(q.List).Ahead || q.Busy {
 		return false
 	}
-	slot, _ := c.arena.Find(q.Key)
 	t := c.trail(slot)
 	if !t.has(trailLast) || t.has(trailPut) {
 		return false
