@@ -44,6 +44,7 @@ type Cache struct {
 	core     *core.Core
 	calls    map[core.Flight]*call
 	unwaited map[*call]context.CancelFunc // those that nobody waits for
+	waitless int64                        // when the last one of them ended
 	names    map[core.Tag]Tag             // of tags that others depend on, or that depend on others
 	random   *rand.Rand                   // of jitter
 	later    map[later]*appointment

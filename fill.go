@@ -25,12 +25,12 @@ type call struct {
 	waits    []*call     // that its loader has asked for, under mu
 	ended    bool        // under mu
 
-	ahead  int           // further pages that its load is to bring;
-	main   *call         // or: the one whose load is to bring it,
-	wasted bool          // and did not, though the page before it is full
-	last   bool          // of those brought, and there may be one behind
-	took   time.Duration // by the load of a page,
-	pages  float64       // that brought so many
+	ahead   int           // further pages that its load is to bring;
+	main    *call         // or: the one whose load is to bring it,
+	wasted  bool          // and did not, though the page before it is full
+	last    bool          // of those brought, and there may be one behind
+	took    time.Duration // by the load of a page,
+	brought int           // that brought so many rows
 
 	waiters int  // who wait for it, under mu
 	aside   bool // nobody did at first: its time is that of what goes on beside others
@@ -368,14 +368,15 @@ func (c *Cache) landed(w *call, id *identity, f *filling, absent bool) error {
 	w.ended = true
 	if cancel, ok := c.unwaited[w]; ok {
 		delete(c.unwaited, w)
+		c.waitless = c.now()
 		c.warming.Release(1)
 		cancel()
 	}
 	if id != &w.id || errors.Is(w.err, ErrNotFound) {
 		c.drop(&w.id) // it is not what the origin has any more: nobody shall get it where a load fails
 	}
-	if w.pages > 0 && !w.aside {
-		c.core.Took(w.id.list, w.pages, float64(w.took))
+	if w.brought > 0 && !w.aside {
+		c.core.Took(w.id.list, w.id.depth, float64(w.brought), float64(w.took), len(c.unwaited) > 0 || c.waitless > w.born)
 	}
 	if c.closed.Load() || w.err != nil && !absent {
 		c.fail(w)

@@ -26,6 +26,7 @@ type identity struct {
 	list   uint32 // the list's number, from 1; else 0
 	before uint64 // unit of the page before; 0: there is none
 	blind  bool   // nobody knows the page before
+	rows   int    // of a full page
 
 	promise *board.Promise // of its list; nil: none
 	grace   bool           // it may be served for a while after it is outdated
@@ -66,7 +67,7 @@ func (c *Cache) identify(text string, s space) (identity, uint64) {
 
 // query describes a read to the core.
 func (id *identity) query(now int64) core.Query {
-	return core.Query{Key: id.unit, Feed: id.feed, Tags: id.tags, Depth: id.depth, Now: now, List: id.list, Before: id.before, Blind: id.blind, Want: id.stand.want}
+	return core.Query{Key: id.unit, Feed: id.feed, Tags: id.tags, Depth: id.depth, Now: now, List: id.list, Before: id.before, Blind: id.blind, Rows: uint32(id.rows), Want: id.stand.want}
 }
 
 // read notes a read for the journal.

@@ -181,7 +181,7 @@ func (l *List[T]) know(q Query) Query {
 // pageIdentity returns the identity of a query's page, but for its tags.
 func (l *List[T]) pageIdentity(q Query) identity {
 	id := l.identify(q, q.text)
-	id.depth, id.list, id.blind = q.depth(), l.number, l.config.Cursor != nil
+	id.depth, id.list, id.rows, id.blind = q.depth(), l.number, q.Limit, l.config.Cursor != nil
 	return id
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -122,6 +123,47 @@ func TestNothingIsLoadedAheadWhileTheOriginIsBusy(t *testing.T) {
 			}
 			time.Sleep(2 * time.Minute)
 		})
+	}
+}
+
+// TestLoadsAheadMakeWayWhereReadersWaitForThem: a database of one connection has none to spare while readers come one
+// upon the other, but between readers that pause.
+func TestLoadsAheadMakeWayWhereReadersWaitForThem(t *testing.T) {
+	read := func(pause time.Duration) (loads, ahead int64) {
+		synctest.Test(t, func(t *testing.T) {
+			c := open(t, small())
+			l := warmed(t, c, false)
+			load, connection := l.config.Load, make(chan struct{}, 1)
+			l.config.Load = func(ctx context.Context, q Query, r Range) ([]row, error) {
+				connection <- struct{}{}
+				defer func() { <-connection }()
+				return load(ctx, q, r)
+			}
+			for i := range 1500 {
+				for turn, page := range []int{1, 1, 2} { // the first hit tells that its reader goes on
+					mustPage(t, l, Params{Scope: Scope{Kind: "user", ID: strconv.Itoa(i)}, Page: page})
+					time.Sleep(pause)
+					var others sync.WaitGroup
+					for n := range 3 {
+						others.Go(func() {
+							mustPage(t, l, Params{Scope: Scope{Kind: "user", ID: fmt.Sprint("other ", n, turn, i)}, Page: 1})
+						})
+					}
+					others.Wait()
+					time.Sleep(pause)
+				}
+			}
+			s := c.Stats()
+			loads, ahead = s.Loads-s.Warmed.Loads, s.Warmed.Loads
+			time.Sleep(time.Second)
+		})
+		return loads, ahead
+	}
+	if loads, ahead := read(100 * time.Millisecond); ahead < loads/20 {
+		t.Errorf("%d loads ahead beside %d, with pauses", ahead, loads)
+	}
+	if loads, ahead := read(time.Millisecond); ahead == 0 || ahead > loads/50 {
+		t.Errorf("%d loads ahead beside %d, without pauses", ahead, loads)
 	}
 }
 

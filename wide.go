@@ -10,7 +10,6 @@ import (
 
 // wide is how a page's load may bring pages behind it along.
 type wide struct {
-	limit  int                          // rows of a page
 	most   int                          // further pages
 	behind func(n int) []identity       // the n pages behind, as far as they may exist; nil: nobody knows, their cursors come with the rows
 	at     func(cursor string) identity // the page at a cursor
@@ -59,7 +58,7 @@ func (c *Cache) bring(ctx context.Context, calls []*call, l *loader) error {
 	if l.wide == nil {
 		var err error
 		w.page, err = l.load(ctx)
-		w.took = time.Since(began)
+		w.took, w.brought = time.Since(began), w.rows
 		return err
 	}
 	pages, err := l.wide.load(ctx, 1+w.ahead)
@@ -68,7 +67,7 @@ func (c *Cache) bring(ctx context.Context, calls []*call, l *loader) error {
 	}
 	w.took = time.Since(began)
 	for _, p := range pages {
-		w.pages += float64(p.rows) / float64(l.wide.limit)
+		w.brought += p.rows
 	}
 	for i, b := range calls {
 		if i < len(pages) {
@@ -122,7 +121,7 @@ var errNotBrought = errors.New("folio: the page was not brought along")
 // wide returns how a query's load may bring further pages: no more rows than one page may have, so that
 // a loader that cuts what it is asked for to that is right all the same.
 func (l *List[T]) wide(q Query, tags []core.Tag) *wide {
-	w := &wide{limit: q.Limit, most: min(l.config.MaxAhead, l.config.MaxLimit/q.Limit-1), load: func(ctx context.Context, pages int) ([]page, error) { return l.load(ctx, q, pages) }}
+	w := &wide{most: min(l.config.MaxAhead, l.config.MaxLimit/q.Limit-1), load: func(ctx context.Context, pages int) ([]page, error) { return l.load(ctx, q, pages) }}
 	page := func(q Query) identity {
 		q.text = string(q.canonical(nil))
 		id := l.pageIdentity(q)

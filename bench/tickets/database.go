@@ -90,7 +90,7 @@ func (d *database) fill() error {
 	if err != nil {
 		return err
 	}
-	const batch = 200
+	const batch = 20 // the time to parse numbered parameters grows with their square
 	var values []string
 	var args []any
 	flush := func() error {

@@ -24,21 +24,23 @@ func main() {
 		database   = flag.String("db", "sqlite", "sqlite or postgres")
 		sizes      = flag.String("sizes", "128,256,320", "memory for each cache, MiB")
 		contenders = flag.String("contenders", strings.Join(names(), " "), "who, separated by blanks")
+		rate       = flag.Float64("rate", 0, "requests a second, on average, at the trace's times; 0: one after the other without pause")
 	)
 	flag.Parse()
-	if err := run(*trace, *database, strings.Split(*sizes, ","), strings.Fields(*contenders)); err != nil {
+	if err := run(*trace, *database, strings.Split(*sizes, ","), strings.Fields(*contenders), *rate); err != nil {
 		log.Fatal(err)
 	}
 }
 
 // columns are those of the table that is printed.
-var columns = []string{"trace", "db", "MiB", "split", "cache", "hits", "page1", "pages2-3", "pages4-10", "queries", "rows", "db_us", "stale", "p50_us", "p95_us", "p99_us", "resident_MiB", "warmed", "wall_s"}
+var columns = []string{"trace", "db", "MiB", "split", "cache", "hits", "page1", "pages2-3", "pages4-10", "queries", "rows", "db_us", "stale", "p50_us", "p95_us", "p99_us", "resident_MiB", "warmed", "wall_s", "rate"}
 
-func run(trace, database string, sizes, contenders []string) error {
+func run(trace, database string, sizes, contenders []string, rate float64) error {
 	all, err := read(trace)
 	if err != nil {
 		return err
 	}
+	all.pace(rate)
 	db, err := openDatabase(database, all)
 	if err != nil {
 		return err
@@ -59,7 +61,8 @@ func run(trace, database string, sizes, contenders []string) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
-			if err := out.Write(append([]string{trace, database, size}, r.row(name)...)); err != nil {
+			row := append([]string{trace, database, size}, r.row(name)...)
+			if err := out.Write(append(row, fmt.Sprint(rate))); err != nil {
 				return err
 			}
 			out.Flush()
@@ -116,6 +119,17 @@ func read(trace string) (*workload, error) {
 	return w, nil
 }
 
+// pace has requests come at the trace's times, so much faster that there are rate a second; at rate 0 at once.
+func (w *workload) pace(rate float64) {
+	faster := 0.
+	if last := w.requests[len(w.requests)-1].Time; rate > 0 && last > 0 {
+		faster = float64(len(w.requests)) / rate / last.Seconds()
+	}
+	for i := range w.requests {
+		w.requests[i].Time = time.Duration(float64(w.requests[i].Time) * faster)
+	}
+}
+
 func bound(feed int, variant string) string { return strconv.Itoa(feed) + ":" + variant }
 
 // result is what came of one run.
@@ -149,7 +163,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// drive replays the workload, one request after the other, on a fresh copy of the rows.
+// drive replays the workload, one request after the other and none before its time, on a fresh copy of the rows.
 func drive(w *workload, db *database, name string, bytes int64) (*result, error) {
 	if err := db.reset(); err != nil {
 		return nil, err
@@ -163,6 +177,7 @@ func drive(w *workload, db *database, name string, bytes int64) (*result, error)
 	ctx := context.Background()
 	warmup := len(w.requests) / 5
 	for i, q := range w.requests {
+		time.Sleep(time.Until(began.Add(q.Time)))
 		if i == warmup {
 			db.begin()
 			r.foretold = -c.foretold()
@@ -177,7 +192,9 @@ func drive(w *workload, db *database, name string, bytes int64) (*result, error)
 			continue
 		}
 		version, start := db.version(q.feed), time.Now()
-		hit, got, err := c.page(ctx, &q)
+		asking, end := context.WithCancel(ctx) // as net/http has one for each request
+		hit, got, err := c.page(asking, &q)
+		end()
 		if err != nil {
 			return nil, err
 		}

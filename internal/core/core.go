@@ -43,7 +43,11 @@ type Query struct {
 	List   uint32 // whose readers are learned from together, from 1; 0: of none
 	Before uint64 // key of the page before; 0: there is none
 	Blind  bool   // nobody knows the page before
+	Rows   uint32 // of a full page, as [Core.Took] counts them; 0: 1
 }
+
+// rows returns those of a full page.
+func (q *Query) rows() float64 { return float64(max(1, q.Rows)) }
 
 // Action is what the caller must do to answer a read.
 type Action uint8

@@ -12,7 +12,7 @@ type walk struct {
 	rates [steps][MostAhead + 2]rate // by the step from a page, and how far behind it another is, from 1
 	next  [steps][MostAhead + 2]rate // the same, from a page that was asked for once more, and was the last one brought
 	again [6 * agains]rate           // the same, of pages that were loaded after a bump
-	loads line                       // their time by the pages that they brought
+	loads line                       // what they take
 	tries uint32                     // loads
 	bumps uint32                     // of feeds of which one page is read
 	shy   uint8                      // so many loads bring one page: one that was to bring more has failed
@@ -40,7 +40,7 @@ func (w *walk) ahead(q *Query, s step) int {
 		w.shy--
 		return 0
 	}
-	n, cost := 0, walkWorth*w.loads.cost()
+	n, cost := 0, walkWorth*w.loads.cost(q.Depth, q.rows())
 	for n < MostAhead {
 		r := &w.rates[s][n+1]
 		if r.tries < walkSure && n > 0 || r.tries >= walkSure && r.asked <= cost*r.tries {
@@ -68,46 +68,6 @@ func (c *Core) step(q *Query, feed *tag) step {
 func (c *Core) stepAt(q *Query, feed *tag, frequency uint8) step {
 	often := [16]uint8{0, 0, 1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3}[min(frequency, 15)]
 	return step(q.Depth<<4 | feed.threat()<<2 | often)
-}
-
-// line fits the time of loads to the pages that they bring: least squares, old loads forgotten.
-type line struct {
-	n, x, xx, y, xy float64
-	extra           float64 // what a further page takes, as a part of what a load of one page does; 0: not known yet
-}
-
-const (
-	lineForget  = .995
-	lineDefault = .4 // what a further page takes before that is known, as a part of a load of one
-	lineLeast   = .05
-)
-
-func (l *line) add(pages, took float64) {
-	for _, sum := range []*float64{&l.n, &l.x, &l.xx, &l.y, &l.xy} {
-		*sum *= lineForget
-	}
-	l.n++
-	l.x += pages
-	l.xx += pages * pages
-	l.y += took
-	l.xy += pages * took
-	spread := l.n*l.xx - l.x*l.x
-	if l.n < walkSure || spread < l.n {
-		return // they are all alike: what was known holds
-	}
-	slope := (l.n*l.xy - l.x*l.y) / spread
-	l.extra = 1
-	if one := (l.y-slope*l.x)/l.n + slope; one > 0 {
-		l.extra = min(1, max(lineLeast, slope/one))
-	}
-}
-
-// cost returns what a further page takes, as a part of what a load of one page does: lineLeast..1.
-func (l *line) cost() float64 {
-	if l.extra == 0 {
-		return lineDefault
-	}
-	return l.extra
 }
 
 // trail says of a slot's page how it came, as far as something is still to be learned from that.
@@ -201,11 +161,17 @@ func (c *Core) Held(q *Query) bool {
 	return ok && c.current(&c.loads[at])
 }
 
-// Took books how long a list's load took, in any unit, that brought so many pages, or parts of them.
-func (c *Core) Took(list uint32, pages, took float64) {
-	if w := c.walk(list); w != nil {
-		w.loads.add(pages, took)
+// Took books how long a list's load took that somebody waited for, in any unit, for a page of some depth bucket, how
+// many rows it brought, and whether a load that nobody waits for ran beside it.
+func (c *Core) Took(list uint32, depth uint8, rows, took float64, beside bool) {
+	w := c.walk(list)
+	if w == nil {
+		return
 	}
+	if expected := w.loads.expects(depth, rows); expected > 0 {
+		c.purse.took(took/expected, beside)
+	}
+	w.loads.add(depth, rows, took)
 }
 
 // came notes how a page came that was just offered to the arena, and stored or not.

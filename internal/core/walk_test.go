@@ -11,40 +11,62 @@ import (
 func TestALineTellsWhatAFurtherPageTakes(t *testing.T) {
 	r := seed.Random(t)
 	var l line
-	if l.cost() != lineDefault {
-		t.Errorf("%v before any load", l.cost())
+	if l.cost(1, 1) != lineDefault {
+		t.Errorf("%v before any load", l.cost(1, 1))
 	}
 	for range 1000 {
-		l.add(1, 14+r.NormFloat64())
+		l.add(1, 1, 14+r.NormFloat64())
 	}
-	if l.cost() != lineDefault {
-		t.Errorf("%v after loads that are all alike", l.cost())
+	if l.cost(1, 1) != lineDefault {
+		t.Errorf("%v after loads that are all alike", l.cost(1, 1))
 	}
 	for i := range 1000 {
 		pages := float64(1 + i%3)
-		l.add(pages, 10+4*pages+r.NormFloat64())
+		l.add(1, pages, 10+4*pages+r.NormFloat64())
 	}
-	known := l.cost()
+	known := l.cost(1, 1)
 	if math.Abs(known-4./14) > .08 {
 		t.Errorf("%v, want %v", known, 4./14)
 	}
 	for range 3000 {
-		l.add(1, 14+r.NormFloat64())
+		l.add(1, 1, 14+r.NormFloat64())
 	}
-	if math.Abs(l.cost()-4./14) > .1 {
-		t.Errorf("%v after loads that are all alike again, %v before", l.cost(), known)
-	}
-	for i := range 1000 {
-		l.add(float64(1+i%2), 10)
-	}
-	if l.cost() != lineLeast {
-		t.Errorf("%v where further pages are free", l.cost())
+	if math.Abs(l.cost(1, 1)-4./14) > .1 {
+		t.Errorf("%v after loads that are all alike again, %v before", l.cost(1, 1), known)
 	}
 	for i := range 1000 {
-		l.add(float64(1+i%2), float64(1+i%2*9))
+		l.add(1, float64(1+i%2), 10)
 	}
-	if l.cost() != 1 {
-		t.Errorf("%v where they cost more than a load", l.cost())
+	if l.cost(1, 1) != lineLeast {
+		t.Errorf("%v where further pages are free", l.cost(1, 1))
+	}
+	for i := range 5000 {
+		l.add(1, float64(1+i%2), float64(1+i%2*9))
+	}
+	if l.cost(1, 1) != 1 {
+		t.Errorf("%v where they cost more than a load", l.cost(1, 1))
+	}
+}
+
+// TestALineTellsDepthsApart: rows that are skipped make loads longer, and further pages cheap beside them.
+func TestALineTellsDepthsApart(t *testing.T) {
+	r := seed.Random(t)
+	var l line
+	for i := range 5000 {
+		depth := uint8(1 + i%3)
+		rows := float64(10 * int(depth)) // deep loads bring more, too
+		if r.IntN(4) == 0 {
+			rows += 10
+		}
+		l.add(depth, rows, 20+2*rows+60*float64(depth-1)+r.NormFloat64())
+	}
+	for _, test := range []struct {
+		depth      uint8
+		rows, want float64
+	}{{1, 10, 20. / 40}, {1, 30, 60. / 80}, {2, 10, 20. / 100}, {3, 10, 20. / 160}, {5, 10, 20. / 160}} {
+		if got := l.cost(test.depth, test.rows); math.Abs(got-test.want) > .02 {
+			t.Errorf("%v at depth %d for %v rows, want %v", got, test.depth, test.rows, test.want)
+		}
 	}
 }
 
@@ -254,6 +276,60 @@ func TestPagesAreWarmedWithinTheirBudget(t *testing.T) {
 		}
 		if warmed > loads/10+1 || test.warmed != (warmed > 0) || int(c.Ahead.Warmed) != warmed {
 			t.Errorf("%s: %d warmed (%d booked) beside %d loads", test.name, warmed, c.Ahead.Warmed, loads)
+		}
+	}
+}
+
+// TestLoadsAheadDoReadersMoreGoodThanHarm: they run where those that readers wait for do not take longer beside them,
+// or seldom do; else few, to see whether that is still so.
+func TestLoadsAheadDoReadersMoreGoodThanHarm(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		times  float64 // what a load takes beside one that nobody waits for
+		beside int     // so many do, for each of those
+		few    bool    // are loaded ahead
+	}{
+		{"processors to spare", 1, 3, false},
+		{"by chance", 1.18, 8, false},
+		{"one connection", 3, 3, true},
+		{"one connection, seldom used", 2, 0, false},
+	} {
+		c := ruled(t, Rules{Ahead: true})
+		r, beside := seed.Random(t), 0
+		read := func(from, to int, times float64) (loads, warmed int) {
+			for scope := from; scope < to; scope++ {
+				for number := range 3 { // everybody goes on twice
+					q := pageOf(scope+1, number+1)
+					if a := c.Lookup(&q); a.Action == Load {
+						took := 10 + r.NormFloat64()
+						if beside > 0 {
+							took *= times
+						}
+						loads++
+						c.Earn()
+						c.Took(q.List, q.Depth, 1, took, beside > 0)
+						beside = max(0, beside-1)
+						c.Complete(a.Flight, Loaded{Query: q, Size: 1, Last: true})
+					}
+					if a := c.Lookup(&q); a.Next {
+						if beside = test.beside; scope%5 == 0 {
+							beside = max(beside, 1)
+						}
+						warmed++
+						next := pageOf(scope+1, number+2)
+						f, _ := c.Warm(&next, &q)
+						c.Complete(f, Loaded{Query: next, Size: 1, Last: true})
+					}
+				}
+			}
+			return loads, warmed
+		}
+		loads, warmed := read(0, 3000, test.times)
+		if few := warmed < loads/50; few != test.few {
+			t.Errorf("%s: %d loads ahead beside %d, each at a harm of %.2f", test.name, warmed, loads, c.purse.harm())
+		}
+		if loads, warmed := read(3000, 9000, 1); warmed < loads/20 {
+			t.Errorf("%s no more: %d loads ahead beside %d, each at a harm of %.2f", test.name, warmed, loads, c.purse.harm())
 		}
 	}
 }

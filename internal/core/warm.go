@@ -12,7 +12,17 @@ type purse struct {
 	loads float64 // that may be spent
 	bar   float64 // how sure one must be to spend: it rises while there is not enough, and sinks
 	due   []Due
+
+	alone, beside mean    // what loads took that readers wait for, as a part of what was expected: without a load that nobody waits for beside them, and with one
+	since         int     // of the latter, since the last load that nobody waits for,
+	near          float64 // and how many there are for each of these
+	held          uint32  // loads that were to do readers more harm than good: for nothing but every sixteenth
 }
+
+// mean is one of numbers, the older the less they weigh.
+type mean struct{ n, sum float64 }
+
+func (m *mean) add(x float64) { m.n, m.sum = m.n*slowForget+1, m.sum*slowForget+x }
 
 const (
 	purseMost  = 10  // loads that are put by
@@ -20,6 +30,10 @@ const (
 	barSinks   = .98 // to this part, each time that there is more than enough
 	againProbe = 64  // where it was not, one bump of so many tries it all the same
 	surely     = .7  // how often what was loaded again must have been asked for, for the next
+	slowMost   = 4   // times what was expected that one load counts as at most
+	slowForget = .99 // weight of a load's slowness after one more
+	slowNear   = .02 // weight of the last load that nobody waits for in how many others run beside one
+	slower     = 1.2 // times what loads take alone that is no chance
 )
 
 // Earn books a load that somebody waits for: one call of a loader, whatever it brings.
@@ -38,7 +52,38 @@ func (p *purse) spend(wanted float64) bool {
 		return false
 	}
 	p.loads--
+	if wanted <= p.harm() {
+		if p.held++; p.held%walkProbe != 0 {
+			return false
+		}
+	}
+	p.near += slowNear * (float64(p.since) - p.near)
+	p.since = 0
 	return true
+}
+
+// took books what a load took that somebody waited for, as a part of what was expected.
+func (p *purse) took(part float64, beside bool) {
+	m := &p.alone
+	if beside {
+		m = &p.beside
+		p.since++
+	}
+	m.add(min(part, slowMost))
+}
+
+// harm returns how much longer readers wait, in loads, for each load that nobody waits for: where the origin, or this
+// process, has no processor or connection left for that.
+func (p *purse) harm() float64 {
+	a, b := &p.alone, &p.beside
+	if min(a.n, b.n) < walkSure {
+		return 0
+	}
+	times := b.sum / b.n / (a.sum / a.n)
+	if times < slower {
+		return 0
+	}
+	return p.near * (times - 1)
 }
 
 // further reports whether the page behind one that was just served should be loaded by itself: where that is the
