@@ -137,6 +137,17 @@ func (c *Cache) open() error {
 	return err
 }
 
+// heapBytes returns what of the rings is on the Go heap.
+func (c *Cache) heapBytes() int64 {
+	switch g := c.store.Geometry; {
+	case c.config.OnHeap:
+		return int64(g.Probation + g.Main)
+	case g.Loose > 0:
+		return int64(g.Probation)
+	}
+	return 0
+}
+
 // build makes the store and the books of it.
 func (c *Cache) build() error {
 	s, err := store.New(c.config.values(), c.config.OnHeap)

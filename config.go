@@ -13,8 +13,9 @@ import (
 
 // Config says what a cache is made of. The zero value of every field but MaxBytes is its default.
 type Config struct {
-	// MaxBytes bounds the memory that values and the cache's own books take, together. Values
-	// lie outside the Go heap, in steps of 32 MiB; at least 96 MiB.
+	// MaxBytes bounds the memory that values and the cache's own books take, together. Values lie
+	// outside the Go heap, in steps of 32 MiB, but for some tens of MiB that below 640 MiB take what
+	// the steps leave; at least 96 MiB.
 	MaxBytes int64
 	// OnHeap keeps values on the Go heap instead, without steps, from 1 MiB on: for small pods.
 	OnHeap bool

@@ -10,6 +10,7 @@ type Geometry struct {
 	Probation, Main uint64 // sizes of the rings
 	Buckets         int    // FIFOs that each ring is cut into
 	Chunk           uint64 // no entry crosses a multiple of it; 0 = none
+	Loose           int    // FIFOs that probation is cut into, without chunks; 0 = it is cut as main is
 	Header          uint32 // bytes an entry takes beside its key and value
 	Most            uint32 // entries that both rings may hold, outdated ones included; 0 = as many as fit
 }
@@ -32,25 +33,41 @@ const (
 	fastcacheHeader  = 4 + 16                            // two lengths of two bytes and the hashed key
 )
 
-// MinFastcache is the smallest capacity that two instances of fastcache make sense of:
-// 32 MiB for probation and twice that for main.
+// MinFastcache is the smallest capacity that is cut for fastcache: 32 MiB for probation and twice that for main.
 const MinFastcache = 3 * fastcacheStep
 
-// Fastcache cuts a capacity in bytes as two instances of fastcache can hold it: 512 buckets of
-// 64 KiB chunks, whole steps of 32 MiB, rounded down. The tenth for probation is therefore
-// exact only for multiples of 320 MiB. Less than [MinFastcache] is an error.
+// HeapBuckets is the number of FIFOs that a ring on the Go heap is cut into, without chunks.
+const HeapBuckets = 16
+
+// Fastcache cuts a capacity in bytes as fastcache can hold it: 512 buckets of 64 KiB chunks, whole steps of 32 MiB.
+// Below 20 steps what is left beside whole steps for main, at least a twentieth, is for a probation on the Go heap,
+// which takes any size; from there on, or if it is a whole number of steps, probation is an instance of fastcache, a
+// tenth of the steps, and the rest is lost. Less than [MinFastcache] is an error.
 func Fastcache(capacity int64) (Geometry, error) {
 	if capacity < MinFastcache {
 		return Geometry{}, fmt.Errorf("arena: %d bytes are less than the %d that fastcache needs", capacity, MinFastcache)
 	}
-	steps := uint64(capacity) / fastcacheStep
-	p := max(1, steps/probationShare)
-	return Geometry{Probation: p * fastcacheStep, Main: (steps - p) * fastcacheStep,
-		Buckets: fastcacheBuckets, Chunk: fastcacheChunk, Header: fastcacheHeader}, nil
+	g := Geometry{Buckets: fastcacheBuckets, Chunk: fastcacheChunk, Header: fastcacheHeader}
+	bytes := uint64(capacity)
+	steps := bytes / fastcacheStep
+	if bytes%fastcacheStep == 0 || steps >= 2*probationShare {
+		p := max(1, steps/probationShare)
+		g.Probation, g.Main = p*fastcacheStep, (steps-p)*fastcacheStep
+		return g, nil
+	}
+	g.Main = (bytes - bytes/20) / fastcacheStep * fastcacheStep
+	g.Probation, g.Loose = (bytes-g.Main)/HeapBuckets*HeapBuckets, HeapBuckets
+	return g, nil
 }
 
-func (g Geometry) probation() ring { return g.ring(g.Probation, g.Most-g.mostMain()) }
-func (g Geometry) main() ring      { return g.ring(g.Main, g.mostMain()) }
+func (g Geometry) probation() ring {
+	if g.Loose > 0 {
+		g.Buckets, g.Chunk = g.Loose, 0
+	}
+	return g.ring(g.Probation, g.Most-g.mostMain())
+}
+
+func (g Geometry) main() ring { return g.ring(g.Main, g.mostMain()) }
 
 func (g Geometry) ring(capacity uint64, most uint32) ring {
 	r := newRing(g.Buckets, capacity/uint64(g.Buckets), g.Chunk)

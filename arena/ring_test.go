@@ -34,23 +34,28 @@ func TestSlotAndIndexNameOneEntryOfAllBuckets(t *testing.T) {
 	}
 }
 
-func TestFastcacheGeometryIsWholeSteps(t *testing.T) {
+func TestFastcacheGeometryWastesNoStep(t *testing.T) {
 	if _, err := Fastcache(MinFastcache - 1); err == nil {
 		t.Error("less than the least is no error")
 	}
-	for _, mib := range []int64{96, 100, 128, 320, 330, 1000, 3200} {
-		g, err := Fastcache(mib << 20)
+	for _, test := range []struct {
+		mib, probation, main int64
+		loose                bool
+	}{
+		{96, 32, 64, false}, {97, 33, 64, true}, {100, 36, 64, true}, {102, 6, 96, true}, {116, 20, 96, true}, {128, 32, 96, false}, {250, 26, 224, true},
+		{320, 32, 288, false}, {330, 42, 288, true}, {639, 63, 576, true}, {640, 64, 576, false}, {650, 64, 576, false}, {1000, 96, 896, false}, {3200, 320, 2880, false},
+	} {
+		g, err := Fastcache(test.mib << 20)
 		if err != nil {
 			t.Fatal(err)
 		}
-		sum := g.Probation + g.Main
-		if g.Probation%fastcacheStep != 0 || g.Main%fastcacheStep != 0 || g.Probation == 0 ||
-			sum > uint64(mib)<<20 || sum+fastcacheStep <= uint64(mib)<<20 {
-			t.Errorf("%d MiB: %+v", mib, g)
+		if g.Probation != uint64(test.probation)<<20 || g.Main != uint64(test.main)<<20 || g.Loose > 0 != test.loose {
+			t.Errorf("%+v: %+v", test, g)
 		}
-		if mib%320 == 0 && g.Probation*10 != sum {
-			t.Errorf("%d MiB: probation is %d of %d", mib, g.Probation, sum)
-		}
+	}
+	g, _ := Fastcache(MinFastcache + 1000)
+	if sum := g.Probation + g.Main; g.Probation%HeapBuckets != 0 || sum > MinFastcache+1000 || sum+HeapBuckets <= MinFastcache+1000 {
+		t.Errorf("%+v", g)
 	}
 }
 

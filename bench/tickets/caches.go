@@ -119,7 +119,10 @@ func (o *ours) wrote(ctx context.Context, feed int) error {
 	return err
 }
 
-func (o *ours) outside() int64 { return o.Stats().Memory.Rings }
+func (o *ours) outside() int64 {
+	m := o.Stats().Memory
+	return max(0, m.Rings-m.Heap)
+}
 
 func (o *ours) split() string {
 	m := o.Stats().Memory

@@ -14,7 +14,7 @@ const MinHeap = 1 << 18
 
 // What rings on the heap are made of.
 const (
-	heapBuckets = 16
+	heapBuckets = arena.HeapBuckets
 	heapHeader  = 16 + 4 // the key, the value's length
 )
 

@@ -51,7 +51,7 @@ type Store struct {
 	Lost     int64 // values that were to be moved and were not there
 }
 
-// New makes a store for at most so many bytes, in fastcache, or on the Go heap. Less than
+// New makes a store for at most so many bytes, in fastcache as [arena.Fastcache] cuts them, or on the Go heap. Less than
 // [arena.MinFastcache], or [MinHeap], is an error.
 func New(capacity int64, onHeap bool) (*Store, error) {
 	if onHeap {
@@ -64,7 +64,11 @@ func New(capacity int64, onHeap bool) (*Store, error) {
 	if err := checkFast(newFast); err != nil {
 		return nil, err
 	}
-	return newStore(g, newFast(g.Main), newFast(g.Probation)), nil
+	probation := newFast
+	if g.Loose > 0 {
+		probation = newHeapRing
+	}
+	return newStore(g, newFast(g.Main), probation(g.Probation)), nil
 }
 
 func newStore(g arena.Geometry, main, probation memory) *Store {

@@ -103,6 +103,7 @@ func TestTheStoreHoldsWhatTheBooksSay(t *testing.T) {
 		{"fastcache", arena.MinFastcache, false, 64<<10 - 21, 1500, 0, 10_000},
 		{"fastcache, small values", arena.MinFastcache, false, 9000, 30_000, 0, 60_000},
 		{"fastcache, few entries", arena.MinFastcache, false, 9000, 1500, 2048, 20_000},
+		{"fastcache, probation on the heap", arena.MinFastcache + 3<<20, false, 64<<10 - 21, 1500, 0, 10_000},
 		{"heap", MinHeap, true, 9000, 1500, 0, 20_000},
 		{"heap, values as large as a bucket", MinHeap, true, 62 << 10, 1500, 0, 5_000},
 		{"heap, few entries", MinHeap, true, 900, 1500, 300, 20_000},
