@@ -44,7 +44,6 @@ type Cache struct {
 	core     *core.Core
 	calls    map[core.Flight]*call
 	unwaited map[*call]context.CancelFunc // those that nobody waits for
-	waitless int64                        // when the last one of them ended
 	names    map[core.Tag]Tag             // of tags that others depend on, or that depend on others
 	random   *rand.Rand                   // of jitter
 	later    map[later]*appointment
@@ -108,7 +107,7 @@ func New(config Config) (*Cache, error) {
 	if err := c.open(); err != nil {
 		return nil, err
 	}
-	memoryLimits().warn(config.Logger, &config)
+	memoryLimits().warn(config.Logger, config.MaxBytes, c.store)
 	c.stopped, c.stop = context.WithCancel(context.Background())
 	c.running.Go(c.learn)
 	if c.keeper != nil && config.SaveEvery > 0 {
@@ -135,17 +134,6 @@ func (c *Cache) open() error {
 		c.store.Close()
 	}
 	return err
-}
-
-// heapBytes returns what of the rings is on the Go heap.
-func (c *Cache) heapBytes() int64 {
-	switch g := c.store.Geometry; {
-	case c.config.OnHeap:
-		return int64(g.Probation + g.Main)
-	case g.Loose > 0:
-		return int64(g.Probation)
-	}
-	return 0
 }
 
 // build makes the store and the books of it.

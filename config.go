@@ -14,8 +14,8 @@ import (
 // Config says what a cache is made of. The zero value of every field but MaxBytes is its default.
 type Config struct {
 	// MaxBytes bounds the memory that values and the cache's own books take, together. Values lie
-	// outside the Go heap, in steps of 32 MiB, but for some tens of MiB that below 640 MiB take what
-	// the steps leave; at least 96 MiB.
+	// outside the Go heap, in steps of 32 MiB; where they take less than 640 MiB, what the steps leave,
+	// up to 63 MiB, is used on the heap. At least 96 MiB.
 	MaxBytes int64
 	// OnHeap keeps values on the Go heap instead, without steps, from 1 MiB on: for small pods.
 	OnHeap bool
@@ -58,7 +58,8 @@ type Config struct {
 	// MaxLoads bounds the loaders running at once, but for those that a loader asks for. Default 64.
 	MaxLoads int
 	// WarmBudget bounds the loads that nobody waits for, of pages that are likely to be asked for next or again after
-	// a write, as a share of the others, 0..1. They run only while less than half of MaxLoads do. Default 0.1;
+	// a write, as a share of the others, 0..1. They run only while less than half of MaxLoads do, and as long as
+	// they save readers more waiting than they cause by taking processors or connections. Default 0.1;
 	// negative: none.
 	WarmBudget float64
 	// LoadTimeout is the deadline of a load, waiting for its turn included. Default 30 s.
@@ -106,9 +107,9 @@ const (
 	minHeap  = 1 << 20
 	maxBytes = 1 << 40
 
-	// What the books of an entry take, the store's index and the memory of what is gone included.
-	entryBytes = 350 // usually
-	worstBytes = 560 // where no key ever comes again
+	// What the books of an entry take, the store's index and the memory of what is gone included, where no key
+	// ever comes again; usually it is 350.
+	worstBytes = 560
 
 	sketchShare = 50 // one of so many bytes is for the sketch of frequencies
 )
@@ -171,6 +172,9 @@ func fill[T comparable](field *T, value T) {
 	}
 }
 
+// room returns what rings and books of entries may take: a twentieth more than MaxBytes, less the sketch.
+func (c *Config) room() int64 { return c.MaxBytes + c.MaxBytes/20 - c.MaxBytes/sketchShare }
+
 // values returns what of MaxBytes is for values: what the books of as many leave, but never less
 // than a store needs.
 func (c *Config) values() int64 {
@@ -178,13 +182,13 @@ func (c *Config) values() int64 {
 	if c.OnHeap {
 		least = store.MinHeap
 	}
-	return max(least, c.MaxBytes/int64(c.MeanBytes+entryBytes)*int64(c.MeanBytes))
+	stored := int64(c.MeanBytes) + arena.HeapHeader
+	return max(least, c.room()/(stored+worstBytes)*stored)
 }
 
-// entries returns how many entries there is room for the books of, beside rings of some size. A
-// twentieth more than MaxBytes may be taken.
+// entries returns how many entries there is room for the books of, beside rings of some size.
 func (c *Config) entries(rings uint64) int {
-	n := max(0, c.MaxBytes+c.MaxBytes/20-c.MaxBytes/sketchShare-int64(rings)) / worstBytes
+	n := max(0, c.room()-int64(rings)) / worstBytes
 	if c.MaxEntries > 0 {
 		n = min(n, int64(c.MaxEntries))
 	}

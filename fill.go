@@ -34,6 +34,7 @@ type call struct {
 
 	waiters int  // who wait for it, under mu
 	aside   bool // nobody did at first: its time is that of what goes on beside others
+	beside  bool // such a load ran when it began
 	stored  int  // bytes that it takes
 }
 
@@ -269,7 +270,7 @@ func (w *call) wanted() {
 
 // begin books the call of a flight. Under c.mu.
 func (c *Cache) begin(id *identity, q *core.Query, a core.Answer) *call {
-	w := &call{done: make(chan struct{}), id: *id, flight: a.Flight, born: q.Now, ahead: a.Ahead}
+	w := &call{done: make(chan struct{}), id: *id, flight: a.Flight, born: q.Now, ahead: a.Ahead, beside: len(c.unwaited) > 0}
 	c.calls[a.Flight] = w
 	return w
 }
@@ -368,7 +369,6 @@ func (c *Cache) landed(w *call, id *identity, f *filling, absent bool) error {
 	w.ended = true
 	if cancel, ok := c.unwaited[w]; ok {
 		delete(c.unwaited, w)
-		c.waitless = c.now()
 		c.warming.Release(1)
 		cancel()
 	}
@@ -376,7 +376,10 @@ func (c *Cache) landed(w *call, id *identity, f *filling, absent bool) error {
 		c.drop(&w.id) // it is not what the origin has any more: nobody shall get it where a load fails
 	}
 	if w.brought > 0 && !w.aside {
-		c.core.Took(w.id.list, w.id.depth, float64(w.brought), float64(w.took), len(c.unwaited) > 0 || c.waitless > w.born)
+		if w.waiters > 0 {
+			c.core.Waited(w.id.list, w.id.depth, float64(w.brought), float64(w.took), w.beside)
+		}
+		c.core.Took(w.id.list, w.id.depth, float64(w.brought), float64(w.took))
 	}
 	if c.closed.Load() || w.err != nil && !absent {
 		c.fail(w)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -192,6 +193,10 @@ func TestPagesAreRenewedBeforeTheirEnd(t *testing.T) {
 func TestAListKeepsItsPromise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const most, scopes = .05, 300
+		operations := 120_000
+		if n, err := strconv.Atoi(os.Getenv("OPERATIONS")); err == nil {
+			operations = max(operations, n)
+		}
 		r := rand.New(rand.NewPCG(1, 2))
 		var versions [scopes]int
 		loads := 0
@@ -208,7 +213,7 @@ func TestAListKeepsItsPromise(t *testing.T) {
 			t.Fatal(err)
 		}
 		reads, stale, expected := 0, 0, 0.
-		for n := range 120_000 {
+		for n := range operations {
 			time.Sleep(time.Duration(r.ExpFloat64() * float64(20*time.Millisecond)))
 			if i := r.IntN(scopes); r.IntN(1+i) < 8 { // the last ones change 40 times less often than the first
 				mu.Lock()
@@ -218,7 +223,7 @@ func TestAListKeepsItsPromise(t *testing.T) {
 			i := min(scopes-1, int(r.ExpFloat64()*60))
 			p := mustPage(t, l, Params{Scope: Scope{Kind: "user", ID: strconv.Itoa(i)}})
 			synctest.Wait()
-			if n < 20_000 {
+			if n < operations/6 {
 				loads = 0
 				continue
 			}

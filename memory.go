@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
+
+	"github.com/foliocache/folio/internal/store"
 )
 
 // limits are what bounds a process's memory, in bytes; 0: nothing does.
@@ -23,14 +25,12 @@ func memoryLimits() (l limits) {
 }
 
 // warn logs it where a cache may take more memory than there is.
-func (l limits) warn(log *slog.Logger, config *Config) {
-	off := uint64(config.values()) // outside the Go heap: GOMEMLIMIT does not know of it
-	if config.OnHeap {
-		off = 0
-	}
-	switch own := uint64(config.MaxBytes); {
-	case config.OnHeap && l.goHeap > 0 && own > l.goHeap:
-		log.Warn("folio: MaxBytes on the heap exceeds GOMEMLIMIT: the garbage collector will never rest", "MaxBytes", own, "GOMEMLIMIT", l.goHeap)
+func (l limits) warn(log *slog.Logger, maxBytes int64, rings *store.Store) {
+	g := rings.Geometry
+	off := g.Probation + g.Main - uint64(rings.Heap()) // outside the Go heap: GOMEMLIMIT does not know of it
+	switch own := uint64(maxBytes); {
+	case l.goHeap > 0 && own > l.goHeap+off:
+		log.Warn("folio: what of MaxBytes is on the heap exceeds GOMEMLIMIT: the garbage collector will never rest", "MaxBytes", own, "outside", off, "GOMEMLIMIT", l.goHeap)
 	case l.container == 0:
 	case own > l.container:
 		log.Warn("folio: MaxBytes exceeds the container's limit: the process will be killed", "MaxBytes", own, "limit", l.container)

@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+
+	"github.com/foliocache/folio/internal/store"
 )
 
 func TestMemoryThatIsNotThereIsWarnedOf(t *testing.T) {
@@ -22,12 +24,19 @@ func TestMemoryThatIsNotThereIsWarnedOf(t *testing.T) {
 		{limits{container: 1024 * mib, goHeap: 900 * mib}, 256 * mib, false, "GOMEMLIMIT together exceed"},
 		{limits{container: 1024 * mib, goHeap: 900 * mib}, 256 * mib, true, ""},
 		{limits{container: 1024 * mib, goHeap: 700 * mib}, 256 * mib, false, ""},
+		{limits{container: 512 * mib, goHeap: 315 * mib}, 256 * mib, false, ""}, // a part of the values is on the heap
 		{limits{goHeap: 100 * mib}, 256 * mib, false, ""},
+		{limits{goHeap: 20 * mib}, 256 * mib, false, "exceeds GOMEMLIMIT"},
 		{limits{goHeap: 100 * mib}, 256 * mib, true, "exceeds GOMEMLIMIT"},
 	} {
 		var log bytes.Buffer
 		config := Config{MaxBytes: test.maxBytes, OnHeap: test.onHeap}.withDefaults()
-		test.warn(logger(&log), &config)
+		s, err := store.New(config.values(), test.onHeap)
+		if err != nil {
+			t.Fatal(err)
+		}
+		test.warn(logger(&log), test.maxBytes, s)
+		s.Close()
 		if got := log.String(); (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
 			t.Errorf("%+v: %q", test, got)
 		}

@@ -67,14 +67,14 @@ type WarmStats struct {
 
 // Memory says what a cache takes, in bytes.
 type Memory struct {
-	Capacity int64 // of the rings: what Config.MaxBytes comes to in whole steps
+	Capacity int64 // of the rings
 	Small    int64 // of that, the small ring that all goes through first; the rest is the large one
-	Heap     int64 // of Capacity, what is on the Go heap: the small ring below 640 MiB, if it is no whole number of steps; all with Config.OnHeap
+	Heap     int64 // of Capacity, what is on the Go heap: the small ring where Values are less than 640 MiB; all with Config.OnHeap
 	Rings    int64 // written so far, at most Capacity
 	Live     int64 // of that, values held
 	Dead     int64 // of that, outdated values and waste
 	Books    int64 // on the Go heap, roughly
-	Values   int64 // of Config.MaxBytes, what is for values, before it is cut to whole steps: the size that simulate is to be told
+	Values   int64 // of Config.MaxBytes, what is for values, before it is cut into rings: the size that simulate is to be told
 	Most     int64 // entries that there is room for the books of: what simulate is to be told as entries
 }
 
@@ -122,7 +122,7 @@ func (c *Cache) Stats() Stats {
 		Warmed: WarmStats{c.core.Ahead.Warmed, c.core.Ahead.WarmedUsed}, Rewarmed: WarmStats{c.core.Ahead.Again, c.core.Ahead.AgainUsed},
 		WarmRows: n.warmRows.Load(), WarmTime: time.Duration(n.warmNanos.Load()),
 		Moved: own.Moved, Lost: c.store.Lost, Unlearned: c.journal.lost.Load(), Entries: own.Entries,
-		Memory: Memory{Capacity: int64(c.store.Geometry.Probation + c.store.Geometry.Main), Small: int64(c.store.Geometry.Probation), Heap: c.heapBytes(), Rings: m.Rings, Live: m.Live, Dead: m.Dead,
+		Memory: Memory{Capacity: int64(c.store.Geometry.Probation + c.store.Geometry.Main), Small: int64(c.store.Geometry.Probation), Heap: c.store.Heap(), Rings: m.Rings, Live: m.Live, Dead: m.Dead,
 			Books: m.Metadata + c.core.Metadata() + c.store.Metadata() + c.shares.metadata() + c.once.Bytes(), Values: c.config.values(), Most: int64(c.store.Geometry.Most)},
 		Ruling: a.Ruling(), Switches: a.Switches, Calibration: cal.ECE(), BrierSkill: cal.Skill(),
 		Depths: depths(a.Asked(), own.ClassHits),

@@ -3,6 +3,7 @@ package folio
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -126,6 +127,42 @@ func TestNothingIsLoadedAheadWhileTheOriginIsBusy(t *testing.T) {
 	}
 }
 
+// TestLoadsThatVaryHoldNothingBack: those that take long see more loads ahead begin, and are not slow for that.
+func TestLoadsThatVaryHoldNothingBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, small())
+		l := warmed(t, c, false)
+		load := l.config.Load
+		l.config.Load = func(ctx context.Context, q Query, r Range) ([]row, error) {
+			time.Sleep(time.Duration(20e6 * math.Exp(rand.NormFloat64())))
+			return load(ctx, q, r)
+		}
+		var readers sync.WaitGroup
+		for reader := range 10 {
+			readers.Go(func() {
+				for i := range 400 {
+					for _, page := range []int{1, 1, 2} {
+						q, err := l.Query(Params{Scope: Scope{Kind: "user", ID: fmt.Sprint(reader, " ", i)}, Page: page})
+						if err == nil {
+							_, err = l.Page(background, q)
+						}
+						if err != nil {
+							t.Error(err)
+						}
+						time.Sleep(time.Duration(30e6 * rand.ExpFloat64()))
+					}
+				}
+			})
+		}
+		readers.Wait()
+		s := c.Stats()
+		if loads := s.Loads - s.Warmed.Loads; s.Warmed.Loads < loads/15 {
+			t.Errorf("%d loads ahead beside %d", s.Warmed.Loads, loads)
+		}
+		time.Sleep(time.Second)
+	})
+}
+
 // TestLoadsAheadMakeWayWhereReadersWaitForThem: a database of one connection has none to spare while readers come one
 // upon the other, but between readers that pause.
 func TestLoadsAheadMakeWayWhereReadersWaitForThem(t *testing.T) {
@@ -146,7 +183,13 @@ func TestLoadsAheadMakeWayWhereReadersWaitForThem(t *testing.T) {
 					var others sync.WaitGroup
 					for n := range 3 {
 						others.Go(func() {
-							mustPage(t, l, Params{Scope: Scope{Kind: "user", ID: fmt.Sprint("other ", n, turn, i)}, Page: 1})
+							q, err := l.Query(Params{Scope: Scope{Kind: "user", ID: fmt.Sprint("other ", n, turn, i)}})
+							if err == nil {
+								_, err = l.Page(background, q)
+							}
+							if err != nil {
+								t.Error(err)
+							}
 						})
 					}
 					others.Wait()

@@ -10,7 +10,7 @@ type Geometry struct {
 	Probation, Main uint64 // sizes of the rings
 	Buckets         int    // FIFOs that each ring is cut into
 	Chunk           uint64 // no entry crosses a multiple of it; 0 = none
-	Loose           int    // FIFOs that probation is cut into, without chunks; 0 = it is cut as main is
+	Loose           bool   // probation is cut into HeapBuckets FIFOs without chunks, whatever main is
 	Header          uint32 // bytes an entry takes beside its key and value
 	Most            uint32 // entries that both rings may hold, outdated ones included; 0 = as many as fit
 }
@@ -36,8 +36,11 @@ const (
 // MinFastcache is the smallest capacity that is cut for fastcache: 32 MiB for probation and twice that for main.
 const MinFastcache = 3 * fastcacheStep
 
-// HeapBuckets is the number of FIFOs that a ring on the Go heap is cut into, without chunks.
-const HeapBuckets = 16
+// What a ring on the Go heap is made of, without chunks.
+const (
+	HeapBuckets = 16     // FIFOs
+	HeapHeader  = 16 + 4 // the hashed key, the value's length; as long as fastcache's
+)
 
 // Fastcache cuts a capacity in bytes as fastcache can hold it: 512 buckets of 64 KiB chunks, whole steps of 32 MiB.
 // Below 20 steps what is left beside whole steps for main, at least a twentieth, is for a probation on the Go heap,
@@ -56,13 +59,13 @@ func Fastcache(capacity int64) (Geometry, error) {
 		return g, nil
 	}
 	g.Main = (bytes - bytes/20) / fastcacheStep * fastcacheStep
-	g.Probation, g.Loose = (bytes-g.Main)/HeapBuckets*HeapBuckets, HeapBuckets
+	g.Probation, g.Loose = (bytes-g.Main)/HeapBuckets*HeapBuckets, true
 	return g, nil
 }
 
 func (g Geometry) probation() ring {
-	if g.Loose > 0 {
-		g.Buckets, g.Chunk = g.Loose, 0
+	if g.Loose {
+		g.Buckets, g.Chunk = HeapBuckets, 0
 	}
 	return g.ring(g.Probation, g.Most-g.mostMain())
 }
@@ -103,9 +106,10 @@ func (g Geometry) Held(sizes []uint32) []bool {
 	return held
 }
 
-// mostMain returns main's part of the entries: what a tenth, and one a bucket, leaves.
+// mostMain returns main's part of the entries: as much as of the bytes, but for one a bucket of probation.
 func (g Geometry) mostMain() uint32 {
-	return g.Most - max(min(g.Most, uint32(g.Buckets)), g.Most/probationShare)
+	small := uint32(float64(g.Most)*float64(g.Probation)/float64(g.Probation+g.Main) + 1e-6)
+	return g.Most - max(min(g.Most, uint32(g.Buckets)), small)
 }
 
 // ghosts returns a world's memory of what it dropped: as much as main holds.

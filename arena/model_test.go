@@ -24,7 +24,7 @@ var geometries = map[string]struct {
 	"small main":     {Geometry{Probation: 100, Main: 20, Buckets: 1}, func(r *rand.Rand) uint32 { return 1 + r.Uint32N(60) }},
 	"chunked":        {Geometry{Probation: 4 * 256, Main: 4 * 1024, Buckets: 4, Chunk: 256, Header: 20}, func(r *rand.Rand) uint32 { return 1 + r.Uint32N(255) }},
 	"chunked few":    {Geometry{Probation: 4 * 256, Main: 4 * 1024, Buckets: 4, Chunk: 256, Header: 20, Most: 24}, func(r *rand.Rand) uint32 { return 1 + r.Uint32N(100) }},
-	"chunked main":   {Geometry{Probation: 2 * 1024, Main: 4 * 1024, Buckets: 4, Chunk: 256, Header: 20, Loose: 2}, func(r *rand.Rand) uint32 { return 1 + r.Uint32N(255) }},
+	"chunked main":   {Geometry{Probation: 16 * 300, Main: 4 * 1024, Buckets: 4, Chunk: 256, Header: 20, Loose: true}, func(r *rand.Rand) uint32 { return 1 + r.Uint32N(255) }},
 	"chunked narrow": {Geometry{Probation: 16 * 64, Main: 16 * 128, Buckets: 16, Chunk: 64, Header: 4}, func(r *rand.Rand) uint32 { return 1 + r.Uint32N(50) }},
 }
 

@@ -34,7 +34,7 @@ func TestSlotAndIndexNameOneEntryOfAllBuckets(t *testing.T) {
 	}
 }
 
-func TestFastcacheGeometryWastesNoStep(t *testing.T) {
+func TestFastcacheGeometryIsWholeStepsAndWhatTheyLeave(t *testing.T) {
 	if _, err := Fastcache(MinFastcache - 1); err == nil {
 		t.Error("less than the least is no error")
 	}
@@ -49,9 +49,12 @@ func TestFastcacheGeometryWastesNoStep(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if g.Probation != uint64(test.probation)<<20 || g.Main != uint64(test.main)<<20 || g.Loose > 0 != test.loose {
+		if g.Probation != uint64(test.probation)<<20 || g.Main != uint64(test.main)<<20 || g.Loose != test.loose {
 			t.Errorf("%+v: %+v", test, g)
 		}
+	}
+	if fastcacheHeader != HeapHeader {
+		t.Errorf("an entry takes %d bytes beside its value in one ring, %d in the other", fastcacheHeader, HeapHeader)
 	}
 	g, _ := Fastcache(MinFastcache + 1000)
 	if sum := g.Probation + g.Main; g.Probation%HeapBuckets != 0 || sum > MinFastcache+1000 || sum+HeapBuckets <= MinFastcache+1000 {

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -40,7 +41,9 @@ func run(trace, database string, sizes, contenders []string, rate float64) error
 	if err != nil {
 		return err
 	}
-	all.pace(rate)
+	if err := all.pace(rate); err != nil {
+		return err
+	}
 	db, err := openDatabase(database, all)
 	if err != nil {
 		return err
@@ -120,14 +123,21 @@ func read(trace string) (*workload, error) {
 }
 
 // pace has requests come at the trace's times, so much faster that there are rate a second; at rate 0 at once.
-func (w *workload) pace(rate float64) {
-	faster := 0.
-	if last := w.requests[len(w.requests)-1].Time; rate > 0 && last > 0 {
-		faster = float64(len(w.requests)) / rate / last.Seconds()
+func (w *workload) pace(rate float64) error {
+	if len(w.requests) == 0 {
+		return errors.New("the trace is empty")
+	}
+	first, faster := w.requests[0].Time, 0.
+	if took := w.requests[len(w.requests)-1].Time - first; rate > 0 {
+		if took == 0 {
+			return errors.New("the trace has no clock to pace its requests by")
+		}
+		faster = float64(len(w.requests)) / rate / took.Seconds()
 	}
 	for i := range w.requests {
-		w.requests[i].Time = time.Duration(float64(w.requests[i].Time) * faster)
+		w.requests[i].Time = time.Duration(float64(w.requests[i].Time-first) * faster)
 	}
+	return nil
 }
 
 func bound(feed int, variant string) string { return strconv.Itoa(feed) + ":" + variant }
@@ -192,6 +202,9 @@ func drive(w *workload, db *database, name string, bytes int64) (*result, error)
 			continue
 		}
 		version, start := db.version(q.feed), time.Now()
+		if q.Time > 0 {
+			start = began.Add(q.Time) // who comes while the one before is served waits as well
+		}
 		asking, end := context.WithCancel(ctx) // as net/http has one for each request
 		hit, got, err := c.page(asking, &q)
 		end()

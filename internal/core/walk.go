@@ -161,17 +161,12 @@ func (c *Core) Held(q *Query) bool {
 	return ok && c.current(&c.loads[at])
 }
 
-// Took books how long a list's load took that somebody waited for, in any unit, for a page of some depth bucket, how
-// many rows it brought, and whether a load that nobody waits for ran beside it.
-func (c *Core) Took(list uint32, depth uint8, rows, took float64, beside bool) {
-	w := c.walk(list)
-	if w == nil {
-		return
+// Took books how long a list's load took that did not run for nobody, in any unit, for a page of some depth bucket,
+// and how many rows it brought.
+func (c *Core) Took(list uint32, depth uint8, rows, took float64) {
+	if w := c.walk(list); w != nil {
+		w.loads.add(depth, rows, took)
 	}
-	if expected := w.loads.expects(depth, rows); expected > 0 {
-		c.purse.took(took/expected, beside)
-	}
-	w.loads.add(depth, rows, took)
 }
 
 // came notes how a page came that was just offered to the arena, and stored or not.

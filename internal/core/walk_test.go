@@ -307,7 +307,8 @@ func TestLoadsAheadDoReadersMoreGoodThanHarm(t *testing.T) {
 						}
 						loads++
 						c.Earn()
-						c.Took(q.List, q.Depth, 1, took, beside > 0)
+						c.Waited(q.List, q.Depth, 1, took, beside > 0)
+						c.Took(q.List, q.Depth, 1, took)
 						beside = max(0, beside-1)
 						c.Complete(a.Flight, Loaded{Query: q, Size: 1, Last: true})
 					}

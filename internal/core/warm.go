@@ -9,20 +9,22 @@ import (
 // purse is what may be spent on loads that nobody waits for: each load that somebody waits for earns a
 // part of one.
 type purse struct {
-	loads float64 // that may be spent
-	bar   float64 // how sure one must be to spend: it rises while there is not enough, and sinks
-	due   []Due
+	loads  float64 // that may be spent
+	probes float64 // of them, where they do harm, to see whether they still do: 0..1
+	bar    float64 // how sure one must be to spend: it rises while there is not enough, and sinks
+	due    []Due
 
-	alone, beside mean    // what loads took that readers wait for, as a part of what was expected: without a load that nobody waits for beside them, and with one
-	since         int     // of the latter, since the last load that nobody waits for,
+	alone, beside mean    // what loads took that somebody waited for, as a part of what was expected: begun while one ran that nobody waits for, or not
+	expected      mean    // time that the former were to take
+	since         int     // the former, since the last load that nobody waits for began,
 	near          float64 // and how many there are for each of these
-	held          uint32  // loads that were to do readers more harm than good: for nothing but every sixteenth
 }
 
 // mean is one of numbers, the older the less they weigh.
 type mean struct{ n, sum float64 }
 
-func (m *mean) add(x float64) { m.n, m.sum = m.n*slowForget+1, m.sum*slowForget+x }
+func (m *mean) add(x float64)  { m.n, m.sum = m.n*slowForget+1, m.sum*slowForget+x }
+func (m *mean) value() float64 { return m.sum / max(1, m.n) }
 
 const (
 	purseMost  = 10  // loads that are put by
@@ -32,15 +34,20 @@ const (
 	surely     = .7  // how often what was loaded again must have been asked for, for the next
 	slowMost   = 4   // times what was expected that one load counts as at most
 	slowForget = .99 // weight of a load's slowness after one more
-	slowNear   = .02 // weight of the last load that nobody waits for in how many others run beside one
+	slowNear   = .02 // weight of the last load that nobody waits for in how many others begin beside one
 	slower     = 1.2 // times what loads take alone that is no chance
 )
 
 // Earn books a load that somebody waits for: one call of a loader, whatever it brings.
-func (c *Core) Earn() { c.purse.loads = min(purseMost, c.purse.loads+c.config.Budget) }
+func (c *Core) Earn() {
+	p := &c.purse
+	p.loads = min(purseMost, p.loads+c.config.Budget)
+	p.probes = min(1, p.probes+c.config.Budget/walkProbe)
+}
 
-// spend reports whether there is a load for something that is wanted with probability p, and takes it.
-func (p *purse) spend(wanted float64) bool {
+// spend reports whether there is a load for something that is wanted with probability p and saves its reader some
+// time then, and takes it.
+func (p *purse) spend(wanted, saves float64) bool {
 	switch {
 	case p.loads < 1:
 		p.bar += barRises * (1 - p.bar)
@@ -51,39 +58,52 @@ func (p *purse) spend(wanted float64) bool {
 	if wanted < p.bar {
 		return false
 	}
-	p.loads--
-	if wanted <= p.harm() {
-		if p.held++; p.held%walkProbe != 0 {
+	if wanted*saves < p.harm() {
+		if p.probes < 1 {
 			return false
 		}
+		p.probes--
 	}
-	p.near += slowNear * (float64(p.since) - p.near)
-	p.since = 0
+	p.loads--
 	return true
 }
 
-// took books what a load took that somebody waited for, as a part of what was expected.
-func (p *purse) took(part float64, beside bool) {
-	m := &p.alone
-	if beside {
-		m = &p.beside
-		p.since++
-	}
-	m.add(min(part, slowMost))
+// began books a load that nobody waits for.
+func (p *purse) began() {
+	p.near += slowNear * (float64(p.since) - p.near)
+	p.since = 0
 }
 
-// harm returns how much longer readers wait, in loads, for each load that nobody waits for: where the origin, or this
+// Waited books how long a list's load took that somebody waited for, as [Core.Took] does, which is to be told after
+// it, and whether it began while one ran that nobody waits for.
+func (c *Core) Waited(list uint32, depth uint8, rows, took float64, beside bool) {
+	w, p := c.walk(list), &c.purse
+	if w == nil {
+		return
+	}
+	expected, ok := w.loads.expects(depth, rows)
+	switch part := min(took/expected, slowMost); {
+	case !ok:
+	case beside:
+		p.since++
+		p.beside.add(part)
+		p.expected.add(expected)
+	default:
+		p.alone.add(part)
+	}
+}
+
+// harm returns how much longer readers wait, in all, for each load that nobody waits for: where the origin, or this
 // process, has no processor or connection left for that.
 func (p *purse) harm() float64 {
-	a, b := &p.alone, &p.beside
-	if min(a.n, b.n) < walkSure {
+	if min(p.alone.n, p.beside.n) < walkSure {
 		return 0
 	}
-	times := b.sum / b.n / (a.sum / a.n)
+	times := p.beside.value() / p.alone.value()
 	if times < slower {
 		return 0
 	}
-	return p.near * (times - 1)
+	return p.near * (times - 1) * p.expected.value()
 }
 
 // further reports whether the page behind one that was just served should be loaded by itself: where that is the
@@ -112,7 +132,7 @@ func (c *Core) further(slot arena.Slot, q *Query) bool {
 	if !q.Blind {
 		next.try()
 	}
-	if p == 0 || !c.arena.Answerer(t.arm).Ahead(p) || !c.purse.spend(p) {
+	if p == 0 || !c.arena.Answerer(t.arm).Ahead(p) || !c.purse.spend(p, w.loads.mean()) {
 		c.charge(q.List, t.depth, t.arm, 0, 1)
 		return false
 	}
@@ -138,6 +158,7 @@ func (c *Core) Warm(q, reader *Query) (f Flight, ahead int) {
 	}
 	l.trail.flags = trailWarm
 	c.Ahead.Warmed++
+	c.purse.began()
 	return f, c.walk(q.List).ahead(q, l.step)
 }
 
@@ -162,8 +183,10 @@ func (c *Core) consider(k *tag, reads uint32) {
 	if r.tries >= walkSure {
 		p = r.asked / r.tries
 	}
-	w.bumps++
-	if (p > surely || w.bumps%againProbe == 0) && c.purse.spend(p) {
+	if w.bumps++; w.bumps%againProbe == 0 {
+		p = 1
+	}
+	if p > surely && c.purse.spend(p, w.loads.mean()) {
 		c.purse.due = append(c.purse.due, Due{k.hot, k.list, kind})
 	}
 }
@@ -188,6 +211,7 @@ func (c *Core) Again(d Due, q *Query) (f Flight, ahead int) {
 	l.trail = trail{step: l.step, kind: d.kind, flags: trailAgain}
 	w.again[d.kind].try()
 	c.Ahead.Again++
+	c.purse.began()
 	return f, w.ahead(q, l.step)
 }
 

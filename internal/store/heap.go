@@ -15,7 +15,7 @@ const MinHeap = 1 << 18
 // What rings on the heap are made of.
 const (
 	heapBuckets = arena.HeapBuckets
-	heapHeader  = 16 + 4 // the key, the value's length
+	heapHeader  = arena.HeapHeader
 )
 
 // newHeap makes a store whose rings are slices without pointers on the Go heap. It takes sizes

@@ -65,7 +65,7 @@ func New(capacity int64, onHeap bool) (*Store, error) {
 		return nil, err
 	}
 	probation := newFast
-	if g.Loose > 0 {
+	if g.Loose {
 		probation = newHeapRing
 	}
 	return newStore(g, newFast(g.Main), probation(g.Probation)), nil
@@ -73,6 +73,17 @@ func New(capacity int64, onHeap bool) (*Store, error) {
 
 func newStore(g arena.Geometry, main, probation memory) *Store {
 	return &Store{Geometry: g, rings: [2]memory{main, probation}, hint: newHint(g.Main + g.Probation)}
+}
+
+// Heap returns how many bytes of the rings are on the Go heap.
+func (s *Store) Heap() int64 {
+	n := uint64(0)
+	for i, size := range []uint64{s.Geometry.Main, s.Geometry.Probation} {
+		if _, ok := s.rings[i].(*heap); ok {
+			n += size
+		}
+	}
+	return int64(n)
 }
 
 // Metadata returns the bytes of heap that the store takes beside its rings, roughly.
