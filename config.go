@@ -183,7 +183,7 @@ func (c *Config) values() int64 {
 		least = store.MinHeap
 	}
 	stored := int64(c.MeanBytes) + arena.HeapHeader
-	return max(least, c.room()/(stored+worstBytes)*stored)
+	return max(least, min(c.MaxBytes, c.room()/(stored+worstBytes)*stored))
 }
 
 // entries returns how many entries there is room for the books of, beside rings of some size.

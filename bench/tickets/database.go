@@ -27,8 +27,10 @@ type database struct {
 	insert   *sql.Stmt
 	remove   *sql.Stmt
 	stop     func()
+	anew     []string      // makes the table what it was at first, without what is left of the last contender's writes
 	turns    chan struct{} // connections: who waits for one is not in the database
 
+	inserted atomic.Int64
 	versions []atomic.Uint64
 	counting atomic.Bool
 	queries  atomic.Int64
@@ -47,6 +49,7 @@ func openDatabase(kind string, w *workload) (*database, error) {
 	d := &database{workload: w, select_: map[int]*sql.Stmt{}, versions: make([]atomic.Uint64, len(w.rows)), stop: func() { _ = os.RemoveAll(dir) }}
 	switch kind {
 	case "sqlite":
+		d.anew = []string{"DELETE FROM tickets", "INSERT INTO tickets SELECT * FROM initial", "ANALYZE"}
 		d.DB, err = sql.Open("sqlite", filepath.Join(dir, "db")+"?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_pragma=cache_size(-400000)&_pragma=busy_timeout(10000)")
 	case "postgres":
 		url, stop, e := postgres()
@@ -54,6 +57,7 @@ func openDatabase(kind string, w *workload) (*database, error) {
 			return nil, e
 		}
 		d.stop = func() { stop(); _ = os.RemoveAll(dir) }
+		d.anew = []string{"TRUNCATE tickets", "INSERT INTO tickets SELECT * FROM initial", "VACUUM ANALYZE tickets", "CHECKPOINT"}
 		d.DB, err = sql.Open("pgx", url)
 	default:
 		err = fmt.Errorf("no database %q", kind)
@@ -138,7 +142,7 @@ func (d *database) prepare() (err error) {
 
 // reset makes the rows what they were at first.
 func (d *database) reset() error {
-	for _, q := range []string{"DELETE FROM tickets", "INSERT INTO tickets SELECT * FROM initial", "ANALYZE"} {
+	for _, q := range d.anew {
 		if _, err := d.Exec(q); err != nil {
 			return err
 		}
@@ -210,7 +214,8 @@ func (d *database) write(ctx context.Context, q *request) (err error) {
 	feed, pos := q.feed, int(q.Position)
 	switch q.Op {
 	case workloads.Insert:
-		_, err = d.insert.ExecContext(ctx, feed, -1, 0, 0, strings.Repeat("x", d.workload.bytes[feed]))
+		n := -d.inserted.Add(1) // by all columns before all others, and no two of them alike: a page's order is one
+		_, err = d.insert.ExecContext(ctx, feed, n, n, n, strings.Repeat("x", d.workload.bytes[feed]))
 	case workloads.Update:
 		_, err = d.update.ExecContext(ctx, feed, pos)
 	case workloads.Delete:

@@ -14,9 +14,10 @@ type purse struct {
 	bar    float64 // how sure one must be to spend: it rises while there is not enough, and sinks
 	due    []Due
 
-	alone, beside mean    // what loads took that somebody waited for, as a part of what was expected: begun while one ran that nobody waits for, or not
-	expected      mean    // time that the former were to take
-	since         int     // the former, since the last load that nobody waits for began,
+	// Of loads that somebody waited for:
+	alone, beside mean    // what they took, as a part of what was expected: begun while none ran that nobody waits for, and while one did
+	expected      mean    // time that the latter were to take
+	since         int     // the latter, since the last load that nobody waits for began,
 	near          float64 // and how many there are for each of these
 }
 
