@@ -54,7 +54,7 @@ func (c *Cache) cut(id *identity, f *filling) (ids []identity, pieces []entry, e
 	if len(rest) > room { // smaller pieces, lest one takes the place of another
 		room = c.largest/4 - frame.size() - len("1:4096:")
 	}
-	if most := int(c.store.Geometry.Main+c.store.Geometry.Probation) / largeShare; rest == nil || room <= 0 || len(rest) > max(min(most, maxPieces*room), room) {
+	if most := int(c.store.Geometry.Capacity()) / largeShare; rest == nil || room <= 0 || len(rest) > max(min(most, maxPieces*room), room) {
 		return nil, nil, fmt.Errorf("%w: %d bytes, %d when compressed", ErrTooLarge, len(f.body), len(rest))
 	}
 	count := (len(rest) + room - 1) / room

@@ -31,7 +31,7 @@ func TestLargeValuesAreCompressedThenCutThenRefused(t *testing.T) {
 		text := bytes.Repeat([]byte(`{"id":"7","title":"a ticket"},`), 7000)
 		limit := c.largest - (&entry{key: []byte("a"), stamps: make(stamps, stampSize)}).size()
 		for i, v := range [][]byte{text[:limit], text[:limit+1], text, noise(limit), noise(limit + 1), noise(3 * limit / 2), []byte("small"), noise(2 * limit)} {
-			fits := i < 3 || len(v) <= max(limit, int(c.store.Geometry.Main+c.store.Geometry.Probation)/largeShare)
+			fits := i < 3 || len(v) <= max(limit, int(c.store.Geometry.Capacity())/largeShare)
 			err := c.Set("a", v)
 			got, ok := c.GetIfPresent([]byte("before"), "a")
 			if errors.Is(err, ErrTooLarge) == fits || ok != fits || ok && !bytes.Equal(got, append([]byte("before"), v...)) {
@@ -196,7 +196,7 @@ func TestAScopeHasItsShare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	limit := int64(.1 * float64(c.store.Geometry.Probation+c.store.Geometry.Main))
+	limit := int64(.1 * float64(c.store.Geometry.Capacity()))
 	read := func(user, page int) Source {
 		t.Helper()
 		q, err := l.Query(Params{Scope: Scope{Kind: "user", ID: fmt.Sprint(user)}, Page: page})

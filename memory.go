@@ -26,8 +26,7 @@ func memoryLimits() (l limits) {
 
 // warn logs it where a cache may take more memory than there is.
 func (l limits) warn(log *slog.Logger, maxBytes int64, rings *store.Store) {
-	g := rings.Geometry
-	off := g.Probation + g.Main - uint64(rings.Heap()) // outside the Go heap: GOMEMLIMIT does not know of it
+	off := rings.Geometry.Capacity() - uint64(rings.Heap()) // outside the Go heap: GOMEMLIMIT does not know of it
 	switch own := uint64(maxBytes); {
 	case l.goHeap > 0 && own > l.goHeap+off:
 		log.Warn("folio: what of MaxBytes is on the heap exceeds GOMEMLIMIT: the garbage collector will never rest", "MaxBytes", own, "outside", off, "GOMEMLIMIT", l.goHeap)

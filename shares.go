@@ -32,7 +32,7 @@ type owner struct {
 func newShares(part float64, g arena.Geometry) shares {
 	s := shares{scopes: map[core.Tag]*share{}}
 	if part > 0 {
-		s.limit = max(1, int64(part*float64(g.Probation+g.Main)))
+		s.limit = max(1, int64(part*float64(g.Capacity())))
 	}
 	return s
 }

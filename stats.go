@@ -122,7 +122,7 @@ func (c *Cache) Stats() Stats {
 		Warmed: WarmStats{c.core.Ahead.Warmed, c.core.Ahead.WarmedUsed}, Rewarmed: WarmStats{c.core.Ahead.Again, c.core.Ahead.AgainUsed},
 		WarmRows: n.warmRows.Load(), WarmTime: time.Duration(n.warmNanos.Load()),
 		Moved: own.Moved, Lost: c.store.Lost, Unlearned: c.journal.lost.Load(), Entries: own.Entries,
-		Memory: Memory{Capacity: int64(c.store.Geometry.Probation + c.store.Geometry.Main), Small: int64(c.store.Geometry.Probation), Heap: c.store.Heap(), Rings: m.Rings, Live: m.Live, Dead: m.Dead,
+		Memory: Memory{Capacity: int64(c.store.Geometry.Capacity()), Small: int64(c.store.Geometry.Probation), Heap: c.store.Heap(), Rings: m.Rings, Live: m.Live, Dead: m.Dead,
 			Books: m.Metadata + c.core.Metadata() + c.store.Metadata() + c.shares.metadata() + c.once.Bytes(), Values: c.config.values(), Most: int64(c.store.Geometry.Most)},
 		Ruling: a.Ruling(), Switches: a.Switches, Calibration: cal.ECE(), BrierSkill: cal.Skill(),
 		Depths: depths(a.Asked(), own.ClassHits),

@@ -79,7 +79,7 @@ func New(c Config) (*Arena, error) {
 		c.Exact = DefaultExact
 	}
 	if c.Entries == 0 {
-		c.Entries = int(c.Geometry.Probation + c.Geometry.Main)
+		c.Entries = int(c.Geometry.Capacity())
 	}
 	if most := int(c.Geometry.Most); most > 0 {
 		c.Entries = min(c.Entries, most)

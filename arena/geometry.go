@@ -15,6 +15,9 @@ type Geometry struct {
 	Most            uint32 // entries that both rings may hold, outdated ones included; 0 = as many as fit
 }
 
+// Capacity returns the size of both rings.
+func (g Geometry) Capacity() uint64 { return g.Probation + g.Main }
+
 // probationShare is the small ring's part of the capacity (S3-FIFO, section 4.1).
 const probationShare = 10 // one tenth
 
@@ -58,7 +61,7 @@ func Fastcache(capacity int64) (Geometry, error) {
 		g.Probation, g.Main = p*fastcacheStep, (steps-p)*fastcacheStep
 		return g, nil
 	}
-	g.Main = (bytes - bytes/20) / fastcacheStep * fastcacheStep
+	g.Main = (bytes - bytes/(2*probationShare)) / fastcacheStep * fastcacheStep
 	g.Probation, g.Loose = (bytes-g.Main)/HeapBuckets*HeapBuckets, true
 	return g, nil
 }
@@ -108,7 +111,7 @@ func (g Geometry) Held(sizes []uint32) []bool {
 
 // mostMain returns main's part of the entries: as much as of the bytes, but for one a bucket of probation.
 func (g Geometry) mostMain() uint32 {
-	small := uint32(float64(g.Most)*float64(g.Probation)/float64(g.Probation+g.Main) + 1e-6)
+	small := uint32(float64(g.Most)*float64(g.Probation)/float64(g.Capacity()) + 1e-6)
 	return g.Most - max(min(g.Most, uint32(g.Buckets)), small)
 }
 

@@ -25,6 +25,20 @@ func newLog(t *testing.T, dir string, id uint64, next bool) *Log {
 	return l
 }
 
+// reopened returns the log of a snapshot that its own logs were read for.
+func reopened(t *testing.T, dir string, id uint64) *Log {
+	t.Helper()
+	s, _, err := logs(t, dir, id, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := s.Reopen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 func bump(t *testing.T, l *Log, pairs ...uint64) {
 	t.Helper()
 	for i := 0; i < len(pairs); i += 2 {
@@ -64,14 +78,7 @@ func TestALogAddsWhatWasBumped(t *testing.T) {
 	}
 	bump(t, next, 2, 6)
 	check(9, 6, 4)
-	s, _, err := logs(t, dir, 7, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := s.Reopen(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	again := reopened(t, dir, 7)
 	bump(t, again, 3, 5)
 	check(9, 6, 5)
 	if err := again.Flush(); err != nil {
@@ -206,16 +213,9 @@ func TestTwoKillsLoseNoBump(t *testing.T) {
 	dir := t.TempDir()
 	old, next := newLog(t, dir, 6, false), newLog(t, dir, 7, true)
 	bump(t, next, 1, 9)
-	s, _, err := logs(t, dir, 7, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := s.Reopen(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	again := reopened(t, dir, 7)
 	newLog(t, dir, 7, true) // as far as a kill within Reopen leaves it
-	if s, _, err = logs(t, dir, 7, false); err != nil || s.Versions[1] != 9 {
+	if s, _, err := logs(t, dir, 7, false); err != nil || s.Versions[1] != 9 {
 		t.Errorf("%v, version %d of tag 1", err, s.Versions[1])
 	}
 	if err := errors.Join(old.Close(), next.Close(), again.Close()); err != nil {

@@ -72,7 +72,7 @@ func New(capacity int64, onHeap bool) (*Store, error) {
 }
 
 func newStore(g arena.Geometry, main, probation memory) *Store {
-	return &Store{Geometry: g, rings: [2]memory{main, probation}, hint: newHint(g.Main + g.Probation)}
+	return &Store{Geometry: g, rings: [2]memory{main, probation}, hint: newHint(g.Capacity())}
 }
 
 // Heap returns how many bytes of the rings are on the Go heap.

@@ -211,7 +211,7 @@ func TestAStoreTooSmallIsAnError(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := int64(s.Geometry.Probation + s.Geometry.Main); n > least || n < least-320 {
+		if n := int64(s.Geometry.Capacity()); n > least || n < least-320 {
 			t.Errorf("heap %v: %d bytes of %d", heap, n, least)
 		}
 		s.Close()
