@@ -27,7 +27,6 @@ type database struct {
 	insert   *sql.Stmt
 	remove   *sql.Stmt
 	stop     func()
-	anew     []string      // makes the table what it was at first, without what is left of the last contender's writes
 	turns    chan struct{} // connections: who waits for one is not in the database
 
 	inserted atomic.Int64
@@ -49,7 +48,6 @@ func openDatabase(kind string, w *workload) (*database, error) {
 	d := &database{workload: w, select_: map[int]*sql.Stmt{}, versions: make([]atomic.Uint64, len(w.rows)), stop: func() { _ = os.RemoveAll(dir) }}
 	switch kind {
 	case "sqlite":
-		d.anew = []string{"DELETE FROM tickets", "INSERT INTO tickets SELECT * FROM initial", "ANALYZE"}
 		d.DB, err = sql.Open("sqlite", filepath.Join(dir, "db")+"?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_pragma=cache_size(-400000)&_pragma=busy_timeout(10000)")
 	case "postgres":
 		url, stop, e := postgres()
@@ -57,7 +55,6 @@ func openDatabase(kind string, w *workload) (*database, error) {
 			return nil, e
 		}
 		d.stop = func() { stop(); _ = os.RemoveAll(dir) }
-		d.anew = []string{"TRUNCATE tickets", "INSERT INTO tickets SELECT * FROM initial", "VACUUM ANALYZE tickets", "CHECKPOINT"}
 		d.DB, err = sql.Open("pgx", url)
 	default:
 		err = fmt.Errorf("no database %q", kind)
@@ -70,7 +67,7 @@ func openDatabase(kind string, w *workload) (*database, error) {
 		d.SetMaxOpenConns(connections)
 		d.SetMaxIdleConns(connections)
 		d.turns = make(chan struct{}, connections)
-		err = d.fill()
+		err = d.fill(map[string][]string{"sqlite": {"ANALYZE"}, "postgres": {"VACUUM ANALYZE tickets", "CHECKPOINT"}}[kind])
 	}
 	if err != nil {
 		d.stop()
@@ -79,16 +76,11 @@ func openDatabase(kind string, w *workload) (*database, error) {
 	return d, d.prepare()
 }
 
-func (d *database) fill() error {
+// fill makes the table, its rows and its indexes, and does what is to be done to a table that is filled.
+func (d *database) fill(then []string) error {
 	ctx := context.Background()
-	for _, q := range []string{
-		"CREATE TABLE initial (feed INTEGER, pos INTEGER, k1 INTEGER, k2 INTEGER, body TEXT)",
-		"CREATE TABLE tickets (feed INTEGER, pos INTEGER, k1 INTEGER, k2 INTEGER, body TEXT)",
-		"CREATE INDEX by_pos ON tickets (feed, pos)", "CREATE INDEX by_k1 ON tickets (feed, k1)", "CREATE INDEX by_k2 ON tickets (feed, k2)",
-	} {
-		if _, err := d.ExecContext(ctx, q); err != nil {
-			return err
-		}
+	if _, err := d.ExecContext(ctx, "CREATE TABLE tickets (feed INTEGER, pos INTEGER, k1 INTEGER, k2 INTEGER, body TEXT)"); err != nil {
+		return err
 	}
 	tx, err := d.Begin()
 	if err != nil {
@@ -101,7 +93,7 @@ func (d *database) fill() error {
 		if len(values) == 0 {
 			return nil
 		}
-		_, err := tx.ExecContext(ctx, "INSERT INTO initial VALUES "+strings.Join(values, ","), args...)
+		_, err := tx.ExecContext(ctx, "INSERT INTO tickets VALUES "+strings.Join(values, ","), args...)
 		values, args = values[:0], args[:0]
 		return err
 	}
@@ -121,7 +113,15 @@ func (d *database) fill() error {
 	if err := flush(); err != nil {
 		return err
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	for _, q := range append([]string{"CREATE INDEX by_pos ON tickets (feed, pos)", "CREATE INDEX by_k1 ON tickets (feed, k1)", "CREATE INDEX by_k2 ON tickets (feed, k2)"}, then...) {
+		if _, err := d.ExecContext(ctx, q); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *database) prepare() (err error) {
@@ -138,20 +138,6 @@ func (d *database) prepare() (err error) {
 	}
 	d.remove, err = d.Prepare("DELETE FROM tickets WHERE feed = $1 AND pos = $2")
 	return err
-}
-
-// reset makes the rows what they were at first.
-func (d *database) reset() error {
-	for _, q := range d.anew {
-		if _, err := d.Exec(q); err != nil {
-			return err
-		}
-	}
-	for i := range d.versions {
-		d.versions[i].Store(0)
-	}
-	d.counting.Store(false)
-	return nil
 }
 
 func (d *database) close() {

@@ -1,16 +1,17 @@
 // Command tickets drives a workload of paginated lists through folio and its rivals, with a real database behind
 // each, and prints what every one of them asked of it.
+//
+// Every contender is a process with a database of its own. They take turns of a second or less, so that whatever
+// slows the machine for a while slows all of them.
 package main
 
 import (
-	"context"
 	"encoding/csv"
 	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -25,10 +26,18 @@ func main() {
 		database   = flag.String("db", "sqlite", "sqlite or postgres")
 		sizes      = flag.String("sizes", "128,256,320", "memory for each cache, MiB")
 		contenders = flag.String("contenders", strings.Join(names(), " "), "who, separated by blanks")
-		rate       = flag.Float64("rate", 0, "requests a second, on average, at the trace's times; 0: one after the other without pause")
+		turn       = flag.Int("turn", 2000, "requests of a contender until the next one's turn")
+		alone      = flag.Bool("alone", false, "be one contender, which waits on stdin for its turns: for the command's own use")
+		rate       = flag.Float64("rate", 0, "requests a second, on average, at the trace's times within a turn; 0: one after the other without pause")
 	)
 	flag.Parse()
-	if err := run(*trace, *database, strings.Split(*sizes, ","), strings.Fields(*contenders), *rate); err != nil {
+	var err error
+	if *alone {
+		err = attend(*trace, *database, *sizes, *contenders, *rate, *turn)
+	} else {
+		err = run(*trace, *database, strings.Split(*sizes, ","), strings.Fields(*contenders), *rate, *turn)
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
 }
@@ -36,40 +45,24 @@ func main() {
 // columns are those of the table that is printed.
 var columns = []string{"trace", "db", "MiB", "split", "cache", "hits", "page1", "pages2-3", "pages4-10", "queries", "rows", "db_us", "stale", "p50_us", "p95_us", "p99_us", "resident_MiB", "warmed", "wall_s", "rate"}
 
-func run(trace, database string, sizes, contenders []string, rate float64) error {
-	all, err := read(trace)
-	if err != nil {
-		return err
-	}
-	if err := all.pace(rate); err != nil {
-		return err
-	}
-	db, err := openDatabase(database, all)
-	if err != nil {
-		return err
-	}
-	defer db.close()
+// run has the contenders of each size take turns, and prints what came of each.
+func run(trace, database string, sizes, contenders []string, rate float64, turn int) error {
 	out := csv.NewWriter(os.Stdout)
 	defer out.Flush()
 	if err := out.Write(columns); err != nil {
 		return err
 	}
 	for _, size := range sizes {
-		mib, err := strconv.Atoi(size)
+		rows, err := compete(contenders, "-trace", trace, "-db", database, "-sizes", size, "-rate", fmt.Sprint(rate), "-turn", strconv.Itoa(turn))
 		if err != nil {
 			return err
 		}
-		for _, name := range contenders {
-			r, err := drive(all, db, name, int64(mib)<<20)
-			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			row := append([]string{trace, database, size}, r.row(name)...)
-			if err := out.Write(append(row, fmt.Sprint(rate))); err != nil {
+		for _, row := range rows {
+			if err := out.Write(append(append([]string{trace, database, size}, row...), fmt.Sprint(rate))); err != nil {
 				return err
 			}
-			out.Flush()
 		}
+		out.Flush()
 	}
 	return nil
 }
@@ -81,6 +74,7 @@ type workload struct {
 	bounds   map[string]int // rows of each feed and variant
 	bytes    []int          // of a row of each feed
 	mean     int            // bytes of a page
+	paced    bool           // requests have their times
 }
 
 type request struct {
@@ -127,6 +121,7 @@ func (w *workload) pace(rate float64) error {
 	if len(w.requests) == 0 {
 		return errors.New("the trace is empty")
 	}
+	w.paced = rate > 0
 	first, faster := w.requests[0].Time, 0.
 	if took := w.requests[len(w.requests)-1].Time - first; rate > 0 {
 		if took == 0 {
@@ -141,109 +136,3 @@ func (w *workload) pace(rate float64) error {
 }
 
 func bound(feed int, variant string) string { return strconv.Itoa(feed) + ":" + variant }
-
-// result is what came of one run.
-type result struct {
-	depths               [4][2]int64 // hits and reads: all, page 1, 2-3, 4-10
-	queries, rows, stale int64
-	inDB                 time.Duration
-	latency              []time.Duration
-	foretold             int64 // hits, if it only observes
-	resident, warmed     int64
-	split                string
-	wall                 time.Duration
-}
-
-func (r *result) row(name string) []string {
-	ratio := func(n [2]int64) string { return fmt.Sprintf("%.4f", float64(n[0])/float64(max(1, n[1]))) }
-	per := func(n int64) string { return fmt.Sprintf("%.4f", float64(n)/float64(r.depths[0][1])) }
-	us := func(q float64) string {
-		return fmt.Sprintf("%.1f", float64(r.latency[int(q*float64(len(r.latency)-1))])/1e3)
-	}
-	return []string{r.split, name, ratio(r.depths[0]), ratio(r.depths[1]), ratio(r.depths[2]), ratio(r.depths[3]), per(r.queries), per(r.rows),
-		fmt.Sprintf("%.1f", float64(r.inDB)/1e3/float64(r.depths[0][1])), strconv.FormatInt(r.stale, 10), us(.5), us(.95), us(.99),
-		strconv.FormatInt(r.resident>>20, 10), strconv.FormatInt(r.warmed, 10), fmt.Sprintf("%.0f", r.wall.Seconds())}
-}
-
-func heap() int64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
-
-// drive replays the workload, one request after the other and none before its time, on a fresh copy of the rows.
-func drive(w *workload, db *database, name string, bytes int64) (*result, error) {
-	if err := db.reset(); err != nil {
-		return nil, err
-	}
-	before := heap()
-	c, err := open(name, db, w, bytes)
-	if err != nil {
-		return nil, err
-	}
-	r, began := new(result), time.Now()
-	ctx := context.Background()
-	warmup := len(w.requests) / 5
-	for i, q := range w.requests {
-		time.Sleep(time.Until(began.Add(q.Time)))
-		if i == warmup {
-			db.begin()
-			r.foretold = -c.foretold()
-		}
-		if q.Op != workloads.Read {
-			if err := db.write(ctx, &q); err != nil {
-				return nil, err
-			}
-			if err := c.wrote(ctx, q.feed); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		version, start := db.version(q.feed), time.Now()
-		if q.Time > 0 {
-			start = began.Add(q.Time) // who comes while the one before is served waits as well
-		}
-		asking, end := context.WithCancel(ctx) // as net/http has one for each request
-		hit, got, err := c.page(asking, &q)
-		end()
-		if err != nil {
-			return nil, err
-		}
-		took := time.Since(start)
-		if i < warmup {
-			continue
-		}
-		r.latency = append(r.latency, took)
-		if got < version {
-			r.stale++
-		}
-		r.count(0, hit)
-		switch {
-		case q.Page == 1:
-			r.count(1, hit)
-		case q.Page <= 3:
-			r.count(2, hit)
-		case q.Page <= 10:
-			r.count(3, hit)
-		}
-	}
-	r.wall = time.Since(began)
-	if r.foretold += c.foretold(); name == observing {
-		r.depths[0][0] = r.foretold
-	}
-	r.queries, r.rows, r.inDB = db.end()
-	sortDurations(r.latency)
-	held := r.latency // not the cache's
-	r.resident = heap() - before - int64(cap(held))*8 + c.outside()
-	r.split, r.warmed = c.split(), c.warmed()
-	return r, c.close(ctx)
-}
-
-func (r *result) count(depth int, hit bool) {
-	r.depths[depth][1]++
-	if hit {
-		r.depths[depth][0]++
-	}
-}

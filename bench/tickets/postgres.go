@@ -11,11 +11,8 @@ import (
 	"syscall"
 )
 
-// postgres returns the URL of a database to use, and what ends it.
+// postgres starts a server and returns the URL of its database, and what ends it.
 func postgres() (url string, stop func(), err error) {
-	if url := os.Getenv("DATABASE_URL"); url != "" {
-		return url, func() {}, nil
-	}
 	bin, err := binaries()
 	if err != nil {
 		return "", nil, err
@@ -63,7 +60,7 @@ func binaries() (string, error) {
 	}
 	all, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if len(all) == 0 {
-		return "", fmt.Errorf("no PostgreSQL here: install it (Debian: apt-get install postgresql) or set DATABASE_URL")
+		return "", fmt.Errorf("no PostgreSQL here: install it (Debian: apt-get install postgresql)")
 	}
 	return filepath.Dir(slices.Max(all)), nil
 }

@@ -280,6 +280,41 @@ func TestPagesAreWarmedWithinTheirBudget(t *testing.T) {
 	}
 }
 
+// TestPagesAreNotWarmedInVain: those are loaded ahead that most readers go on to; of others few, to see whether that
+// is still so.
+func TestPagesAreNotWarmedInVain(t *testing.T) {
+	for _, test := range []struct {
+		share  float64 // of the readers go on
+		warmed bool
+	}{{.65, true}, {.43, false}} {
+		c, r := ruled(t, Rules{Ahead: true}), seed.Random(t)
+		loads, warmed := 0, 0
+		for scope := range 9000 {
+			one, two := pageOf(scope+1, 1), pageOf(scope+1, 2)
+			loads++
+			c.Earn()
+			c.Took(one.List, one.Depth, 1, 10)
+			c.Complete(want(t, c, one, Load).Flight, Loaded{Query: one, Size: 1, Last: true})
+			if a := c.Lookup(&one); a.Next {
+				warmed++
+				f, _ := c.Warm(&two, &one)
+				c.Complete(f, Loaded{Query: two, Size: 1})
+			}
+			if r.Float64() > test.share {
+				continue
+			}
+			if a := c.Lookup(&two); a.Action == Load {
+				loads++
+				c.Earn()
+				c.Complete(a.Flight, Loaded{Query: two, Size: 1})
+			}
+		}
+		if test.warmed != (warmed > loads/90) {
+			t.Errorf("%.2f of the readers go on: %d loads ahead beside %d", test.share, warmed, loads)
+		}
+	}
+}
+
 // TestLoadsAheadDoReadersMoreGoodThanHarm: they run where those that readers wait for do not take longer beside them,
 // or seldom do; else few, to see whether that is still so.
 func TestLoadsAheadDoReadersMoreGoodThanHarm(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 // part of one.
 type purse struct {
 	loads  float64 // that may be spent
-	probes float64 // of them, where they do harm, to see whether they still do: 0..1
+	probes float64 // of them, where they do more harm than good, to see whether they still do: 0..1
 	bar    float64 // how sure one must be to spend: it rises while there is not enough, and sinks
 	due    []Due
 
@@ -46,8 +46,8 @@ func (c *Core) Earn() {
 	p.probes = min(1, p.probes+c.config.Budget/walkProbe)
 }
 
-// spend reports whether there is a load for something that is wanted with probability p and saves its reader some
-// time then, and takes it.
+// spend reports whether there is a load for something that is wanted with a probability and saves its reader some
+// time then, and takes it. If it is not wanted, it takes the origin as much time in vain.
 func (p *purse) spend(wanted, saves float64) bool {
 	switch {
 	case p.loads < 1:
@@ -59,7 +59,7 @@ func (p *purse) spend(wanted, saves float64) bool {
 	if wanted < p.bar {
 		return false
 	}
-	if wanted*saves < p.harm() {
+	if wanted*saves < (1-wanted)*saves+p.harm() {
 		if p.probes < 1 {
 			return false
 		}
