@@ -50,8 +50,9 @@ func compete(names []string, args ...string) (rows [][]string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if c.out = bufio.NewReader(out); c.Start() != nil {
-			return nil, fmt.Errorf("%s cannot start", name)
+		c.out = bufio.NewReader(out)
+		if err := c.Start(); err != nil {
+			return nil, err
 		}
 		all = append(all, c)
 		if _, err := c.hear(); err != nil { // one after the other fills its database
