@@ -143,7 +143,7 @@ func (c *Cache) build() error {
 		return configError(err)
 	}
 	s.Geometry.Most = uint32(c.config.entries(s.Geometry.Capacity()))
-	a, err := arena.New(arena.Config{Geometry: s.Geometry, Entries: int(c.config.values()) / c.config.MeanBytes,
+	a, err := arena.New(arena.Config{Geometry: s.Geometry, Entries: int(c.config.values()) / c.config.kept(),
 		Rule: c.config.Strategy, Arbiter: c.config.Arbiter, Exact: c.config.Exact, Seed: c.seed, Steps: true})
 	if err != nil {
 		s.Close()

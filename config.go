@@ -26,7 +26,7 @@ type Config struct {
 	// beyond is loaded and not stored. 0: no bound.
 	MaxShare float64
 	// MeanBytes is what a value takes on average, roughly: MaxBytes is divided between values and
-	// books by it. Smaller values than that are bounded by the room for books. Default 2048.
+	// books by it, for entries of half of it, as more of the small ones are kept. Default 4096.
 	MeanBytes int
 
 	// Strategy lets one strategy rule alone; default: all compete.
@@ -95,7 +95,7 @@ type Config struct {
 }
 
 const (
-	defaultMeanBytes   = 2048
+	defaultMeanBytes   = 4096
 	defaultJitter      = .1
 	defaultNegativeTTL = 5 * time.Second
 	defaultMaxLoads    = 64
@@ -182,9 +182,12 @@ func (c *Config) values() int64 {
 	if c.OnHeap {
 		least = store.MinHeap
 	}
-	stored := int64(c.MeanBytes) + arena.HeapHeader
+	stored := int64(c.kept()) + arena.HeapHeader
 	return max(least, min(c.MaxBytes, c.room()/(stored+worstBytes)*stored))
 }
+
+// kept returns what a value takes on average, of those that are worth their place.
+func (c *Config) kept() int { return max(1, c.MeanBytes/2) }
 
 // entries returns how many entries there is room for the books of, beside rings of some size.
 func (c *Config) entries(rings uint64) int {

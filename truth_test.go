@@ -204,7 +204,7 @@ func hammer(goroutines int, f func(int)) {
 
 // bareCore makes a core as a cache has one, without any bytes.
 func bareCore(t *testing.T, c *Cache) *core.Core {
-	a, err := arena.New(arena.Config{Geometry: c.store.Geometry, Entries: int(c.config.values()) / defaultMeanBytes, Exact: c.config.Exact, Seed: c.seed})
+	a, err := arena.New(arena.Config{Geometry: c.store.Geometry, Entries: int(c.config.values()) / c.config.kept(), Exact: c.config.Exact, Seed: c.seed})
 	if err != nil {
 		t.Fatal(err)
 	}

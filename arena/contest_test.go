@@ -105,6 +105,35 @@ func TestOneHitWondersDoNotDisplaceTheHot(t *testing.T) {
 	}
 }
 
+// TestLargeUnitsMakeRoomForManySmallOnes: where all are asked for alike, most of the small ones stay; but one that is
+// asked for all the time stays, however large it is.
+func TestLargeUnitsMakeRoomForManySmallOnes(t *testing.T) {
+	const small, large, hot = 400, 100, 500
+	for _, rule := range []string{"", "aggressive", "balanced", "conservative"} {
+		c, r := newClient(t, Config{Geometry: Plain(1000), Rule: rule}), seed.Random(t)
+		var hits, reads [3]float64
+		for i := range 60_000 {
+			n, kind, size := r.IntN(small+large), 0, uint32(1)
+			switch {
+			case i%10 == 0:
+				n, kind, size = hot, 2, 20
+			case n >= small:
+				kind, size = 1, 20
+			}
+			hit := c.read(Request{Key: key(n), Feed: key(n)}, size)
+			if i < 20_000 {
+				continue
+			}
+			if reads[kind]++; hit {
+				hits[kind]++
+			}
+		}
+		if few, many := hits[0]/reads[0], hits[2]/reads[2]; few < .75 || many < .9 {
+			t.Errorf("%q: hits %.2f of the small, %.2f of the large, %.2f of the hot one", rule, few, hits[1]/reads[1], many)
+		}
+	}
+}
+
 func TestAScanLeavesTheHotInPlace(t *testing.T) {
 	r := seed.From(t, 1)
 	const entries, period = 500, 3000

@@ -92,7 +92,15 @@ func (w *world) ask(v view, cell strategy.Cell, m strategy.Moment, freq uint8) b
 	p := w.estimator.Confidence(cell)
 	w.Decisions++
 	w.Confidence += p
-	return w.rule.Decide(strategy.Candidate{Moment: m, Confidence: p, Price: w.price.K(), Hits: v.hits, Credit: v.credit()}) == strategy.Admit
+	return w.rule.Decide(strategy.Candidate{Moment: m, Confidence: p, Price: w.price.K(), Size: w.relative(v.size), Hits: v.hits, Credit: v.credit()}) == strategy.Admit
+}
+
+// relative returns a size as a part of what the world's units take on average.
+func (w *world) relative(size uint32) float64 {
+	if w.Entries == 0 {
+		return 1
+	}
+	return float64(size) * float64(w.Entries) / float64(w.Bytes)
 }
 
 // await has the outcome of an estimate awaited. The watch opens with the move that follows.

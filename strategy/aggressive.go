@@ -1,11 +1,11 @@
 package strategy
 
 func init() {
-	Register("aggressive", "admits everything; only main's tail weeds", aggressive{})
+	Register("aggressive", "admits everything of usual size; main's tail weeds", aggressive{})
 }
 
-// aggressive stores everything for a lap and leaves the judgement to main's tail, where the
-// most is known about a unit.
+// aggressive stores everything for a lap, but what is larger than usual and hopeless, and leaves the judgement to main's
+// tail, where the most is known about a unit.
 type aggressive struct{}
 
 // weed is the confidence at main's tail below which even aggressive lets go. Measured: .05 to
@@ -13,7 +13,7 @@ type aggressive struct{}
 const weed = 0.075
 
 func (aggressive) Decide(c Candidate) Verdict {
-	return admitIf(c.Moment != MainTail || c.Confidence > weed)
+	return admitIf(c.Moment != MainTail && c.Size <= 1 || c.above(c.Confidence, weed))
 }
 
 // Ahead takes whatever the budget allows.

@@ -8,7 +8,7 @@ func init() {
 // stays if it is likely to be asked for, and a unit with one goes if it is not.
 type balanced struct{}
 
-func (balanced) Decide(c Candidate) Verdict { return admitIf(c.Confidence > 0.40*c.Price) }
+func (balanced) Decide(c Candidate) Verdict { return admitIf(c.above(c.Confidence, 0.40*c.Price)) }
 
 func (balanced) Ahead(p float64) bool { return p > 0.40 }
 

@@ -13,7 +13,7 @@ func (conservative) Decide(c Candidate) Verdict {
 	if c.Moment == MainTail {
 		return admitIf(c.Credit > 0)
 	}
-	return admitIf(c.Confidence > 0.70*c.Price)
+	return admitIf(c.above(c.Confidence, 0.70*c.Price))
 }
 
 func (conservative) Ahead(p float64) bool { return p > 0.70 }

@@ -18,13 +18,15 @@ func named(t *testing.T, name string) Strategy {
 	return s
 }
 
-// candidates yields every combination of moment, price, hits and credit with a confidence.
+// candidates yields every combination of moment, price, size, hits and credit with a confidence.
 func candidates(confidence float64, yield func(Candidate)) {
 	for m := range moments {
 		for _, k := range []float64{MinPrice, .5, .6, .7, MaxPrice, 1} {
 			for _, hits := range []uint8{0, 1, 2, 3, 15} {
 				for credit := range uint8(4) {
-					yield(Candidate{Moment: m, Confidence: confidence, Price: k, Hits: hits, Credit: credit})
+					for _, size := range []float64{.1, 1, 8} {
+						yield(Candidate{Moment: m, Confidence: confidence, Price: k, Size: size, Hits: hits, Credit: credit})
+					}
 				}
 			}
 		}
@@ -115,7 +117,7 @@ func TestExploratoryPrefersTheNovelBeforeMainsTail(t *testing.T) {
 		})
 	}
 	for _, m := range []Moment{Fill, LeaveProbation} {
-		novel, sure := Candidate{Moment: m, Price: MaxPrice}, Candidate{Moment: m, Confidence: 1, Price: MinPrice}
+		novel, sure := Candidate{Moment: m, Price: MaxPrice, Size: 1}, Candidate{Moment: m, Confidence: 1, Price: MinPrice, Size: 1}
 		if s.Decide(novel) != Admit || s.Decide(sure) != Reject {
 			t.Errorf("moment %d: novel %v, sure %v", m, s.Decide(novel), s.Decide(sure))
 		}
@@ -154,16 +156,16 @@ func TestStrategiesDiffer(t *testing.T) {
 	}
 }
 
-func TestAggressiveAdmitsAllBeforeMainsTail(t *testing.T) {
+func TestAggressiveAdmitsAllButTheLargeBeforeMainsTail(t *testing.T) {
 	s := named(t, "aggressive")
 	for _, c := range []float64{0, .01, .5, 1} {
 		candidates(c, func(x Candidate) {
-			if x.Moment != MainTail && s.Decide(x) != Admit {
+			if x.Moment != MainTail && x.Size <= 1 && s.Decide(x) != Admit {
 				t.Fatalf("rejects %+v", x)
 			}
 		})
 	}
-	if s.Decide(Candidate{Moment: MainTail, Price: 1}) != Reject || s.Decide(Candidate{Moment: MainTail, Confidence: 1, Price: 1}) != Admit {
+	if s.Decide(Candidate{Moment: MainTail, Price: 1, Size: 1}) != Reject || s.Decide(Candidate{Moment: MainTail, Confidence: 1, Price: 1, Size: 1}) != Admit {
 		t.Error("main's tail does not weed")
 	}
 }
@@ -173,7 +175,7 @@ func TestThresholdsScaleWithThePrice(t *testing.T) {
 		s := named(t, n)
 		least := func(price float64) float64 {
 			for c := 0.0; c <= 1; c += 1. / 1024 {
-				if s.Decide(Candidate{Moment: LeaveProbation, Confidence: c, Price: price}) == Admit {
+				if s.Decide(Candidate{Moment: LeaveProbation, Confidence: c, Price: price, Size: 1}) == Admit {
 					return c
 				}
 			}
@@ -182,5 +184,31 @@ func TestThresholdsScaleWithThePrice(t *testing.T) {
 		if cheap, dear := least(.5), least(1); cheap <= 0 || dear > 1 || dear < 1.9*cheap || dear > 2.1*cheap {
 			t.Errorf("%s: admits above %v at half the price and above %v at the whole", n, cheap, dear)
 		}
+	}
+}
+
+// TestThresholdsScaleWithTheSize: where requests are rare, as many times as large wants as many times the chance; what
+// surely comes back is worth any size.
+func TestThresholdsScaleWithTheSize(t *testing.T) {
+	for n, m := range map[string]Moment{"conservative": LeaveProbation, "balanced": MainTail, "aggressive": MainTail} {
+		s := named(t, n)
+		least := func(size float64) float64 {
+			for c := 0.0; c < 1; c += 1. / 4096 {
+				if s.Decide(Candidate{Moment: m, Confidence: c, Price: MinPrice, Size: size}) == Admit {
+					return c
+				}
+			}
+			return 1
+		}
+		usual := least(1)
+		if half, tenth := least(.5), least(.1); half < .45*usual || half > .6*usual || tenth < .08*usual || tenth > .13*usual {
+			t.Errorf("%s: admits above %v, half as large above %v, a tenth as large above %v", n, usual, half, tenth)
+		}
+		if double, vast := least(2), least(8); double < 1.6*usual || double > 2*usual || vast <= double || vast > .98 {
+			t.Errorf("%s: admits above %v, twice as large above %v, eight times as large above %v", n, usual, double, vast)
+		}
+	}
+	if c := (Candidate{Moment: Fill, Confidence: .1, Size: 8}); named(t, "aggressive").Decide(c) != Reject {
+		t.Error("aggressive has room for what is large and seldom asked for")
 	}
 }

@@ -14,7 +14,7 @@ func (exploratory) Decide(c Candidate) Verdict {
 	if c.Moment == MainTail {
 		return admitIf(c.Hits > 0)
 	}
-	return admitIf(1-c.Confidence > 0.40*c.Price)
+	return admitIf(c.above(1-c.Confidence, 0.40*c.Price))
 }
 
 func (exploratory) Ahead(p float64) bool { return 1-p > 0.40 }

@@ -8,6 +8,7 @@ package strategy
 
 import (
 	"fmt"
+	"math"
 	"sort"
 )
 
@@ -41,8 +42,20 @@ type Candidate struct {
 	Moment     Moment
 	Confidence float64 // estimated probability, 0..1, of being asked for again within a lap of main and before a write, see [Estimator.Confidence]
 	Price      float64 // k: how dear main's bytes are now, see [Price]; scales thresholds
+	Size       float64 // what it takes, as a part of what a unit takes on average: more than 0
 	Hits       uint8   // in this stay: since the fill, or since the last time round main
 	Credit     uint8   // 0..3: hits since the fill not yet spent, one is spent each time round main
+}
+
+// above reports whether a chance, 0..1, is above a threshold, which is one for a unit of the usual size: a smaller one
+// is worth its place at less, a larger one at more, so that a byte brings as many requests. A chance p of being asked
+// for stands for -ln(1-p) requests, as if they came by chance (Poisson): however large it is, what is asked for all the
+// time is worth its place.
+func (c *Candidate) above(chance, threshold float64) bool {
+	if c.Size == 1 {
+		return chance > threshold
+	}
+	return 1-chance < math.Pow(1-threshold, c.Size)
 }
 
 // Strategy turns candidates into verdicts. Implementations keep no state that Decide changes:
