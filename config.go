@@ -26,7 +26,7 @@ type Config struct {
 	// beyond is loaded and not stored. 0: no bound.
 	MaxShare float64
 	// MeanBytes is what a value takes on average, roughly: MaxBytes is divided between values and
-	// books by it, for entries of half of it, as more of the small ones are kept. Default 4096.
+	// books by it, for entries of three fifths of it, as more of the small ones are kept. Default 4096.
 	MeanBytes int
 
 	// Strategy lets one strategy rule alone; default: all compete.
@@ -187,7 +187,7 @@ func (c *Config) values() int64 {
 }
 
 // kept returns what a value takes on average, of those that are worth their place.
-func (c *Config) kept() int { return max(1, c.MeanBytes/2) }
+func (c *Config) kept() int { return max(1, c.MeanBytes*3/5) }
 
 // entries returns how many entries there is room for the books of, beside rings of some size.
 func (c *Config) entries(rings uint64) int {

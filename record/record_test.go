@@ -95,7 +95,7 @@ func replay(t *testing.T, stats folio.Stats, config folio.Config, trace []byte, 
 	if share < 1 {
 		geometry = "plain" // a part of its steps is less than it can be
 	}
-	policy, err := sim.ParsePolicy(fmt.Sprintf("folio:widen=0,prewarm=false,rewarm=false,cost=none,geometry=%s,mean=%d,entries=%d", geometry, config.MeanBytes/2, int(float64(stats.Memory.Most)*share)))
+	policy, err := sim.ParsePolicy(fmt.Sprintf("folio:widen=0,prewarm=false,rewarm=false,cost=none,geometry=%s,mean=%d,entries=%d", geometry, config.MeanBytes*3/5, int(float64(stats.Memory.Most)*share)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func folioInfo() baseline.Info {
 		{Name: "arbiter", Default: "hedge", Doc: "who chooses the ruling strategy: " + strings.Join(arena.Arbiters(), ", ")},
 		{Name: "geometry", Default: "auto", Doc: "plain, or fastcache as it is laid out in memory; auto: fastcache for bytes"},
 		{Name: "entries", Default: "0", Doc: "how many entries it may hold beside its size, outdated ones included; 0: as many as fit"},
-		{Name: "mean", Default: "0", Doc: "bytes that an entry takes on average, for sizes in bytes: half of the live MeanBytes; 0: those of the trace"},
+		{Name: "mean", Default: "0", Doc: "bytes that an entry takes on average, for sizes in bytes: 3/5 of the live MeanBytes; 0: those of the trace"},
 		{Name: "cost", Default: "load", Doc: "what strategies save: the time of a load, or none: loads are alike, as to the live cache"},
 		{Name: "exact", Default: strconv.Itoa(arena.DefaultExact), Doc: "shadows see every feed up to so many entries, a sample of half to all of that above"},
 		{Name: Widen.Name, Default: learned, Doc: "further pages that a load brings along, on offset lists, at most " + strconv.Itoa(core.MostAhead) + "; learned: as many as pay"},
