@@ -97,7 +97,7 @@ func (w *world) ask(v view, cell strategy.Cell, m strategy.Moment, freq uint8) b
 
 // relative returns a size as a part of what the world's units take on average.
 func (w *world) relative(size uint32) float64 {
-	if w.Entries == 0 {
+	if w.Bytes == 0 {
 		return 1
 	}
 	return float64(size) * float64(w.Entries) / float64(w.Bytes)

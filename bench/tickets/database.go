@@ -46,10 +46,13 @@ func openDatabase(kind string, w *workload) (*database, error) {
 		return nil, err
 	}
 	d := &database{workload: w, select_: map[int]*sql.Stmt{}, versions: make([]atomic.Uint64, len(w.rows)), stop: func() { _ = os.RemoveAll(dir) }}
+	var settle []string // a table that is filled
 	switch kind {
 	case "sqlite":
+		settle = []string{"ANALYZE"}
 		d.DB, err = sql.Open("sqlite", filepath.Join(dir, "db")+"?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_pragma=cache_size(-400000)&_pragma=busy_timeout(10000)")
 	case "postgres":
+		settle = []string{"VACUUM ANALYZE tickets", "CHECKPOINT"}
 		url, stop, e := postgres()
 		if e != nil {
 			return nil, e
@@ -67,7 +70,7 @@ func openDatabase(kind string, w *workload) (*database, error) {
 		d.SetMaxOpenConns(connections)
 		d.SetMaxIdleConns(connections)
 		d.turns = make(chan struct{}, connections)
-		err = d.fill(map[string][]string{"sqlite": {"ANALYZE"}, "postgres": {"VACUUM ANALYZE tickets", "CHECKPOINT"}}[kind])
+		err = d.fill(settle)
 	}
 	if err != nil {
 		d.stop()
@@ -76,8 +79,8 @@ func openDatabase(kind string, w *workload) (*database, error) {
 	return d, d.prepare()
 }
 
-// fill makes the table, its rows and its indexes, and does what is to be done to a table that is filled.
-func (d *database) fill(then []string) error {
+// fill makes the table, its rows and its indexes, and has the database settle.
+func (d *database) fill(settle []string) error {
 	ctx := context.Background()
 	if _, err := d.ExecContext(ctx, "CREATE TABLE tickets (feed INTEGER, pos INTEGER, k1 INTEGER, k2 INTEGER, body TEXT)"); err != nil {
 		return err
@@ -116,7 +119,7 @@ func (d *database) fill(then []string) error {
 	if err := tx.Commit(); err != nil {
 		return err
 	}
-	for _, q := range append([]string{"CREATE INDEX by_pos ON tickets (feed, pos)", "CREATE INDEX by_k1 ON tickets (feed, k1)", "CREATE INDEX by_k2 ON tickets (feed, k2)"}, then...) {
+	for _, q := range append([]string{"CREATE INDEX by_pos ON tickets (feed, pos)", "CREATE INDEX by_k1 ON tickets (feed, k1)", "CREATE INDEX by_k2 ON tickets (feed, k2)"}, settle...) {
 		if _, err := d.ExecContext(ctx, q); err != nil {
 			return err
 		}

@@ -121,8 +121,7 @@ func (r *replay) end(ctx context.Context) (*result, error) {
 	}
 	r.queries, r.rows, r.inDB = r.db.end()
 	sortDurations(r.latency)
-	held := r.latency // not the cache's
-	r.resident = heap() - r.before - int64(cap(held))*8 + r.cache.outside()
+	r.resident = heap() - r.before - int64(cap(r.latency))*8 + r.cache.outside() // latencies are not the cache's
 	r.split, r.warmed = r.cache.split(), r.cache.warmed()
 	return &r.result, r.cache.close(ctx)
 }
