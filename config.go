@@ -59,8 +59,8 @@ type Config struct {
 	MaxLoads int
 	// WarmBudget bounds the loads that nobody waits for, of pages that are likely to be asked for next or again after
 	// a write, as a share of the others, 0..1. They run only while less than half of MaxLoads do, and as long as
-	// they save readers more waiting than they cause by taking processors or connections. Default 0.1;
-	// negative: none.
+	// they save more time, of readers and of the origin, than they cost both by taking processors or
+	// connections. Default 0.1; negative: none.
 	WarmBudget float64
 	// LoadTimeout is the deadline of a load, waiting for its turn included. Default 30 s.
 	LoadTimeout time.Duration

@@ -32,10 +32,9 @@ type call struct {
 	took    time.Duration // by the load of a page,
 	brought int           // that brought so many rows
 
-	waiters int  // who wait for it, under mu
-	aside   bool // nobody did at first: its time is that of what goes on beside others
-	beside  bool // such a load ran when it began
-	stored  int  // bytes that it takes
+	waiters int         // who wait for it, under mu
+	manner  core.Manner // of its load, if somebody waits for it in the end
+	stored  int         // bytes that it takes
 }
 
 // page is what a loader brings.
@@ -78,17 +77,6 @@ const (
 // String returns the source's name.
 func (s Source) String() string {
 	return [...]string{"hit", "miss", "joined", "stale", "absent", "bypass", "refresh"}[s]
-}
-
-// loader brings a body and its time to live.
-type loader struct {
-	load     func(context.Context) (page, error)
-	ttl      time.Duration // 0: for ever
-	emptyTTL time.Duration // of pages without rows, at most ttl
-	end      *identity     // under which a page without rows is kept: one for all that are behind
-	offset   int           // of the page
-	tail     bool          // the last tag is that of the list's tail: full pages do not depend on it
-	wide     *wide         // how the load may bring further pages; nil: not
 }
 
 // hit answers a read from the store, if it can: a stored body is appended to dst.
@@ -270,7 +258,10 @@ func (w *call) wanted() {
 
 // begin books the call of a flight. Under c.mu.
 func (c *Cache) begin(id *identity, q *core.Query, a core.Answer) *call {
-	w := &call{done: make(chan struct{}), id: *id, flight: a.Flight, born: q.Now, ahead: a.Ahead, beside: len(c.unwaited) > 0}
+	w := &call{done: make(chan struct{}), id: *id, flight: a.Flight, born: q.Now, ahead: a.Ahead, manner: core.Alone}
+	if len(c.unwaited) > 0 {
+		w.manner = core.Beside
+	}
 	c.calls[a.Flight] = w
 	return w
 }
@@ -332,14 +323,6 @@ func (c *Cache) wait(ctx context.Context, w *waiter) (answer, error) {
 	return a, nil
 }
 
-// life returns a page's time to live.
-func (l *loader) life(p page) time.Duration {
-	if p.empty && (l.ttl == 0 || l.emptyTTL < l.ttl) {
-		return l.emptyTTL
-	}
-	return l.ttl
-}
-
 // land ends a call's flight and offers what it brought to the core.
 func (c *Cache) land(w *call, l loader) {
 	id, f := &w.id, filling{entry: entry{body: w.body, rows: uint32(w.rows), kind: found}, revealed: w.revealed, ttl: l.life(w.page)}
@@ -375,11 +358,11 @@ func (c *Cache) landed(w *call, id *identity, f *filling, absent bool) error {
 	if id != &w.id || errors.Is(w.err, ErrNotFound) {
 		c.drop(&w.id) // it is not what the origin has any more: nobody shall get it where a load fails
 	}
-	if w.brought > 0 && !w.aside {
-		if w.waiters > 0 {
-			c.core.Waited(w.id.list, w.id.depth, float64(w.brought), float64(w.took), w.beside)
-		}
-		c.core.Took(w.id.list, w.id.depth, float64(w.brought), float64(w.took))
+	if w.waiters == 0 && w.manner != core.Unasked {
+		w.manner = core.Behind
+	}
+	if w.brought > 0 {
+		c.core.Took(w.id.list, w.id.depth, float64(w.brought), float64(w.took), w.manner)
 	}
 	if c.closed.Load() || w.err != nil && !absent {
 		c.fail(w)

@@ -8,6 +8,25 @@ import (
 	"time"
 )
 
+// loader brings a body and its time to live.
+type loader struct {
+	load     func(context.Context) (page, error)
+	ttl      time.Duration // 0: for ever
+	emptyTTL time.Duration // of pages without rows, at most ttl
+	end      *identity     // under which a page without rows is kept: one for all that are behind
+	offset   int           // of the page
+	tail     bool          // the last tag is that of the list's tail: full pages do not depend on it
+	wide     *wide         // how the load may bring further pages; nil: not
+}
+
+// life returns a page's time to live.
+func (l *loader) life(p page) time.Duration {
+	if p.empty && (l.ttl == 0 || l.emptyTTL < l.ttl) {
+		return l.emptyTTL
+	}
+	return l.ttl
+}
+
 // chain is the loads that a context is within: a loader that asks a cache hands it on.
 type chain struct {
 	cache *Cache

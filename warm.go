@@ -84,7 +84,7 @@ func (c *Cache) warmUp(ctx context.Context, id *identity, l loader, begin func(q
 	w := c.begin(id, &q, core.Answer{Flight: flight, Ahead: ahead})
 	calls := c.widen(w, &l)
 	outdated, cancel := context.WithCancel(context.Background())
-	c.unwaited[w], w.aside = cancel, true
+	c.unwaited[w], w.manner = cancel, core.Unasked
 	ctx = unchained(context.WithoutCancel(ctx))
 	c.fly(ctx, calls, l, func(ctx context.Context) error {
 		ctx, end := context.WithCancel(ctx)

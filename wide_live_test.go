@@ -153,7 +153,7 @@ func (b *books[T]) load(t *testing.T, q Query, f core.Flight, ahead int, waited 
 		t.Fatal(err)
 	}
 	if waited {
-		b.core.Took(id.list, id.depth, float64(len(all)), float64(query+time.Duration(len(all))*each))
+		b.core.Took(id.list, id.depth, float64(len(all)), float64(query+time.Duration(len(all))*each), core.Alone)
 	}
 	for i, f := range flights {
 		rows := all[min(len(all), i*q.Limit):min(len(all), (i+1)*q.Limit)]

@@ -187,7 +187,7 @@ func (o *ours) complete(r *read, f core.Flight) bool {
 		o.fresh.loaded(r)
 	}
 	if o.wide != nil && !r.aside {
-		o.core.Took(1, r.depth, float64(1+len(r.ahead)), float64(r.load))
+		o.core.Took(1, r.depth, float64(1+len(r.ahead)), float64(r.load), core.Alone)
 	}
 	published := o.offer(r, f, r.more && len(r.ahead) == 0)
 	for i, unit := range r.ahead {

@@ -25,7 +25,7 @@ func main() {
 		trace      = flag.String("trace", "gen:tickets?n=600000&seed=101&cursors=0", "workload of offset lists")
 		database   = flag.String("db", "sqlite", "sqlite or postgres")
 		sizes      = flag.String("sizes", "128,256,320", "memory for each cache, MiB")
-		contenders = flag.String("contenders", strings.Join(names(), " "), "who, separated by blanks")
+		contenders = flag.String("contenders", strings.Join(names(), " "), "who, separated by blanks; name@MiB: set to that, where it takes more or less than it is told")
 		turn       = flag.Int("turn", 2000, "requests of a contender until the next one's turn")
 		alone      = flag.Bool("alone", false, "be one contender, which waits on stdin for its turns: for the command's own use")
 		rate       = flag.Float64("rate", 0, "requests a second, on average, at the trace's times within a turn; 0: one after the other without pause")
@@ -43,7 +43,7 @@ func main() {
 }
 
 // columns are those of the table that is printed.
-var columns = []string{"trace", "db", "MiB", "split", "cache", "hits", "page1", "pages2-3", "pages4-10", "queries", "rows", "db_us", "stale", "p50_us", "p95_us", "p99_us", "resident_MiB", "warmed", "wall_s", "rate"}
+var columns = []string{"trace", "db", "MiB", "split", "cache", "hits", "page1", "pages2-3", "pages4-10", "queries", "rows", "db_us", "stale", "p50_us", "p95_us", "p99_us", "resident_MiB", "warmed", "wall_s", "set_MiB", "rate"}
 
 // run has the contenders of each size take turns, and prints what came of each.
 func run(trace, database string, sizes, contenders []string, rate float64, turn int) error {

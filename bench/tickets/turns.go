@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 )
 
 // contender is another process, which waits for its turns.
@@ -102,7 +104,8 @@ func (c *contender) hear() (string, error) {
 
 // attend is a contender's side: it fills its database, takes its turns as it is told to, and says its row.
 func attend(trace, kind, size, name string, rate float64, turn int) error {
-	mib, err := strconv.Atoi(size)
+	name, own, _ := strings.Cut(name, "@")
+	mib, err := strconv.Atoi(cmp.Or(own, size))
 	if err != nil {
 		return err
 	}
@@ -143,5 +146,5 @@ func attend(trace, kind, size, name string, rate float64, turn int) error {
 	}
 	out := csv.NewWriter(os.Stdout)
 	defer out.Flush()
-	return out.Write(got.row(name))
+	return out.Write(append(got.row(name), strconv.Itoa(mib)))
 }

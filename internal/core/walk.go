@@ -161,10 +161,16 @@ func (c *Core) Held(q *Query) bool {
 	return ok && c.current(&c.loads[at])
 }
 
-// Took books how long a list's load took that did not run for nobody, in any unit, for a page of some depth bucket,
-// and how many rows it brought.
-func (c *Core) Took(list uint32, depth uint8, rows, took float64) {
-	if w := c.walk(list); w != nil {
+// Took books how long a list's load took, in any unit, for a page of some depth bucket, and how many rows it brought.
+func (c *Core) Took(list uint32, depth uint8, rows, took float64, as Manner) {
+	w := c.walk(list)
+	if w == nil {
+		return
+	}
+	if expected, ok := w.loads.expects(depth, rows); ok {
+		c.purse.ran(as, took, expected)
+	}
+	if as != Unasked { // what those take is not what a reader's would
 		w.loads.add(depth, rows, took)
 	}
 }

@@ -293,7 +293,7 @@ func TestPagesAreNotWarmedInVain(t *testing.T) {
 			one, two := pageOf(scope+1, 1), pageOf(scope+1, 2)
 			loads++
 			c.Earn()
-			c.Took(one.List, one.Depth, 1, 10)
+			c.Took(one.List, one.Depth, 1, 10, Alone)
 			c.Complete(want(t, c, one, Load).Flight, Loaded{Query: one, Size: 1, Last: true})
 			if a := c.Lookup(&one); a.Next {
 				warmed++
@@ -322,28 +322,31 @@ func TestLoadsAheadDoReadersMoreGoodThanHarm(t *testing.T) {
 		name   string
 		times  float64 // what a load takes beside one that nobody waits for
 		beside int     // so many do, for each of those
+		own    float64 // what that one takes
 		few    bool    // are loaded ahead
 	}{
-		{"processors to spare", 1, 3, false},
-		{"by chance", 1.18, 8, false},
-		{"one connection", 3, 3, true},
-		{"one connection, seldom used", 2, 0, false},
+		{"processors to spare", 1, 3, 1, false},
+		{"by chance", 1.18, 8, 1.18, false},
+		{"one connection", 3, 3, 1, true},
+		{"one connection, seldom used", 2, 0, 1, false},
+		{"less than half a load more for readers", 1.4, 1, 1, false},
+		{"two thirds, for the origin too", 1.7, 1, 1, true},
+		{"two connections by turns", 1, 1, 2.5, true},
 	} {
 		c := ruled(t, Rules{Ahead: true})
 		r, beside := seed.Random(t), 0
-		read := func(from, to int, times float64) (loads, warmed int) {
+		read := func(from, to int, times, own float64) (loads, warmed int) {
 			for scope := from; scope < to; scope++ {
 				for number := range 3 { // everybody goes on twice
 					q := pageOf(scope+1, number+1)
 					if a := c.Lookup(&q); a.Action == Load {
-						took := 10 + r.NormFloat64()
+						took, as := 10+r.NormFloat64(), Alone
 						if beside > 0 {
-							took *= times
+							took, as = took*times, Beside
 						}
 						loads++
 						c.Earn()
-						c.Waited(q.List, q.Depth, 1, took, beside > 0)
-						c.Took(q.List, q.Depth, 1, took)
+						c.Took(q.List, q.Depth, 1, took, as)
 						beside = max(0, beside-1)
 						c.Complete(a.Flight, Loaded{Query: q, Size: 1, Last: true})
 					}
@@ -354,17 +357,18 @@ func TestLoadsAheadDoReadersMoreGoodThanHarm(t *testing.T) {
 						warmed++
 						next := pageOf(scope+1, number+2)
 						f, _ := c.Warm(&next, &q)
+						c.Took(q.List, q.Depth, 1, 10*own, Unasked)
 						c.Complete(f, Loaded{Query: next, Size: 1, Last: true})
 					}
 				}
 			}
 			return loads, warmed
 		}
-		loads, warmed := read(0, 3000, test.times)
+		loads, warmed := read(0, 3000, test.times, test.own)
 		if few := warmed < loads/50; few != test.few {
 			t.Errorf("%s: %d loads ahead beside %d, each at a harm of %.2f", test.name, warmed, loads, c.purse.harm())
 		}
-		if loads, warmed := read(3000, 9000, 1); warmed < loads/20 {
+		if loads, warmed := read(3000, 9000, 1, 1); warmed < loads/20 {
 			t.Errorf("%s no more: %d loads ahead beside %d, each at a harm of %.2f", test.name, warmed, loads, c.purse.harm())
 		}
 	}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"math"
 	"math/bits"
 
 	"github.com/foliocache/folio/arena"
@@ -14,41 +15,64 @@ type purse struct {
 	bar    float64 // how sure one must be to spend: it rises while there is not enough, and sinks
 	due    []Due
 
-	// Of loads that somebody waited for:
-	alone, beside mean    // what they took, as a part of what was expected: begun while none ran that nobody waits for, and while one did
-	expected      mean    // time that the latter were to take
-	since         int     // the latter, since the last load that nobody waits for began,
-	near          float64 // and how many there are for each of these
+	took     [Unasked + 1]mean // what loads took, as a part of what was expected
+	expected mean              // time that those were to take that ran Beside
+	since    int               // of these, since the last load that nobody asked for began,
+	near     float64           // and how many there are for each of those
 }
 
-// mean is one of numbers, the older the less they weigh.
-type mean struct{ n, sum float64 }
+// Manner is how a load ran.
+type Manner uint8
 
-func (m *mean) add(x float64)  { m.n, m.sum = m.n*slowForget+1, m.sum*slowForget+x }
+// Manners of loads.
+const (
+	Behind  Manner = iota // whoever asked for it had an answer
+	Alone                 // somebody waited for it
+	Beside                // somebody waited for it, and one that nobody had asked for ran when it began
+	Unasked               // nobody had asked for it
+)
+
+// mean is one of numbers, the older the less they weigh.
+type mean struct{ n, sum, squares float64 }
+
+func (m *mean) add(x, forget float64) {
+	m.n, m.sum, m.squares = m.n*forget+1, m.sum*forget+x, m.squares*forget+x*x
+}
+
 func (m *mean) value() float64 { return m.sum / max(1, m.n) }
 
+// error returns the mean's standard error, roughly.
+func (m *mean) error() float64 {
+	v := m.value()
+	return math.Sqrt(max(0, m.squares/max(1, m.n)-v*v) / max(1, m.n))
+}
+
 const (
-	purseMost  = 10  // loads that are put by
-	barRises   = .02 // by this part of what is left, each time that there is not enough
-	barSinks   = .98 // to this part, each time that there is more than enough
-	againProbe = 64  // where it was not, one bump of so many tries it all the same
-	surely     = .7  // how often what was loaded again must have been asked for, for the next
-	slowMost   = 4   // times what was expected that one load counts as at most
-	slowForget = .99 // weight of a load's slowness after one more
-	slowNear   = .02 // weight of the last load that nobody waits for in how many others begin beside one
-	slower     = 1.2 // times what loads take alone that is no chance
+	purseMost   = 10   // loads that are put by
+	barRises    = .02  // by this part of what is left, each time that there is not enough
+	barSinks    = .98  // to this part, each time that there is more than enough
+	againProbe  = 64   // where it was not, one bump of so many tries it all the same
+	harmProbe   = 32   // where loads ahead do more harm than good, one in so many that are earned is begun
+	surely      = .7   // how often what was loaded again must have been asked for, for the next
+	slowMost    = 4    // times what was expected that one load counts as at most
+	usualForget = .999 // weight of what a load took that ran alone after one more
+	slowForget  = .97  // and of others, which are few where they do harm
+	slowNear    = .02  // weight of the last load that nobody waits for in how many others begin beside one
+	slowSure    = 1    // so many standard errors more than
+	slower      = 1.2  // so many times what loads take alone are no chance
 )
 
 // Earn books a load that somebody waits for: one call of a loader, whatever it brings.
 func (c *Core) Earn() {
 	p := &c.purse
 	p.loads = min(purseMost, p.loads+c.config.Budget)
-	p.probes = min(1, p.probes+c.config.Budget/walkProbe)
+	p.probes = min(1, p.probes+c.config.Budget/harmProbe)
 }
 
-// spend reports whether there is a load for something that is wanted with a probability and saves its reader some
-// time then, and takes it. If it is not wanted, it takes the origin as much time in vain.
-func (p *purse) spend(wanted, saves float64) bool {
+// spend reports whether there is a load ahead for something that is wanted with a probability and takes a load of
+// some time otherwise, and takes it. Readers' time and the origin's count alike: if it is wanted, it saves both that
+// load; it costs the origin its own, and both what it slows others by.
+func (p *purse) spend(wanted, load float64) bool {
 	switch {
 	case p.loads < 1:
 		p.bar += barRises * (1 - p.bar)
@@ -59,7 +83,7 @@ func (p *purse) spend(wanted, saves float64) bool {
 	if wanted < p.bar {
 		return false
 	}
-	if wanted*saves < (1-wanted)*saves+p.harm() {
+	if 2*wanted*load < p.times(Unasked)*load+2*p.harm() {
 		if p.probes < 1 {
 			return false
 		}
@@ -75,37 +99,31 @@ func (p *purse) began() {
 	p.since = 0
 }
 
-// Waited books how long a list's load took that somebody waited for, as [Core.Took] does, which is to be told after
-// it, and whether it began while one ran that nobody waits for.
-func (c *Core) Waited(list uint32, depth uint8, rows, took float64, beside bool) {
-	w, p := c.walk(list), &c.purse
-	if w == nil {
-		return
+// ran books what a load took, and what was expected.
+func (p *purse) ran(as Manner, took, expected float64) {
+	forget := slowForget
+	if as == Alone {
+		forget = usualForget
 	}
-	expected, ok := w.loads.expects(depth, rows)
-	switch part := min(took/expected, slowMost); {
-	case !ok:
-	case beside:
+	p.took[as].add(min(took/expected, slowMost), forget)
+	if as == Beside {
 		p.since++
-		p.beside.add(part)
-		p.expected.add(expected)
-	default:
-		p.alone.add(part)
+		p.expected.add(expected, forget)
 	}
 }
 
-// harm returns how much longer readers wait, in all, for each load that nobody waits for: where the origin, or this
-// process, has no processor or connection left for that.
-func (p *purse) harm() float64 {
-	if min(p.alone.n, p.beside.n) < walkSure {
-		return 0
+// times returns how many times longer loads take than those that run alone; 1 where that may be chance.
+func (p *purse) times(as Manner) float64 {
+	loads, alone := &p.took[as], &p.took[Alone]
+	if min(loads.n, alone.n) < walkSure || loads.value()-slowSure*loads.error() < slower*alone.value() {
+		return 1
 	}
-	times := p.beside.value() / p.alone.value()
-	if times < slower {
-		return 0
-	}
-	return p.near * (times - 1) * p.expected.value()
+	return loads.value() / alone.value()
 }
+
+// harm returns how much longer others take, in all, for each load ahead: where the origin, or this process, has no
+// processor or connection left for that.
+func (p *purse) harm() float64 { return p.near * (p.times(Beside) - 1) * p.expected.value() }
 
 // further reports whether the page behind one that was just served should be loaded by itself: where that is the
 // last one that is there, and its reader is likely to go on.
