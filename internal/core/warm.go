@@ -19,6 +19,7 @@ type purse struct {
 	expected mean              // time that those were to take that ran Beside
 	since    int               // of these, since the last load that nobody asked for began,
 	near     float64           // and how many there are for each of those
+	behind   int               // loads since then
 }
 
 // Manner is how a load ran.
@@ -28,7 +29,7 @@ type Manner uint8
 const (
 	Behind  Manner = iota // whoever asked for it had an answer
 	Alone                 // somebody waited for it
-	Beside                // somebody waited for it, and one that nobody had asked for ran when it began
+	Beside                // somebody waited for it, and one that nobody had asked for ran when it began, or shortly before
 	Unasked               // nobody had asked for it
 )
 
@@ -48,19 +49,22 @@ func (m *mean) error() float64 {
 }
 
 const (
-	purseMost   = 10   // loads that are put by
-	barRises    = .02  // by this part of what is left, each time that there is not enough
-	barSinks    = .98  // to this part, each time that there is more than enough
-	againProbe  = 64   // where it was not, one bump of so many tries it all the same
-	harmProbe   = 32   // where loads ahead do more harm than good, one in so many that are earned is begun
-	surely      = .7   // how often what was loaded again must have been asked for, for the next
-	slowMost    = 4    // times what was expected that one load counts as at most
-	usualForget = .999 // weight of what a load took that ran alone after one more
-	slowForget  = .97  // and of others, which are few where they do harm
-	slowNear    = .02  // weight of the last load that nobody waits for in how many others begin beside one
-	slowSure    = 1    // so many standard errors more than
-	slower      = 1.2  // so many times what loads take alone are no chance
+	purseMost  = 10  // loads that are put by
+	barRises   = .02 // by this part of what is left, each time that there is not enough
+	barSinks   = .98 // to this part, each time that there is more than enough
+	againProbe = 64  // where it was not, one bump of so many tries it all the same
+	harmProbe  = 64  // where loads ahead do more harm than good, one in so many that are earned is begun
+	surely     = .7  // how often what was loaded again must have been asked for, for the next
+	slowMost   = 4   // times what was expected that one load counts as at most
+	slowNear   = .02 // weight of the last load that nobody waits for in how many others begin beside one
+	slowSure   = 1   // so many standard errors more than
+	slowBehind = 3   // loads after one that nobody asked for that it may slow still: connections by turns are cold
+	slower     = 1.1 // so many times what loads take alone are no chance
 )
+
+// slowForget is the weight of what a load took after one more. Where loads ahead do harm there are few, and some
+// Beside each.
+var slowForget = [...]float64{Behind: .99, Alone: .999, Beside: .99, Unasked: .97}
 
 // Earn books a load that somebody waits for: one call of a loader, whatever it brings.
 func (c *Core) Earn() {
@@ -96,19 +100,18 @@ func (p *purse) spend(wanted, load float64) bool {
 // began books a load that nobody waits for.
 func (p *purse) began() {
 	p.near += slowNear * (float64(p.since) - p.near)
-	p.since = 0
+	p.since, p.behind = 0, 0
 }
 
 // ran books what a load took, and what was expected.
 func (p *purse) ran(as Manner, took, expected float64) {
-	forget := slowForget
-	if as == Alone {
-		forget = usualForget
+	if p.behind++; as == Alone && p.behind <= slowBehind {
+		as = Beside
 	}
-	p.took[as].add(min(took/expected, slowMost), forget)
+	p.took[as].add(min(took/expected, slowMost), slowForget[as])
 	if as == Beside {
 		p.since++
-		p.expected.add(expected, forget)
+		p.expected.add(expected, slowForget[as])
 	}
 }
 
