@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"time"
 
 	"github.com/foliocache/folio"
 )
@@ -68,6 +69,7 @@ func Example() {
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, httptest.NewRequest("GET", url, nil))
 		fmt.Println(w.Code, w.Header().Get("Cache-Status"), w.Body)
+		time.Sleep(50 * time.Millisecond) // what a load brings along is there soon after its own page
 	}
 	get("/tickets?limit=2")
 	get("/tickets?page=02&limit=2&utm_source=mail") // the next page: it was brought along
