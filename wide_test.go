@@ -114,13 +114,13 @@ func TestAPageThatIsThereIsNotBrought(t *testing.T) {
 }
 
 // TestALoadBringsAsManyPagesAsPay: where all go on to page 5 and a further page takes a tenth of a load, or
-// where half of them do and it takes most of one.
+// where a third of them do and it takes most of one.
 func TestALoadBringsAsManyPagesAsPay(t *testing.T) {
 	for _, test := range []struct {
-		most, goOn int // of two
+		most, goOn int // of three
 		page       time.Duration
 		want       int
-	}{{-1, 2, 1, 10}, {1, 2, 1, 20}, {3, 2, 1, 40}, {4, 2, 1, 50}, {9, 2, 1, 50}, {4, 1, 1, 50}, {4, 1, 90, 10}, {4, 2, 90, 50}} {
+	}{{-1, 3, 1, 10}, {1, 3, 1, 20}, {3, 3, 1, 40}, {4, 3, 1, 50}, {9, 3, 1, 50}, {4, 1, 1, 50}, {4, 1, 90, 10}, {4, 3, 90, 50}} {
 		synctest.Test(t, func(t *testing.T) {
 			l, a := walked(t, open(t, small()), func(c *ListConfig[row]) {
 				c.MaxAhead = test.most
@@ -133,7 +133,7 @@ func TestALoadBringsAsManyPagesAsPay(t *testing.T) {
 			})
 			for i := range 1000 {
 				for page := range 5 {
-					if page > 0 && i%2 >= test.goOn {
+					if page > 0 && i%3 >= test.goOn {
 						break
 					}
 					if _, err := l.Page(background, parse(t, l, user(i), "page="+strconv.Itoa(page+1))); err != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strconv"
@@ -61,10 +62,11 @@ func compete(names []string, args ...string) (rows [][]string, err error) {
 			return nil, err
 		}
 	}
+	shuffle := rand.New(rand.NewPCG(1, 1))
 	for n := 0; ; n++ {
 		done := 0
-		for i := range all {
-			c := all[(i+n)%len(all)] // none is always behind the same one
+		for _, i := range shuffle.Perm(len(all)) { // none is always behind the same one
+			c := all[i]
 			if _, err := io.WriteString(c.in, "go\n"); err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
