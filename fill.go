@@ -46,6 +46,7 @@ type page struct {
 	next  string // cursor of the page behind, if there may be one
 
 	revealed []core.Tag // that its rows depend on
+	decoded  any        // its rows, if they are what decoding the body gives: see verbatim
 }
 
 // answer is what a read got.

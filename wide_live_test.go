@@ -25,7 +25,7 @@ func TestListsHitWhatTheBooksAloneHit(t *testing.T) {
 			var asked []Range
 			l, _ := walked(t, c, func(c *ListConfig[row]) {
 				load := c.Load
-				c.NoWarm = false
+				c.NoWarm, c.MaxAhead = false, 1 // and the rest is for loads that nobody waits for
 				c.Load = func(ctx context.Context, q Query, r Range) ([]row, error) {
 					asked = append(asked, r)
 					rows, err := load(ctx, q, r)
@@ -35,9 +35,11 @@ func TestListsHitWhatTheBooksAloneHit(t *testing.T) {
 			})
 			bare := &books[row]{bareCore(t, c), l}
 			bare.core.List(l.rules)
-			hits, brought := 0, 0
+			hits, brought, s, page := 0, 0, Scope{}, 5
 			for i := range 20_000 {
-				s, page := user(int(r.ExpFloat64()*100)), 1+int(r.ExpFloat64()*1.2)
+				if page++; page > 5 || r.IntN(10) < 3 { // most go on
+					s, page = user(int(r.ExpFloat64()*100)), 1+int(r.ExpFloat64()*1.2)
+				}
 				if r.IntN(50) == 0 {
 					if _, err := l.Invalidate(background, s); err != nil {
 						t.Fatal(err)

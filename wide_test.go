@@ -122,7 +122,9 @@ func TestALoadBringsAsManyPagesAsPay(t *testing.T) {
 		want       int
 	}{{-1, 3, 1, 10}, {1, 3, 1, 20}, {3, 3, 1, 40}, {4, 3, 1, 50}, {9, 3, 1, 50}, {4, 1, 1, 50}, {4, 1, 90, 10}, {4, 3, 90, 50}} {
 		synctest.Test(t, func(t *testing.T) {
-			l, a := walked(t, open(t, small()), func(c *ListConfig[row]) {
+			config := small()
+			config.Seed = 1 // else, one time in hundreds, the last page's key counts as asked for often
+			l, a := walked(t, open(t, config), func(c *ListConfig[row]) {
 				c.MaxAhead = test.most
 				load := c.Load
 				c.Load = func(ctx context.Context, q Query, r Range) ([]row, error) {

@@ -25,7 +25,7 @@ import (
 
 // Recorder is told of events, and writes those of a sample of scopes while a recording is on. The zero value is
 // ready. Safe for concurrent use: Observe costs some nanoseconds while nothing is recorded, or of what is not in the
-// sample; else it hands the event on to a goroutine, and drops it where that cannot keep up.
+// sample; else it hands the event on to a goroutine, together with others, and drops it where that cannot keep up.
 type Recorder struct {
 	recording atomic.Pointer[recording]
 }
@@ -42,17 +42,19 @@ type recording struct {
 	oneIn   uint64
 	began   time.Time
 	salt    uint64
-	events  chan event
+	batches chan []event
 	done    chan struct{}
-	ended   sync.RWMutex // held for reading by who hands on
-	over    bool
 	out     *workloads.Writer
 	last    time.Duration
 	loads   map[string]time.Duration // what a load of each list takes, lately
 	summary Summary
 	leftOut atomic.Int64
-	dropped atomic.Int64
 	err     error
+
+	mu      sync.Mutex
+	batch   []event // that is not handed on yet
+	over    bool
+	dropped int64
 }
 
 // event is what is handed on of one, and when it began.
@@ -64,12 +66,14 @@ type event struct {
 // ErrState reports a Start while a recording is on, or a Stop while none is.
 var ErrState = errors.New("record: wrong time")
 
-// queue bounds the events that wait to be written.
-const queue = 4096
+const (
+	batch = 256 // events are handed on together: to wake who writes them costs more than a read
+	queue = 16  // batches may wait to be written
+)
 
 // Start begins a recording of one scope in so many, 1 for all, to w in the folio format. Errors: [ErrState].
 func (r *Recorder) Start(w io.Writer, oneIn int) error {
-	n := &recording{oneIn: uint64(max(1, oneIn)), began: time.Now(), salt: rand.Uint64(), events: make(chan event, queue), done: make(chan struct{}),
+	n := &recording{oneIn: uint64(max(1, oneIn)), began: time.Now(), salt: rand.Uint64(), batches: make(chan []event, queue), done: make(chan struct{}),
 		loads: map[string]time.Duration{}}
 	if !r.recording.CompareAndSwap(nil, n) {
 		return ErrState
@@ -86,12 +90,13 @@ func (r *Recorder) Stop() (Summary, error) {
 	if n == nil {
 		return Summary{}, ErrState
 	}
-	n.ended.Lock()
+	n.mu.Lock()
 	n.over = true
-	n.ended.Unlock()
-	close(n.events)
+	n.mu.Unlock()
+	n.batches <- n.batch
+	close(n.batches)
 	<-n.done
-	n.summary.LeftOut, n.summary.Dropped = n.leftOut.Load(), n.dropped.Load()
+	n.summary.LeftOut, n.summary.Dropped = n.leftOut.Load(), n.dropped
 	return n.summary, n.err
 }
 
@@ -121,39 +126,51 @@ func (r *Recorder) Observe(e folio.Event) {
 }
 
 func (n *recording) handOn(e folio.Event, took time.Duration) {
-	n.ended.RLock()
-	defer n.ended.RUnlock()
+	at := time.Since(n.began) - took
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if n.over {
 		return
 	}
+	if n.batch = append(n.batch, event{e, at}); len(n.batch) < batch {
+		return
+	}
 	select {
-	case n.events <- event{e, time.Since(n.began) - took}:
+	case n.batches <- n.batch:
+		n.batch = make([]event, 0, batch)
 	default:
-		n.dropped.Add(1)
+		n.dropped += int64(len(n.batch))
+		n.batch = n.batch[:0]
 	}
 }
 
 // run writes what is handed on.
 func (n *recording) run() {
 	defer close(n.done)
-	for e := range n.events {
-		q, ok := n.request(&e)
-		switch {
-		case !ok:
-			n.leftOut.Add(1)
-			continue
-		case n.err != nil:
-			continue
-		}
-		q.Time = max(n.last, e.at) // reads end in another order than they begin
-		n.last = q.Time
-		if n.err = n.out.Write(q); n.err == nil && q.Op == workloads.Read {
-			n.summary.Reads++
-		} else if n.err == nil {
-			n.summary.Writes++
+	for events := range n.batches {
+		for i := range events {
+			n.write(&events[i])
 		}
 	}
 	n.err = errors.Join(n.err, n.out.Close())
+}
+
+func (n *recording) write(e *event) {
+	q, ok := n.request(e)
+	switch {
+	case !ok:
+		n.leftOut.Add(1)
+		return
+	case n.err != nil:
+		return
+	}
+	q.Time = max(n.last, e.at) // reads end in another order than they begin
+	n.last = q.Time
+	if n.err = n.out.Write(q); n.err == nil && q.Op == workloads.Read {
+		n.summary.Reads++
+	} else if n.err == nil {
+		n.summary.Writes++
+	}
 }
 
 // request makes an event a request, if it is one of a page or of a scope.

@@ -167,7 +167,7 @@ func listened(t testing.TB, rec *Recorder, observe func(folio.Event)) (*Recorder
 	return rec, c, l
 }
 
-func page(t testing.TB, l *folio.List[int], p folio.Params) {
+func page[T any](t testing.TB, l *folio.List[T], p folio.Params) {
 	t.Helper()
 	q, err := l.Query(p)
 	if err == nil {
@@ -292,44 +292,6 @@ func (b broken) Write(p []byte) (int, error) {
 		return 0, errors.New("the disk is full")
 	}
 	return len(p), nil
-}
-
-// BenchmarkObserve is what a read costs that is recorded, is not in the sample, and while nothing is recorded; hits of
-// one list.
-func BenchmarkObserve(b *testing.B) {
-	for _, oneIn := range []int{-1, 0, 16, 1} {
-		b.Run(map[int]string{-1: "nobody listens", 0: "idle", 16: "one in 16", 1: "all"}[oneIn], func(b *testing.B) {
-			rec, _, l := events(b)
-			if oneIn < 0 {
-				rec, _, l = listened(b, rec, nil)
-			}
-			if oneIn > 0 {
-				if err := rec.Start(broken{}, oneIn); err != nil {
-					b.Fatal(err)
-				}
-			}
-			var all []folio.Query
-			for i := range 64 {
-				q, err := l.Query(folio.Params{Scope: folio.Scope{Kind: "user", ID: strconv.Itoa(i)}})
-				if err != nil {
-					b.Fatal(err)
-				}
-				all = append(all, q)
-			}
-			for i := 0; b.Loop(); i++ {
-				if _, err := l.Page(context.Background(), all[i%len(all)]); err != nil {
-					b.Fatal(err)
-				}
-			}
-			if oneIn > 0 {
-				s, err := rec.Stop()
-				if err != nil {
-					b.Fatal(err)
-				}
-				b.ReportMetric(float64(s.Dropped)/float64(b.N), "dropped/op")
-			}
-		})
-	}
 }
 
 // TestACallersTagsAreItsOwn: a writer may use its slice again.
