@@ -202,7 +202,7 @@ func (l *List[T]) Page(ctx context.Context, q Query) (Page[T], error) {
 	}
 	p := Page[T]{Source: a.source, Origin: l.cache.origin(l.promise, &a)}
 	if rows, ok := a.decoded.([]T); ok {
-		p.Items, p.Next = slices.Clone(rows), a.next // they are the loader's, and of others who waited
+		p.Items, p.Next = slices.Clone(rows), a.next // others may have waited for them
 		return p, nil
 	}
 	if err := json.Unmarshal(a.body, &p); err != nil {
@@ -400,7 +400,7 @@ func (l *List[T]) page(q Query, rows []T) (page, error) {
 	body, err := json.Marshal(p)
 	made := page{body: body, rows: len(rows), empty: len(rows) == 0, full: len(rows) == q.Limit, next: p.Next, revealed: l.revealed(q, rows)}
 	if utf8.ValidString(p.Next) && all(l.verbatim, p.Items) {
-		made.decoded = p.Items
+		made.decoded = slices.Clone(p.Items) // the loader may write to its own
 	}
 	return made, err
 }

@@ -172,6 +172,20 @@ func showTheSame[T any](t *testing.T, name string, row func(int) T) {
 	})
 }
 
+// TestALoaderMayWriteToItsRowsAgain: as to a buffer that it uses for every query.
+func TestALoaderMayWriteToItsRowsAgain(t *testing.T) {
+	l, err := NewList(open(t, small()), ListConfig[order]{Name: "orders", Load: func(context.Context, Query, Range) ([]order, error) { return nil, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := []order{{ID: 7}}
+	p, err := l.page(Query{}, rows)
+	rows[0].ID = 8
+	if got, ok := p.decoded.([]order); err != nil || !ok || got[0].ID != 7 {
+		t.Errorf("%v, %v", p.decoded, err)
+	}
+}
+
 // TestRowsThatSeveralWaitedForAreEachOnesOwn: who waits for another's load may write to what it gets.
 func TestRowsThatSeveralWaitedForAreEachOnesOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

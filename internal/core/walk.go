@@ -23,7 +23,7 @@ type rate struct{ asked, tries float64 }
 
 // All is measured on generated tickets: see docs/decisions/0006-ahead.md.
 const (
-	walkWorth  = .5   // a query saved is worth its time, and as much again: what it takes beside the database's
+	walkWorth  = .6   // a query saved is worth its time, and two thirds more: what it takes beside the database's
 	walkForget = .999 // weight of an outcome after one more
 	walkSure   = 20   // outcomes after which a rate is believed: until then a load brings one page
 	walkShy    = 16   // loads that bring one page after one has failed that was to bring more
