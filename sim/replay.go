@@ -141,9 +141,6 @@ func (p *replay) step(i int) {
 	}
 	p.count(i, r, action, loads)
 	if loads {
-		if t.rows != nil {
-			p.row.OriginRows += int64(t.rows[i]) * int64(1+len(r.ahead))
-		}
 		p.load(r, flight)
 	}
 	p.warm(now)
@@ -239,6 +236,9 @@ func (p *replay) count(i int, r *read, a core.Action, loads bool) {
 	case loads:
 		row.OriginQueries++
 		row.originMicros += int64(r.load)
+		if p.trace.rows != nil {
+			row.OriginRows += int64(p.trace.rows[i]) * int64(1+len(r.ahead))
+		}
 	case a == core.Wait:
 		wait = p.pending.rest(r)
 	}

@@ -44,6 +44,9 @@ type Row struct {
 	Seed       uint64  `json:"seed"`
 	TTLSeconds float64 `json:"ttl_s,omitempty"` // time to live of every copy; 0: for ever
 
+	Sample      string   `json:"sample,omitempty"`       // the row is of a cache smaller than size by as much as this sample is than the trace
+	SampleError *float64 `json:"sample_error,omitempty"` // its hit ratio less that of the whole trace, if that was replayed, too
+
 	Requests        int64   `json:"requests"` // reads after the warm-up
 	Hits            int64   `json:"hits"`
 	Misses          int64   `json:"misses"` // reads that had to wait for a load, their own or another's
@@ -79,6 +82,14 @@ type Row struct {
 	sizeText             string
 	bytesHit, bytesAsked int64
 	originMicros         int64
+}
+
+// Name returns the policy, and of which sample the row is, if it is of one.
+func (r *Row) Name() string {
+	if r.Sample == "" {
+		return r.Policy
+	}
+	return r.Policy + "@" + r.Sample
 }
 
 // Parts is the number of parts of a trace that a [Row] counts on their own, so that phases show.

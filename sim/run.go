@@ -22,6 +22,7 @@ type Job struct {
 	Warmup float64       // share of the requests, 0..1, that are replayed but not counted
 	TTL    time.Duration // time to live of every copy, from the start of its load on; 0: for ever
 	Untold float64       // share of the writes, 0..1, that no cache is told of
+	Of     int64         // what the row says the size is: that of the whole, where the trace is a sample of it; 0: the size
 }
 
 // Run runs jobs on so many workers and returns their rows in the order of the jobs: the same
@@ -78,6 +79,9 @@ func (j Job) run(ctx context.Context, done func(int)) (row *Row, err error) {
 	p.row = Row{Trace: j.Trace.Name, Policy: j.Policy.Text, Size: capacity, SizeUnit: "objects", Seed: j.Seed, TTLSeconds: j.TTL.Seconds(), sizeText: j.Size.Text}
 	if j.Size.Bytes {
 		p.row.SizeUnit = "bytes"
+	}
+	if j.Of > 0 {
+		p.row.Size, p.row.Sample = j.Of, j.Trace.Sample.Text
 	}
 	if err := p.run(ctx, done); err != nil {
 		return nil, err

@@ -77,6 +77,7 @@ func DecodeSample(ctx context.Context, source *workloads.Source, sample Sample) 
 	if len(d.trace.ids) == 0 {
 		return nil, fmt.Errorf("%w: the sample %s of %s holds no request", ErrConfig, sample.Text, source.Name)
 	}
+	d.trace.Sample = sample
 	if sample.Text != "" {
 		d.trace.Name += "@" + sample.Text
 	}

@@ -21,6 +21,7 @@ import (
 type Trace struct {
 	Name   string
 	SHA256 string // of the file, or of a generator's stream
+	Sample Sample // which part of it this is
 
 	ids   []uint32 // the unit of a read, the feed of a write
 	ops   []uint8  // workloads.Op of each request; nil: all reads

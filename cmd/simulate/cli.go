@@ -11,7 +11,8 @@ import (
 
 // cli is the whole command line.
 type cli struct {
-	Run      runCmd      `cmd:"" help:"Replay traces through policies and report."`
+	Run      runCmd      `cmd:"" help:"Replay traces through policies and report." set:"sizes=1%,5%,20%" set:"byDefault=folio, each strategy alone, and the common baselines"`
+	MRC      mrcCmd      `cmd:"" name:"mrc" help:"Draw miss-ratio curves: hit ratio over cache size." set:"sizes=0.1%,0.2%,0.5%,1%,2%,5%,10%,20%,50%,100%" set:"byDefault=lru"`
 	Inspect  inspectCmd  `cmd:"" help:"Say what is in a trace."`
 	Gen      genCmd      `cmd:"" help:"Generate a workload."`
 	Convert  convertCmd  `cmd:"" help:"Convert a trace to another format."`

@@ -48,9 +48,6 @@ func (c *runCmd) plan() (*plan, error) {
 	if err := errors.Join(faults[:]...); err != nil {
 		return nil, err
 	}
-	for i := range p.sizes {
-		p.sizes[i] = p.sizes[i].Scaled(p.sample.Share())
-	}
 	for _, a := range p.assertions {
 		if err := a.CheckPolicies(c.Policy); err != nil {
 			return nil, err

@@ -15,8 +15,8 @@ import (
 type runCmd struct {
 	Traces []string `arg:"" optional:"" name:"trace" help:"Traces to replay."`
 
-	Policy   []string      `short:"p" sep:"none" placeholder:"NAME[:k=v,…]" help:"A policy, repeatable: ${policies}. Default: folio, each strategy alone, and the common baselines."`
-	Size     []string      `short:"s" default:"1%,5%,20%" placeholder:"LIST" help:"Cache sizes: objects (1000), bytes (64MiB), or a share of the distinct units (5%) or of their bytes (5%B). Default 1%,5%,20%."`
+	Policy   []string      `short:"p" sep:"none" placeholder:"NAME[:k=v,…]" help:"A policy, repeatable: ${policies}. Default: ${byDefault}."`
+	Size     []string      `short:"s" default:"${sizes}" placeholder:"LIST" help:"Cache sizes: objects (1000), bytes (64MiB), or a share of the distinct units (5%) or of their bytes (5%B). Default ${sizes}."`
 	Warmup   string        `default:"0" placeholder:"10%|N" help:"Part of the requests that is replayed but not counted."`
 	TTL      time.Duration `name:"ttl" placeholder:"DUR" help:"Time to live of every copy, from the start of its load on (5m). Default: for ever."`
 	Untold   float64       `default:"0" placeholder:"SHARE" help:"Share of the writes, 0 to 1, that no cache is told of; how many reads were stale by them is in the JSON."`
@@ -52,6 +52,11 @@ Examples:
 
 // Run replays every trace through every policy at every size.
 func (c *runCmd) Run(s *streams) error {
+	return c.report(s, func(ctx context.Context, p *plan, r *sim.Result) error { return p.replay(ctx, c, s, r) })
+}
+
+// report plans, has the rows of the result found, and writes and judges what was.
+func (c *runCmd) report(s *streams, find func(context.Context, *plan, *sim.Result) error) error {
 	started := time.Now()
 	c.log = slog.New(slog.DiscardHandler)
 	if c.Verbose {
@@ -64,7 +69,7 @@ func (c *runCmd) Run(s *streams) error {
 	ctx, stop := c.bounded(s.ctx, plan.maxBytes)
 	defer stop()
 	result := &sim.Result{Schema: sim.Schema, Tool: tool(), Seed: c.Seed, Traces: []sim.TraceInfo{}, Rows: []sim.Row{}}
-	failed := cause(ctx, plan.replay(ctx, c, s, result))
+	failed := cause(ctx, find(ctx, plan, result))
 	if failed != nil && ctx.Err() == nil {
 		return failed
 	}
@@ -118,23 +123,18 @@ func (c *runCmd) progress() string {
 // replay runs the plan trace by trace; traces are read one after the other to save memory.
 func (p *plan) replay(ctx context.Context, c *runCmd, s *streams, result *sim.Result) error {
 	for i, source := range p.sources {
-		t, err := p.read(ctx, c, s, source)
+		t, err := p.read(ctx, c, s, source, p.sample)
 		if err != nil {
 			return err
 		}
 		t.Name = distinct(t.Name, i, result.Traces)
 		result.Traces = append(result.Traces, t.Info())
-		jobs, err := p.jobs(c, t)
+		jobs, err := p.jobs(c, t, p.policies)
 		if err != nil {
 			return err
 		}
-		c.log.Info("replaying", "trace", t.Name, "reads", t.Reads(), "units", t.Units(), "runs", len(jobs), "jobs", c.jobs())
-		bar := newProgress(c.progress(), s.stderr, fmt.Sprintf("replay %s", source.Name))
-		bar.total(int64(len(jobs)) * int64(t.Requests()))
-		rows, err := sim.Run(ctx, jobs, c.jobs(), bar.add)
-		bar.end()
+		rows, err := c.rows(ctx, s, t, jobs)
 		result.Rows = append(result.Rows, rows...)
-		c.log.Info("replayed", "trace", t.Name, "rows", len(rows))
 		if err != nil {
 			return err
 		}
@@ -142,12 +142,23 @@ func (p *plan) replay(ctx context.Context, c *runCmd, s *streams, result *sim.Re
 	return nil
 }
 
-// read decodes a trace, or the sample of it.
-func (p *plan) read(ctx context.Context, c *runCmd, s *streams, source *workloads.Source) (*sim.Trace, error) {
-	c.log.Info("reading", "trace", source.Name, "format", source.Format, "sample", p.sample.Text)
+// rows runs the jobs of a trace.
+func (c *runCmd) rows(ctx context.Context, s *streams, t *sim.Trace, jobs []sim.Job) ([]sim.Row, error) {
+	c.log.Info("replaying", "trace", t.Name, "reads", t.Reads(), "units", t.Units(), "runs", len(jobs), "jobs", c.jobs())
+	bar := newProgress(c.progress(), s.stderr, fmt.Sprintf("replay %s", t.Name))
+	bar.total(int64(len(jobs)) * int64(t.Requests()))
+	rows, err := sim.Run(ctx, jobs, c.jobs(), bar.add)
+	bar.end()
+	c.log.Info("replayed", "trace", t.Name, "rows", len(rows))
+	return rows, err
+}
+
+// read decodes a trace, or a sample of it.
+func (p *plan) read(ctx context.Context, c *runCmd, s *streams, source *workloads.Source, sample sim.Sample) (*sim.Trace, error) {
+	c.log.Info("reading", "trace", source.Name, "format", source.Format, "sample", sample.Text)
 	bar := newProgress(c.progress(), s.stderr, fmt.Sprintf("read %s", source.Name))
 	source.Progress = bar.of
-	t, err := sim.DecodeSample(ctx, source, p.sample)
+	t, err := sim.DecodeSample(ctx, source, sample)
 	bar.end()
 	if err == nil && t.Reads() == 0 {
 		err = &workloads.Error{Path: source.Name, Err: fmt.Errorf("the trace holds no read, only %d writes", t.Requests())}
@@ -165,7 +176,7 @@ func distinct(name string, i int, before []sim.TraceInfo) string {
 	return name
 }
 
-func (p *plan) jobs(c *runCmd, t *sim.Trace) ([]sim.Job, error) {
+func (p *plan) jobs(c *runCmd, t *sim.Trace, policies []sim.Policy) ([]sim.Job, error) {
 	warmup, err := p.warmup.share(t.Requests())
 	if err != nil {
 		return nil, err
@@ -173,8 +184,8 @@ func (p *plan) jobs(c *runCmd, t *sim.Trace) ([]sim.Job, error) {
 	var jobs []sim.Job
 	for seed := range uint64(c.Seeds) {
 		for _, size := range p.sizes {
-			for _, policy := range p.policies {
-				j := sim.Job{Trace: t, Policy: policy, Size: size, Seed: c.Seed + seed, Warmup: warmup, TTL: c.TTL, Untold: c.Untold}
+			for _, policy := range policies {
+				j := sim.Job{Trace: t, Policy: policy, Size: size.Scaled(t.Sample.Share()), Seed: c.Seed + seed, Warmup: warmup, TTL: c.TTL, Untold: c.Untold}
 				if err := j.Check(); err != nil {
 					return nil, err
 				}

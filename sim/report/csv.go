@@ -17,7 +17,7 @@ func writeCSV(w io.Writer, r *sim.Result) error {
 	lines := [][]string{{"trace", "policy", "size", "size_unit", "seed", "class", "requests", "hits", "misses", "hit_ratio",
 		"byte_hit_ratio", "origin_queries", "origin_ms", "admitted", "evicted", "invalidated", "stale_served", "bytes_written"}}
 	for _, row := range r.Rows {
-		head := []string{row.Trace, row.Policy, n(row.Size), row.SizeUnit, strconv.FormatUint(row.Seed, 10)}
+		head := []string{row.Trace, row.Name(), n(row.Size), row.SizeUnit, strconv.FormatUint(row.Seed, 10)}
 		lines = append(lines, append(head[:5:5], "", n(row.Requests), n(row.Hits), n(row.Misses), f(row.HitRatio), f(row.ByteHitRatio),
 			n(row.OriginQueries), f(row.OriginMS), n(row.Admitted), n(row.Evicted), n(row.Invalidated), n(row.StaleServed), n(row.BytesWritten)))
 		for _, d := range sim.Depths {

@@ -17,7 +17,7 @@ func writeGobench(w io.Writer, r *sim.Result) error {
 	name := strings.NewReplacer(" ", "_", "/", "_")
 	for _, row := range r.Rows {
 		fmt.Fprintf(&b, "BenchmarkSim/trace=%s/policy=%s/size=%d%s/seed=%d 1 %.4f hit%% %d misses %d queries\n", name.Replace(row.Trace),
-			name.Replace(row.Policy), row.Size, row.SizeUnit[:1], row.Seed, 100*row.HitRatio, row.Misses, row.OriginQueries)
+			name.Replace(row.Name()), row.Size, row.SizeUnit[:1], row.Seed, 100*row.HitRatio, row.Misses, row.OriginQueries)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

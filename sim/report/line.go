@@ -62,9 +62,9 @@ func linesOf(r *sim.Result) lines {
 	var order []string
 	sum, n := map[string]float64{}, map[string]float64{}
 	for _, row := range r.Rows {
-		order = appendNew(order, row.Policy)
-		sum[row.Policy] += row.HitRatio
-		n[row.Policy]++
+		order = appendNew(order, row.Name())
+		sum[row.Name()] += row.HitRatio
+		n[row.Name()]++
 	}
 	front := frontOf(order)
 	ranked := slices.Clone(order)

@@ -50,11 +50,11 @@ func (p *panel) add(row sim.Row) {
 	if i, known := slices.BinarySearch(p.sizes, size); !known {
 		p.sizes = slices.Insert(p.sizes, i, size)
 	}
-	if p.cells[row.Policy] == nil {
-		p.cells[row.Policy] = map[float64]mean{}
+	if p.cells[row.Name()] == nil {
+		p.cells[row.Name()] = map[float64]mean{}
 	}
-	m := p.cells[row.Policy][size]
-	p.cells[row.Policy][size] = mean{m.sum + 100*row.HitRatio, m.n + 1}
+	m := p.cells[row.Name()][size]
+	p.cells[row.Name()][size] = mean{m.sum + 100*row.HitRatio, m.n + 1}
 }
 
 // points returns a policy's hit ratios in percent by size.

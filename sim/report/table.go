@@ -46,12 +46,12 @@ func blocks(r *sim.Result) []*block {
 
 func (b *block) add(row sim.Row) {
 	size := sizeText(row)
-	k := [2]string{row.Policy, size}
+	k := [2]string{row.Name(), size}
 	if _, ok := b.cells[k]; ok {
 		return
 	}
 	b.cells[k] = row
-	b.policies = appendNew(b.policies, row.Policy)
+	b.policies = appendNew(b.policies, row.Name())
 	b.sizes = appendNew(b.sizes, size)
 }
 
@@ -88,7 +88,7 @@ func bytesText(n int64) string {
 func (b *block) best(size string) string {
 	best, ratio := "", -1.0
 	for _, p := range b.policies {
-		name, _, _ := strings.Cut(p, ":")
+		name := p[:strings.IndexAny(p+":", ":@")]
 		if c, ok := b.cells[[2]string{p, size}]; ok && c.HitRatio > ratio && name != "opt" && name != "unbounded" {
 			best, ratio = p, c.HitRatio
 		}
