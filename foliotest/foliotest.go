@@ -19,7 +19,7 @@ import (
 func New(t testing.TB, change func(*folio.Config)) (*folio.Cache, *Clock) {
 	t.Helper()
 	clock := NewClock()
-	config := folio.Config{MaxBytes: 4 << 20, OnHeap: true, Jitter: -1, Seed: 1, Now: clock.Now}
+	config := folio.Config{MaxBytes: 4 << 20, OnHeap: true, Jitter: -1, EarlyRefresh: -1, Seed: 1, Now: clock.Now}
 	if change != nil {
 		change(&config)
 	}

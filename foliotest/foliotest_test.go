@@ -173,3 +173,23 @@ func TestWhatWasInvalidatedAndReadAgainIsInvalidated(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// Elsewhere a copy that is about to expire may be renewed early, by chance and by what its load took.
+func TestNothingIsLeftToChance(t *testing.T) {
+	s, loader, clock := newShop(t)
+	for page := range 50 {
+		q, err := s.tickets.Query(folio.Params{Scope: someone, Page: page + 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range []time.Duration{0, time.Minute - 1} {
+			clock.Advance(d)
+			if _, err := s.tickets.Page(t.Context(), q); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := len(loader.Calls()); n != 1 {
+			t.Errorf("page %d: loaded %d times", page+1, n)
+		}
+	}
+}
