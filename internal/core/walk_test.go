@@ -316,7 +316,7 @@ func TestPagesAreNotWarmedInVain(t *testing.T) {
 }
 
 // TestLoadsAheadDoReadersMoreGoodThanHarm: they run where those that readers wait for do not take longer beside them,
-// or seldom do; else few, to see whether that is still so.
+// or seldom do; else few, to see whether that is still so, and fewer the longer it is.
 func TestLoadsAheadDoReadersMoreGoodThanHarm(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -373,8 +373,11 @@ func TestLoadsAheadDoReadersMoreGoodThanHarm(t *testing.T) {
 		if few := warmed < loads/50; few != test.few {
 			t.Errorf("%s: %d loads ahead beside %d, each at a harm of %.2f", test.name, warmed, loads, c.purse.harm())
 		}
-		read(3000, 15000, 1, 1)
-		if loads, warmed := read(15000, 18000, 1, 1); warmed < loads/20 {
+		if loads, warmed := read(3000, 18000, test.times, test.own); test.few && (warmed == 0 || warmed > loads/1300) {
+			t.Errorf("%s all the time: %d loads ahead beside %d", test.name, warmed, loads)
+		}
+		read(18000, 80000, 1, 1)
+		if loads, warmed := read(80000, 83000, 1, 1); warmed < loads/20 {
 			t.Errorf("%s no more: %d loads ahead beside %d, each at a harm of %.2f", test.name, warmed, loads, c.purse.harm())
 		}
 	}

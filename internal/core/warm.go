@@ -12,6 +12,8 @@ import (
 type purse struct {
 	loads  float64 // that may be spent
 	probes float64 // of them, where they do more harm than good, to see whether they still do: 0..1
+	vain   int     // probes since a load did more good than harm, or what one costs was halved
+	worst  float64 // what one has cost since, at most, in loads
 	bar    float64 // how sure one must be to spend: it rises while there is not enough, and sinks
 	due    []Due
 
@@ -53,7 +55,8 @@ const (
 	barRises   = .02 // by this part of what is left, each time that there is not enough
 	barSinks   = .98 // to this part, each time that there is more than enough
 	againProbe = 64  // where it was not, one bump of so many tries it all the same
-	harmProbe  = 64  // where loads ahead do more harm than good, one in so many that are earned is begun
+	harmProbe  = 64  // where loads ahead do more harm than good, one in so many that are earned is begun;
+	harmVain   = 10  // half as many once so many in a row did, a third after twice as many, and so on
 	surely     = .7  // how often what was loaded again must have been asked for, for the next
 	slowMost   = 4   // times what was expected that one load counts as at most
 	slowNear   = .02 // weight of the last load that nobody waits for in how many others begin beside one
@@ -70,7 +73,7 @@ var slowForget = [...]float64{Behind: .99, Alone: .999, Beside: .99, Unasked: .9
 func (c *Core) Earn() {
 	p := &c.purse
 	p.loads = min(purseMost, p.loads+c.config.Budget)
-	p.probes = min(1, p.probes+c.config.Budget/harmProbe)
+	p.probes = min(1, p.probes+c.config.Budget/(harmProbe*(1+float64(p.vain)/harmVain)))
 }
 
 // spend reports whether there is a load ahead for something that is wanted with a probability and takes a load of
@@ -87,11 +90,17 @@ func (p *purse) spend(wanted, load float64) bool {
 	if wanted < p.bar {
 		return false
 	}
-	if 2*wanted*load < p.times(Unasked)*load+2*p.harm() {
+	if own, harm := p.times(Unasked), p.harm(); 2*wanted*load >= own*load+2*harm*p.expected.value() {
+		p.vain, p.worst = 0, 0
+	} else {
 		if p.probes < 1 {
 			return false
 		}
 		p.probes--
+		if p.vain++; own+2*harm < p.worst/2 {
+			p.vain, p.worst = 1, 0
+		}
+		p.worst = max(p.worst, own+2*harm)
 	}
 	p.loads--
 	return true
@@ -115,18 +124,19 @@ func (p *purse) ran(as Manner, took, expected float64) {
 	}
 }
 
-// times returns how many times longer loads take than those that run alone; 1 where that may be chance.
+// times returns how many times longer loads take than those that run alone; 1 where that may be chance, and was not
+// believed to be more.
 func (p *purse) times(as Manner) float64 {
 	loads, alone := &p.took[as], &p.took[Alone]
-	if min(loads.n, alone.n) < walkSure || loads.value()-slowSure*loads.error() < slower*alone.value() {
+	if min(loads.n, alone.n) < walkSure || p.vain == 0 && loads.value()-slowSure*loads.error() < slower*alone.value() {
 		return 1
 	}
-	return loads.value() / alone.value()
+	return max(1, loads.value()/alone.value())
 }
 
-// harm returns how much longer others take, in all, for each load ahead: where the origin, or this process, has no
-// processor or connection left for that.
-func (p *purse) harm() float64 { return p.near * (p.times(Beside) - 1) * p.expected.value() }
+// harm returns how much longer others take, in all, for each load ahead, in loads: where the origin, or this process,
+// has no processor or connection left for that.
+func (p *purse) harm() float64 { return p.near * (p.times(Beside) - 1) }
 
 // further reports whether the page behind one that was just served should be loaded by itself: where that is the
 // last one that is there, and its reader is likely to go on.
