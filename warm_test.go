@@ -127,9 +127,11 @@ func TestNothingIsLoadedAheadWhileTheOriginIsBusy(t *testing.T) {
 	}
 }
 
-// TestLoadsThatVaryHoldNothingBack: those that take long see more loads ahead begin, and are not slow for that.
+// TestLoadsThatVaryHoldNothingBack: those that take long see more loads ahead begin, and are not slow for that. In one
+// cache of a hundred they are believed to be for a while, by chance.
 func TestLoadsThatVaryHoldNothingBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	var loads, ahead int64
+	run := func(t *testing.T) {
 		c := open(t, small())
 		l := warmed(t, c, false)
 		load := l.config.Load
@@ -156,11 +158,15 @@ func TestLoadsThatVaryHoldNothingBack(t *testing.T) {
 		}
 		readers.Wait()
 		s := c.Stats()
-		if loads := s.Loads - s.Warmed.Loads; s.Warmed.Loads < loads/15 {
-			t.Errorf("%d loads ahead beside %d", s.Warmed.Loads, loads)
-		}
+		loads, ahead = loads+s.Loads-s.Warmed.Loads, ahead+s.Warmed.Loads
 		time.Sleep(time.Second)
-	})
+	}
+	for range 4 {
+		synctest.Test(t, run)
+	}
+	if ahead < loads/15 {
+		t.Errorf("%d loads ahead beside %d", ahead, loads)
+	}
 }
 
 // TestLoadsAheadMakeWayWhereReadersWaitForThem: a database of one connection has none to spare while readers come one

@@ -124,11 +124,11 @@ func (p *purse) ran(as Manner, took, expected float64) {
 	}
 }
 
-// times returns how many times longer loads take than those that run alone; 1 where that may be chance, and was not
-// believed to be more.
+// times returns how many times longer loads take than those that run alone; 1 where that may be chance, unless
+// so many probes in a row have said that it is not.
 func (p *purse) times(as Manner) float64 {
 	loads, alone := &p.took[as], &p.took[Alone]
-	if min(loads.n, alone.n) < walkSure || p.vain == 0 && loads.value()-slowSure*loads.error() < slower*alone.value() {
+	if min(loads.n, alone.n) < walkSure || p.vain <= harmVain && loads.value()-slowSure*loads.error() < slower*alone.value() {
 		return 1
 	}
 	return max(1, loads.value()/alone.value())
