@@ -399,7 +399,7 @@ func (l *List[T]) page(q Query, rows []T) (page, error) {
 	}
 	body, err := json.Marshal(p)
 	made := page{body: body, rows: len(rows), empty: len(rows) == 0, full: len(rows) == q.Limit, next: p.Next, revealed: l.revealed(q, rows)}
-	if utf8.ValidString(p.Next) && all(l.verbatim, p.Items) {
+	if err == nil && utf8.ValidString(p.Next) && all(l.verbatim, p.Items) {
 		made.decoded = slices.Clone(p.Items) // the loader may write to its own
 	}
 	return made, err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding"
 	"encoding/json"
+	"math"
 	"reflect"
 	"regexp"
 	"strings"
@@ -11,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// verbatim reports whether a value is exactly what decoding its JSON gives, and shares nothing that can be written to:
+// verbatim reports whether an addressable value is exactly what decoding its JSON gives, and shares nothing that can be written to:
 // who waited for a load gets a copy of such rows, and needs not decode them. nil: of its type nobody knows.
 type verbatim func(reflect.Value) bool
 
@@ -21,7 +22,7 @@ var (
 
 	ownWays = []reflect.Type{ // of being written as JSON and read
 		reflect.TypeFor[json.Marshaler](), reflect.TypeFor[json.Unmarshaler](),
-		reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextUnmarshaler](),
+		reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextUnmarshaler](), reflect.TypeFor[encoding.TextAppender](),
 	}
 
 	plainName = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
@@ -31,8 +32,8 @@ var (
 func verbatimOf(t reflect.Type) verbatim {
 	if t == instant {
 		return func(v reflect.Value) bool {
-			at := v.Interface().(time.Time)
-			return at.Location() == time.UTC && at == at.Round(0) // without a monotonic clock
+			at := v.Addr().Interface().(*time.Time)
+			return at.Location() == time.UTC && *at == at.Round(0) // without a monotonic clock
 		}
 	}
 	for _, way := range ownWays {
@@ -41,7 +42,9 @@ func verbatimOf(t reflect.Type) verbatim {
 		}
 	}
 	switch t.Kind() {
-	case reflect.Bool, reflect.Float32, reflect.Float64,
+	case reflect.Float32, reflect.Float64:
+		return func(v reflect.Value) bool { return v.Float() != 0 || !math.Signbit(v.Float()) } // omitempty leaves -0 out
+	case reflect.Bool,
 		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		return func(reflect.Value) bool { return true }

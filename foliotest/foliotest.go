@@ -14,8 +14,8 @@ import (
 )
 
 // New returns a small cache on the Go heap for a test, and closes it at the test's end. change, unless
-// nil, changes its config: 4 MiB, a clock that stands still, no jitter, and a seed, so that a test
-// does the same every time.
+// nil, changes its config: 4 MiB, a clock that stands still, neither jitter nor early refresh
+// (which goes by what loads really take), and a seed, so that a test does the same every time.
 func New(t testing.TB, change func(*folio.Config)) (*folio.Cache, *Clock) {
 	t.Helper()
 	clock := NewClock()

@@ -144,12 +144,7 @@ func TestASampleReplaysWithinItsError(t *testing.T) {
 func events(t testing.TB) (*Recorder, *folio.Cache, *folio.List[int]) {
 	t.Helper()
 	rec := new(Recorder)
-	return listened(t, rec, rec.Observe)
-}
-
-func listened(t testing.TB, rec *Recorder, observe func(folio.Event)) (*Recorder, *folio.Cache, *folio.List[int]) {
-	t.Helper()
-	c, err := folio.New(folio.Config{MaxBytes: 1 << 20, OnHeap: true, Observe: observe})
+	c, err := folio.New(folio.Config{MaxBytes: 1 << 20, OnHeap: true, Observe: rec.Observe})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,6 +160,42 @@ func listened(t testing.TB, rec *Recorder, observe func(folio.Event)) (*Recorder
 		t.Fatal(err)
 	}
 	return rec, c, l
+}
+
+// TestWhatCannotBeWrittenInTimeIsCounted: a writer that hangs holds up no reader.
+func TestWhatCannotBeWrittenInTimeIsCounted(t *testing.T) {
+	rec, _, l := events(t)
+	hung := &hanging{free: make(chan struct{})}
+	if err := rec.Start(hung, 1); err != nil {
+		t.Fatal(err)
+	}
+	const reads = 32 * queue * batch
+	for i := range reads {
+		page(t, l, folio.Params{Scope: folio.Scope{Kind: "user", ID: strconv.Itoa(i)}})
+	}
+	close(hung.free)
+	s, err := rec.Stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Dropped < batch || s.Reads < queue*batch || s.Reads+s.Dropped != reads || s.LeftOut != 0 {
+		t.Errorf("%+v of %d reads", s, reads)
+	}
+}
+
+// hanging is a writer that hangs behind the head of a recording until it is set free.
+type hanging struct {
+	free   chan struct{}
+	headed bool
+}
+
+// Write waits.
+func (h *hanging) Write(b []byte) (int, error) {
+	if h.headed {
+		<-h.free
+	}
+	h.headed = true
+	return len(b), nil
 }
 
 func page[T any](t testing.TB, l *folio.List[T], p folio.Params) {

@@ -115,7 +115,7 @@ func (p *replay) step(i int) {
 		if spread(uint64(i)) >= p.untold {
 			p.told[id]++
 			p.cache.invalidate(now, id)
-			p.warm(now)
+			p.warm(i, now)
 		}
 		return
 	}
@@ -143,7 +143,7 @@ func (p *replay) step(i int) {
 	if loads {
 		p.load(r, flight)
 	}
-	p.warm(now)
+	p.warm(i, now)
 }
 
 // widened has the load of a read take longer by the pages that it brings along.
@@ -168,8 +168,8 @@ type warmer interface {
 	warmed() []landing
 }
 
-// warm begins the loads that nobody waits for.
-func (p *replay) warm(now int64) {
+// warm begins the loads that nobody waits for, after a request.
+func (p *replay) warm(i int, now int64) {
 	if p.warmer == nil {
 		return
 	}
@@ -180,7 +180,7 @@ func (p *replay) warm(now int64) {
 			r.version = p.told[r.feed]
 		}
 		r.widened()
-		if p.at > p.warmup {
+		if i >= p.warmup {
 			p.row.OriginQueries++
 			p.row.originMicros += int64(r.load)
 		}

@@ -108,7 +108,7 @@ const (
 
 	cameForget    = .999    // weight of a copy's reads after one more copy
 	cameFirst     = 5       // stale reads that are believed to have been as many as expected
-	fatesForget   = .995    // weight of a fate after one more
+	fatesForget   = .998    // weight of a fate after one more, whatever was stated of that: what is seldom stated is not believed for ever
 	fatesFirst    = .5      // fates that are believed to have been as stated
 	changesForget = .999    // weight of a look after one more, of a class
 	ownForget     = .99     // the same, of one page
@@ -302,9 +302,12 @@ func (c *Core) learn(p *promise, at *promised, u *Loaded, now int64, reads, stal
 	own.saw(changed, after, rate, ownForget)
 	at.own = changes32{float32(own.n), float32(own.time)}
 
-	bin := board.PromiseBin(stated)
-	f := &p.fates[bin]
-	f.stated, f.changed = f.stated*fatesForget+stated, f.changed*fatesForget
+	for bin := range p.fates {
+		p.fates[bin].stated *= fatesForget
+		p.fates[bin].changed *= fatesForget
+	}
+	f := &p.fates[board.PromiseBin(stated)]
+	f.stated += stated
 	cost := 1.
 	was := 0.
 	if changed {

@@ -230,6 +230,16 @@ func TestAPromiseIsKept(t *testing.T) {
 	}
 }
 
+// TestWhatFewFatesSaidIsForgotten: here the first copies that were looked at young had changed seldom, by chance. That
+// let all others grow old, so that no young one was ever looked at again.
+func TestWhatFewFatesSaidIsForgotten(t *testing.T) {
+	r := seed.From(t, 10610690641713678443)
+	o := newOrigin(r, 2000)
+	if stale, _ := o.serve(t, r, ruled(t, Rules{MaxStale: .1}), 0, 200_000); stale > .12 {
+		t.Errorf("promised .1: %.4f stale", stale)
+	}
+}
+
 // TestAllowancesAreNotedByManyReaders: with the race detector.
 func TestAllowancesAreNotedByManyReaders(t *testing.T) {
 	p, s := new(board.Promise), new(board.Spent)

@@ -77,9 +77,10 @@ func (c *Core) Earn() {
 }
 
 // spend reports whether there is a load ahead for something that is wanted with a probability and takes a load of
-// some time otherwise, and takes it. Readers' time and the origin's count alike: if it is wanted, it saves both that
-// load; it costs the origin its own, and both what it slows others by.
-func (p *purse) spend(wanted, load float64) bool {
+// some time otherwise, and takes it. known tells a probability that was learned from one that is made up to learn it.
+// Readers' time and the origin's count alike: if it is wanted, it saves both that load; it costs the origin its own, and
+// both what it slows others by.
+func (p *purse) spend(wanted float64, known bool, load float64) bool {
 	switch {
 	case p.loads < 1:
 		p.bar += barRises * (1 - p.bar)
@@ -90,17 +91,23 @@ func (p *purse) spend(wanted, load float64) bool {
 	if wanted < p.bar {
 		return false
 	}
-	if own, harm := p.times(Unasked), p.harm(); 2*wanted*load >= own*load+2*harm*p.expected.value() {
-		p.vain, p.worst = 0, 0
-	} else {
+	own, harm := p.times(Unasked), p.harm()
+	cost := own + 2*harm
+	switch {
+	case 2*wanted*load < own*load+2*harm*p.expected.value() || !known && p.vain > 0:
 		if p.probes < 1 {
 			return false
 		}
 		p.probes--
-		if p.vain++; own+2*harm < p.worst/2 {
-			p.vain, p.worst = 1, 0
+		switch {
+		case cost <= 1: // it does no harm, but is hardly wanted
+		case cost < p.worst/2:
+			p.vain, p.worst = 1, cost
+		default:
+			p.vain, p.worst = p.vain+1, max(p.worst, cost)
 		}
-		p.worst = max(p.worst, own+2*harm)
+	case known:
+		p.vain, p.worst = 0, 0
 	}
 	p.loads--
 	return true
@@ -151,20 +158,17 @@ func (c *Core) further(slot arena.Slot, q *Query) bool {
 	}
 	t.flags |= trailPut
 	next := &w.next[t.step][t.behind+1]
-	p := 0.
-	switch {
-	case next.tries >= walkSure:
+	p, known := 0., next.tries >= walkSure
+	if known {
 		p = next.asked / next.tries
-	case q.Blind:
-		p = 1 // only pages that are loaded tell
 	}
-	if w.tries++; q.Blind && w.tries%walkProbe == 0 {
-		p = 1
+	if w.tries++; q.Blind && (!known || w.tries%walkProbe == 0) {
+		p, known = 1, false // only pages that are loaded tell
 	}
 	if !q.Blind {
 		next.try()
 	}
-	if p == 0 || !c.arena.Answerer(t.arm).Ahead(p) || !c.purse.spend(p, w.loads.mean()) {
+	if p == 0 || !c.arena.Answerer(t.arm).Ahead(p) || !c.purse.spend(p, known, w.loads.mean()) {
 		c.charge(q.List, t.depth, t.arm, 0, 1)
 		return false
 	}
@@ -211,14 +215,14 @@ func (c *Core) consider(k *tag, reads uint32) {
 	kind := uint8(min(bits.Len32(reads), len(w.again)/agains-1)*agains + min(bits.Len8(k.votes), agains-1))
 	r := &w.again[kind]
 	k.votes /= 2
-	p := 1.
-	if r.tries >= walkSure {
+	p, known := 1., r.tries >= walkSure
+	if known {
 		p = r.asked / r.tries
 	}
 	if w.bumps++; w.bumps%againProbe == 0 {
-		p = 1
+		p, known = 1, false
 	}
-	if p > surely && c.purse.spend(p, w.loads.mean()) {
+	if p > surely && c.purse.spend(p, known, w.loads.mean()) {
 		c.purse.due = append(c.purse.due, Due{k.hot, k.list, kind})
 	}
 }
