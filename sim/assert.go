@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -19,7 +20,8 @@ import (
 // where value is a number, a percentage or another metric{selector}, and a selector is a list
 // of field=value that rows must match; class=page1 picks a depth class. With another metric
 // on the right, rows are compared on the same trace, size and seed. A selector value that holds
-// a comma or a brace is quoted.
+// a comma or a brace is quoted. delta.metric is by how much a row of the head is above that of the
+// base: of a ratio in points (-0.1pp), of anything else as a number or as a part of the base's (+0.5%).
 type Assertion struct {
 	Text  string
 	Warn  bool // a failure is only a warning
@@ -30,17 +32,24 @@ type Assertion struct {
 
 type operand struct {
 	metric   string // empty: a number
+	delta    bool
 	number   float64
+	unit     string // of the number: %, pp or none
 	selector map[string]string
 }
 
+// Pair is a row and what it is compared with.
+type Pair struct{ Base, Head Row }
+
 // Outcome is one assertion judged on one row.
 type Outcome struct {
-	Assertion Assertion
-	Row       string // what it was judged on
-	Found     float64
-	Wanted    float64
-	Held      bool
+	Claim  string  `json:"claim"`
+	Warn   bool    `json:"warn"`  // a failure is only a warning
+	Trace  string  `json:"trace"` // of the row that it was judged on
+	Row    string  `json:"row"`   // its policy and size
+	Found  float64 `json:"found"`
+	Wanted float64 `json:"wanted"`
+	Held   bool    `json:"held"`
 }
 
 // A selector ends at the first brace outside quotes.
@@ -70,36 +79,59 @@ func ParseAssertion(text string) (Assertion, error) {
 	if err == nil {
 		a.right, err = parseOperand(strings.TrimSpace(m[4]))
 	}
+	if err == nil {
+		err = a.units()
+	}
 	if err != nil {
 		return a, fmt.Errorf("%w: assertion %q: %w", ErrConfig, text, err)
 	}
 	return a, nil
 }
 
-// parseOperand reads a number, a percentage or metric{selector}.
+// units reports numbers of a kind that does not fit what they are compared with.
+func (a Assertion) units() error {
+	share := strings.HasSuffix(a.left.metric, "ratio")
+	switch {
+	case a.right.delta || a.left.delta && a.right.metric != "":
+		return errors.New("a delta is compared with a number")
+	case a.left.delta && share && a.right.unit != "pp" && a.right.number != 0:
+		return fmt.Errorf("delta.%s is in points: say %gpp", a.left.metric, 100*a.right.number)
+	case a.right.unit == "pp" && !(a.left.delta && share):
+		return errors.New("points (pp) are of the delta of a ratio")
+	}
+	return nil
+}
+
+// parseOperand reads a number, a percentage, points or metric{selector}.
 func parseOperand(text string) (operand, error) {
-	number, percent := strings.CutSuffix(text, "%")
+	number, unit := text, ""
+	for _, u := range []string{"%", "pp"} {
+		if before, ok := strings.CutSuffix(text, u); ok {
+			number, unit = before, u
+		}
+	}
 	n, err := strconv.ParseFloat(number, 64)
 	switch {
 	case err == nil && (math.IsNaN(n) || math.IsInf(n, 0)):
 		return operand{}, fmt.Errorf("%q is not a finite number", text)
-	case err == nil && percent:
-		return operand{number: n / 100}, nil
+	case err == nil && unit != "":
+		return operand{number: n / 100, unit: unit}, nil
 	case err == nil:
 		return operand{number: n}, nil
 	case !wholeOperand.MatchString(text):
 		return operand{}, fmt.Errorf("%q is neither a number nor metric{selector}", text)
 	}
 	m := operandForm.FindStringSubmatch(text)
-	if !slices.Contains(Metrics(), m[1]) {
-		return operand{}, fmt.Errorf("no metric %q%s", m[1], nearest.Hint(m[1], Metrics()))
+	metric, delta := strings.CutPrefix(m[1], "delta.")
+	if !slices.Contains(Metrics(), metric) {
+		return operand{}, fmt.Errorf("no metric %q%s", metric, nearest.Hint(metric, Metrics()))
 	}
-	o := operand{metric: m[1]}
+	o := operand{metric: metric, delta: delta}
 	o.selector, err = parseSelector(m[2])
 	return o, err
 }
 
-var selectors = []string{"policy", "size", "trace", "seed", "class"}
+var selectors = []string{"policy", "size", "trace", "seed", "class", "sample"}
 
 // parseSelector reads name=value,…; a value that holds a comma or a brace is quoted.
 func parseSelector(text string) (map[string]string, error) {
@@ -150,14 +182,18 @@ func (a Assertion) CheckPolicies(replayed []string) error {
 // Metrics returns the names that assertions may use: every number of a [Row].
 func Metrics() []string {
 	var names []string
-	for k, v := range flatten(Row{Folio: &Folio{}}) {
+	for k, v := range flatten(Row{Folio: &Folio{}, SampleError: new(float64)}) {
 		if _, ok := v.(float64); ok && k != "size" && k != "seed" {
 			names = append(names, k)
 		}
 	}
+	names = append(names, oftenZero...)
 	slices.Sort(names)
 	return names
 }
+
+// oftenZero are the numbers that a row leaves out of JSON where they are 0.
+var oftenZero = []string{"ttl_s", "refreshed", "warmed", "warmed_used", "rewarmed", "rewarmed_used"}
 
 // flatten returns a row's fields by their names in JSON, those of folio with a prefix.
 func flatten(r Row) map[string]any {
@@ -177,28 +213,59 @@ func flatten(r Row) map[string]any {
 	return m
 }
 
-// Judge judges an assertion on every row it selects. No row is a configuration error.
+// Judge judges an assertion on every row it selects. No row is a configuration error, and a delta.
 func (a Assertion) Judge(rows []Row) ([]Outcome, error) {
+	if a.left.delta {
+		return nil, fmt.Errorf("%w: assertion %q: a delta needs two results: say it to compare", ErrConfig, a.Text)
+	}
+	pairs := make([]Pair, len(rows))
+	for i := range rows {
+		pairs[i].Head = rows[i]
+	}
+	return a.JudgePairs(pairs)
+}
+
+// JudgePairs judges an assertion on every pair with a side that it selects: what is no delta, on the head.
+func (a Assertion) JudgePairs(pairs []Pair) ([]Outcome, error) {
 	var all []Outcome
-	for _, r := range rows {
-		if !a.left.selects(r) {
+	heads := make([]Row, len(pairs))
+	for i := range pairs {
+		heads[i] = pairs[i].Head
+	}
+	for _, p := range pairs {
+		r := p.Head
+		if !a.left.selects(r) && !(a.left.delta && a.left.selects(p.Base)) {
 			continue
 		}
 		found, err := a.left.value(r)
+		if err == nil && a.left.delta {
+			found, err = a.change(found, p.Base)
+		}
+		wanted := 0.
+		if err == nil {
+			wanted, err = a.right.against(r, heads)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: assertion %q: %w", ErrConfig, a.Text, err)
 		}
-		wanted, err := a.right.against(r, rows)
-		if err != nil {
-			return nil, fmt.Errorf("%w: assertion %q: %w", ErrConfig, a.Text, err)
-		}
-		all = append(all, Outcome{Assertion: a, Row: fmt.Sprintf("%s %s %d", r.Trace, r.Policy, r.Size),
+		all = append(all, Outcome{Claim: a.Text, Warn: a.Warn, Trace: r.Trace, Row: fmt.Sprintf("%s %d", r.Name(), r.Size),
 			Found: found, Wanted: wanted, Held: holds(found, a.op, wanted)})
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("%w: assertion %q: its selector matches no row", ErrConfig, a.Text)
 	}
 	return all, nil
+}
+
+// change returns by how much a value is above the base's, as a part of that if the assertion says so. From
+// nothing to something is a change without end.
+func (a Assertion) change(found float64, base Row) (float64, error) {
+	was, err := a.left.value(base)
+	change := found - was
+	if a.right.unit == "%" && change != 0 {
+		change /= math.Abs(was)
+	}
+	return change, err
 }
 
 func (o operand) selects(r Row) bool {
@@ -210,7 +277,9 @@ func (o operand) selects(r Row) bool {
 		case "trace":
 			ok = v == r.Trace
 		case "size":
-			ok = v == r.sizeText || v == strconv.FormatInt(r.Size, 10)
+			ok = v == r.SizeText || v == strconv.FormatInt(r.Size, 10)
+		case "sample":
+			ok = v == r.Sample
 		case "seed":
 			ok = v == strconv.FormatUint(r.Seed, 10)
 		case "class":
@@ -238,7 +307,7 @@ func (o operand) value(r Row) (float64, error) {
 		return 0, fmt.Errorf("%s is not known by class", o.metric)
 	}
 	v, ok := flatten(r)[o.metric].(float64)
-	if !ok {
+	if !ok && !slices.Contains(oftenZero, o.metric) {
 		return 0, fmt.Errorf("%s has no %s", r.Policy, o.metric)
 	}
 	return v, nil
@@ -250,7 +319,7 @@ func (o operand) against(r Row, rows []Row) (float64, error) {
 		return o.number, nil
 	}
 	for _, other := range rows {
-		if other.Trace == r.Trace && other.Size == r.Size && other.SizeUnit == r.SizeUnit && other.Seed == r.Seed && o.selects(other) {
+		if other.Trace == r.Trace && other.Size == r.Size && other.SizeUnit == r.SizeUnit && other.Seed == r.Seed && other.Sample == r.Sample && o.selects(other) {
 			return o.value(other)
 		}
 	}

@@ -31,7 +31,7 @@ func LRUCurve(ctx context.Context, t *Trace, sizes []Size, warmup float64, done 
 		if err != nil {
 			return nil, err
 		}
-		row := Row{Trace: t.Name, Policy: "lru", Size: capacity, SizeUnit: "objects", sizeText: size.Text}
+		row := Row{Trace: t.Name, Policy: "lru", Size: capacity, SizeUnit: "objects", SizeText: size.Text}
 		if size.Bytes {
 			row.SizeUnit, c.bytes = "bytes", true
 		}
@@ -84,7 +84,7 @@ const never = math.MaxInt64
 type tally struct {
 	reads, early, bytes int64 // early: in the trace's first half
 	classes             [len(Depths)]int64
-	parts               [Parts]int64
+	parts               [PartCount]int64
 }
 
 // origin counts what is asked of it.
@@ -141,7 +141,7 @@ func (c *lruCurve) count(i int, size uint32, below, under int) {
 	h.reads++
 	h.bytes += int64(size)
 	h.classes[t.depth(t.ids[i])]++
-	h.parts[i*Parts/len(t.ids)]++
+	h.parts[i*PartCount/len(t.ids)]++
 	if under >= below {
 		return
 	}
@@ -175,10 +175,7 @@ func (c *lruCurve) finish() {
 		row.OriginRows += c.begun[i].rows - c.spared[i].rows
 		micros += c.begun[i].micros - c.spared[i].micros
 		row.OriginMS = float64(micros) / 1000
-		row.Parts = make([]Class, Parts)
-		for p := range row.Parts {
-			row.Parts[p] = Class{all.parts[p], hits.parts[p]}
-		}
+		row.Parts = Parts{slices.Clone(all.parts[:]), slices.Clone(hits.parts[:])}
 		if c.trace.depths == nil {
 			continue
 		}

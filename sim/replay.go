@@ -27,7 +27,7 @@ type replay struct {
 	row     Row
 	latency histogram
 	classes [len(Depths)]Class
-	parts   [Parts]Class
+	parts   [PartCount]Class
 }
 
 // checkEvery is how many requests pass between two looks at the context and the progress.
@@ -78,8 +78,8 @@ func (p *replay) keysOnly() bool {
 func (p *replay) keys(v *rival, from, to int) {
 	n := len(p.trace.ids)
 	for half := n / 2; from < to; {
-		end, part := to, from*Parts/n
-		for _, cut := range [...]int{p.warmup, half, ((part+1)*n + Parts - 1) / Parts} {
+		end, part := to, from*PartCount/n
+		for _, cut := range [...]int{p.warmup, half, ((part+1)*n + PartCount - 1) / PartCount} {
 			if from < cut {
 				end = min(end, cut)
 			}
@@ -218,7 +218,7 @@ func (p *replay) count(i int, r *read, a core.Action, loads bool) {
 		return
 	}
 	row.Requests++
-	class, part := &p.classes[r.depth], &p.parts[i*Parts/len(p.trace.ids)]
+	class, part := &p.classes[r.depth], &p.parts[i*PartCount/len(p.trace.ids)]
 	class.Requests++
 	part.Requests++
 	wait := int64(0)

@@ -41,6 +41,7 @@ type Row struct {
 	Policy     string  `json:"policy"` // as the caller wrote it
 	Size       int64   `json:"size"`
 	SizeUnit   string  `json:"size_unit"` // objects or bytes
+	SizeText   string  `json:"size_text"` // as the caller wrote it
 	Seed       uint64  `json:"seed"`
 	TTLSeconds float64 `json:"ttl_s,omitempty"` // time to live of every copy; 0: for ever
 
@@ -75,11 +76,10 @@ type Row struct {
 	OriginMS        float64 `json:"origin_ms"`
 
 	Latency *Latency         `json:"latency_ms,omitempty"` // on the virtual clock, loads only
-	Parts   []Class          `json:"parts"`                // of the trace, in its order, of equally many requests; see Parts
+	Parts   Parts            `json:"parts"`
 	Classes map[string]Class `json:"classes,omitempty"`
 	Folio   *Folio           `json:"folio,omitempty"`
 
-	sizeText             string
 	bytesHit, bytesAsked int64
 	originMicros         int64
 }
@@ -92,8 +92,15 @@ func (r *Row) Name() string {
 	return r.Policy + "@" + r.Sample
 }
 
-// Parts is the number of parts of a trace that a [Row] counts on their own, so that phases show.
-const Parts = 16
+// PartCount is the number of equally long parts of a trace that a [Row] counts on their own, so that phases show and
+// results can be compared part by part.
+const PartCount = 100
+
+// Parts counts the reads of each part of the trace, in its order.
+type Parts struct {
+	Requests []int64 `json:"requests"`
+	Hits     []int64 `json:"hits"`
+}
 
 // Class counts the reads of one depth bucket, or of one part of the trace.
 type Class struct {
@@ -154,8 +161,17 @@ func (p *replay) finish() {
 	if p.trace.depths != nil {
 		row.Classes = byDepth(p.classes)
 	}
-	row.Parts = p.parts[:]
+	row.Parts = partsOf(&p.parts)
 	p.cache.fill(row)
+}
+
+// partsOf turns the table of the parts.
+func partsOf(all *[PartCount]Class) Parts {
+	p := Parts{make([]int64, PartCount), make([]int64, PartCount)}
+	for i, c := range all {
+		p.Requests[i], p.Hits[i] = c.Requests, c.Hits
+	}
+	return p
 }
 
 // byDepth names the depth buckets that were asked for.

@@ -158,6 +158,9 @@ var byteUnits = []struct {
 	factor float64
 }{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}}
 
+// Share reports whether the size is a part of a trace.
+func (s Size) Share() bool { return s.share }
+
 // maxSize bounds cache sizes, in objects or bytes, and shares of a trace.
 const maxSize = 1 << 50
 

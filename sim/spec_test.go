@@ -92,7 +92,7 @@ func TestJobsThatCannotBeAreErrors(t *testing.T) {
 func judgedRows() []Row {
 	row := func(p string, size, hits int64) Row {
 		return Row{Trace: "t", Policy: p, Size: size, Seed: 1, Requests: 100, Hits: hits, Misses: 100 - hits, HitRatio: float64(hits) / 100,
-			Classes: map[string]Class{"page1": {Requests: 40, Hits: hits / 2}}, sizeText: map[int64]string{10: "1%", 50: "5%"}[size]}
+			Classes: map[string]Class{"page1": {Requests: 40, Hits: hits / 2}}, SizeText: map[int64]string{10: "1%", 50: "5%"}[size]}
 	}
 	rows := []Row{row("folio", 10, 30), row("folio", 50, 60), row("lru", 10, 31), row("lru", 50, 50)}
 	rows[0].Folio, rows[1].Folio = &Folio{Switches: 2}, &Folio{Switches: 3}
@@ -153,5 +153,56 @@ func TestAssertionsThatMeanNothingAreErrors(t *testing.T) {
 		if o, err := a.Judge(judgedRows()); !errors.Is(err, ErrConfig) {
 			t.Errorf("%q: %+v, %v", text, o, err)
 		}
+	}
+}
+
+func TestDeltasAreJudgedOnPairs(t *testing.T) {
+	var pairs []Pair
+	for _, head := range judgedRows() {
+		base := head
+		base.Hits, base.Misses, base.HitRatio, base.Policy = head.Hits+2, head.Misses-2, head.HitRatio+.02, "was"
+		base.Classes = map[string]Class{"page1": {Requests: 40, Hits: 10}}
+		pairs = append(pairs, Pair{base, head})
+	}
+	for text, want := range map[string][]bool{
+		"delta.hit_ratio{policy=folio} >= -1pp":               {false, false},
+		"delta.hit_ratio{policy=folio} >= -2.1pp":             {true, true},
+		"delta.hits{policy=lru} == -2":                        {true, true},
+		"delta.misses{policy=folio} <= +3%":                   {true, false}, // of 68 and of 38
+		"delta.hit_ratio{class=page1,policy=folio} > 0":       {true, true},
+		"delta.hit_ratio{class=page1,policy=folio} == 12.5pp": {true, false},
+		"delta.evicted{policy=folio} <= 0%":                   {true, true},
+		"delta.hits{policy=was,size=1%} < 0":                  {true, true},
+		"hits{policy=folio} >= 31":                            {false, true},
+		"delta.warmed == 0":                                   {true, true, true, true},
+	} {
+		a, err := ParseAssertion(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		outcomes, err := a.JudgePairs(pairs)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		var held []bool
+		for _, o := range outcomes {
+			held = append(held, o.Held)
+		}
+		if diff := cmp.Diff(want, held); diff != "" {
+			t.Errorf("%s: %s", text, diff)
+		}
+	}
+	for _, text := range []string{"delta.hit_ratio > 3%", "delta.hits > 3pp", "hit_ratio > 3pp", "delta.hits > delta.hits", "delta.hits > hits", "hits > delta.hits", "delta.hitz > 1", "delta.delta.hits > 1"} {
+		if a, err := ParseAssertion(text); !errors.Is(err, ErrConfig) {
+			t.Errorf("%q: %+v, %v", text, a, err)
+		}
+	}
+	a, err := ParseAssertion("delta.hits > 3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Judge(judgedRows()); !errors.Is(err, ErrConfig) {
+		t.Errorf("a delta of one result: %v", err)
 	}
 }

@@ -5,14 +5,19 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/foliocache/folio/sim/report"
 )
 
 // cli is the whole command line.
 type cli struct {
 	Run      runCmd      `cmd:"" help:"Replay traces through policies and report." set:"sizes=1%,5%,20%" set:"byDefault=folio, each strategy alone, and the common baselines"`
 	MRC      mrcCmd      `cmd:"" name:"mrc" help:"Draw miss-ratio curves: hit ratio over cache size." set:"sizes=0.1%,0.2%,0.5%,1%,2%,5%,10%,20%,50%,100%" set:"byDefault=lru"`
+	Compare  compareCmd  `cmd:"" help:"Compare two results, or two policies." set:"sizes=1%,5%,20%"`
+	Check    checkCmd    `cmd:"" help:"Judge a saved result."`
 	Inspect  inspectCmd  `cmd:"" help:"Say what is in a trace."`
 	Gen      genCmd      `cmd:"" help:"Generate a workload."`
 	Convert  convertCmd  `cmd:"" help:"Convert a trace to another format."`
@@ -31,11 +36,13 @@ Examples:
   simulate run -p folio -p s3fifo -p lru -s 1%,5%,20% web12.trace.xz
   simulate run -p folio -s 64MiB -o json:result.json gen:tickets?seed=9
   simulate run -p folio -s 5% --assert 'hit_ratio{policy=folio} >= 0.4' trace.folio
+  simulate compare base.json head.json -o md:comment.md
+  simulate check result.json --assert 'misses{policy=folio} <= misses{policy=lru}'
   simulate inspect arc:OLTP.lis.zst
   simulate gen tickets --param n=100000 -o tickets.folio
 
-Exit status: 0 fine; 1 an assertion failed; 2 usage, configuration or an output that cannot be written; 3 a trace
-could not be read; 4 over --max-time or --max-mem; 70 internal error; 130, 143 interrupted.`
+Exit status: 0 fine; 1 a claim failed, or compare found a regression; 2 usage, configuration or an output that cannot be written; 3 a trace
+or result could not be read, or they are of different traces; 4 over --max-time or --max-mem; 70 internal error; 130, 143 interrupted.`
 
 // streams is where a command writes.
 type streams struct {
@@ -55,7 +62,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 	helped := false
 	parser := kong.Must(&c, kong.Name("simulate"), kong.Description(description), kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { helped = true; panic(helpShown{}) }), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
-		kong.Vars{"policies": policyList(), "outputs": outputList()})
+		kong.Vars{"policies": policyList(), "outputs": outputList(), "comparisons": strings.Join(report.ComparisonNames(), ", ")})
 	parsed, err := parse(parser, args)
 	if helped {
 		return exitFine

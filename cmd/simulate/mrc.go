@@ -80,7 +80,7 @@ func (c *mrcCmd) curves(ctx context.Context, p *plan, s *streams, r *sim.Result,
 	if !sampled {
 		return nil
 	}
-	return c.sampled(ctx, p, s, r, source, whole, others)
+	return c.sampled(ctx, p, s, r, source, n, whole, others)
 }
 
 // lru finds the rows of lru, those at sizes in objects and those in bytes.
@@ -103,19 +103,24 @@ func (c *mrcCmd) lru(ctx context.Context, p *plan, s *streams, t *sim.Trace) (ro
 		}
 		rows = append(rows, some...)
 	}
-	for i := range rows {
-		rows[i].Seed = c.Seed // of which nothing depends
+	var all []sim.Row
+	for seed := range uint64(c.Seeds) { // on which nothing depends
+		for _, row := range rows {
+			row.Seed = c.Seed + seed
+			all = append(all, row)
+		}
 	}
-	return rows, nil
+	return all, nil
 }
 
 // sampled finds the rows of a sample of a trace. whole is the trace, if it was read.
-func (c *mrcCmd) sampled(ctx context.Context, p *plan, s *streams, r *sim.Result, source *workloads.Source, whole *sim.Trace, policies []sim.Policy) error {
+func (c *mrcCmd) sampled(ctx context.Context, p *plan, s *streams, r *sim.Result, source *workloads.Source, n int, whole *sim.Trace, policies []sim.Policy) error {
 	t, err := p.read(ctx, &c.runCmd, s, source, p.sample)
 	if err != nil {
 		return err
 	}
 	if whole == nil {
+		t.Name = distinct(t.Name, n, r.Traces)
 		r.Traces = append(r.Traces, t.Info())
 	} else {
 		t.Name = whole.Name
@@ -125,11 +130,15 @@ func (c *mrcCmd) sampled(ctx context.Context, p *plan, s *streams, r *sim.Result
 		return err
 	}
 	for i := range jobs {
-		if whole != nil {
-			jobs[i].Of, err = p.sizes[i/len(policies)%len(p.sizes)].Resolve(whole)
-		} else {
-			jobs[i].Of, err = jobs[i].Size.Resolve(t)
+		size := p.sizes[i/len(policies)%len(p.sizes)]
+		switch {
+		case whole != nil:
+			jobs[i].Of, err = size.Resolve(whole)
+		case size.Share():
+			jobs[i].Of, err = size.Resolve(t)
 			jobs[i].Of = int64(math.Round(float64(jobs[i].Of) / p.sample.Share()))
+		default:
+			jobs[i].Of, err = size.Resolve(t)
 		}
 		if err != nil {
 			return err
@@ -138,7 +147,7 @@ func (c *mrcCmd) sampled(ctx context.Context, p *plan, s *streams, r *sim.Result
 	rows, err := c.rows(ctx, s, t, jobs)
 	for i := range rows {
 		for k := range r.Rows {
-			if is := &r.Rows[k]; is.Trace == rows[i].Trace && is.Policy == rows[i].Policy && is.Size == rows[i].Size && is.Seed == rows[i].Seed {
+			if is := &r.Rows[k]; is.Sample == "" && is.Trace == rows[i].Trace && is.Policy == rows[i].Policy && is.Size == rows[i].Size && is.Seed == rows[i].Seed {
 				off := rows[i].HitRatio - is.HitRatio
 				rows[i].SampleError = &off
 			}

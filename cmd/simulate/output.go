@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/foliocache/folio/sim"
@@ -16,66 +18,83 @@ import (
 // stdoutPath stands for stdout in an output.
 const stdoutPath = "-"
 
+// place is where an output goes: a path, or stdoutPath.
+type place string
+
 // output is a parsed -o.
 type output struct {
+	place
 	format report.Format
-	path   string
 }
 
 // outputs parses all -o and checks that they can be written.
 func outputs(texts []string) ([]output, error) {
-	all, err := each(texts, parseOutput)
+	all, err := each(texts, func(text string) (output, error) {
+		name, at, err := splitOutput(text)
+		if err != nil {
+			return output{}, err
+		}
+		f, err := report.Named(name)
+		return output{at, f}, err
+	})
 	if err != nil {
 		return nil, err
 	}
-	seen := map[string]bool{}
-	var faults []error
-	for _, o := range all {
-		if seen[o.path] {
-			faults = append(faults, fmt.Errorf("%w: two outputs go to %s: say -o %s:FILE", sim.ErrConfig, o.place(), o.format.Name))
-		}
-		seen[o.path] = true
-		if o.path != stdoutPath {
-			faults = append(faults, writable(o.path))
-		}
+	places := make([]place, len(all))
+	for i := range all {
+		places[i] = all[i].place
 	}
-	return all, errors.Join(faults...)
+	return all, checkPlaces(places)
 }
 
-func parseOutput(text string) (output, error) {
+// splitOutput reads FMT[:PATH].
+func splitOutput(text string) (name string, at place, err error) {
 	name, path, found := strings.Cut(text, ":")
-	f, err := report.Named(name)
-	if err == nil && found && path == "" {
-		err = fmt.Errorf("%w: -o %q: the path is empty", sim.ErrConfig, text)
+	if found && path == "" {
+		return "", "", fmt.Errorf("%w: -o %q: the path is empty", sim.ErrConfig, text)
 	}
-	if path == "" {
-		path = stdoutPath
-	}
-	return output{f, path}, err
+	return name, place(cmp.Or(path, stdoutPath)), nil
 }
 
-func (o output) place() string {
-	if o.path == stdoutPath {
+// checkPlaces reports those that are named twice or cannot be written.
+func checkPlaces(places []place) error {
+	var faults []error
+	for i, p := range places {
+		if slices.Contains(places[:i], p) {
+			faults = append(faults, fmt.Errorf("%w: two outputs go to %s: say -o FORMAT:FILE", sim.ErrConfig, p))
+		}
+		if p != stdoutPath {
+			faults = append(faults, writable(string(p)))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// String names it for people.
+func (p place) String() string {
+	if p == stdoutPath {
 		return "stdout"
 	}
-	return o.path
+	return string(p)
 }
 
-// write writes every output; files appear whole or not at all.
+// put writes what a writer writes; files appear whole or not at all.
+func (p place) put(s *streams, write func(io.Writer) error) error {
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		return err
+	}
+	put := func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err }
+	if p == stdoutPath {
+		return put(s.stdout)
+	}
+	return writeWhole(string(p), put)
+}
+
+// write writes every output.
 func (p *plan) write(s *streams, r *sim.Result) error {
 	for _, o := range p.outputs {
-		var b bytes.Buffer
-		if err := o.format.Write(&b, r); err != nil {
-			return err
-		}
-		put := func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err }
-		var err error
-		if o.path == stdoutPath {
-			err = put(s.stdout)
-		} else {
-			err = writeWhole(o.path, put)
-		}
-		if err != nil {
+		if err := o.put(s, func(w io.Writer) error { return o.format.Write(w, r) }); err != nil {
 			return err
 		}
 	}

@@ -39,7 +39,7 @@ func (c *runCmd) plan() (*plan, error) {
 	var faults [8]error
 	p.policies, faults[0] = each(c.Policy, sim.ParsePolicy)
 	p.sizes, faults[1] = each(c.Size, sim.ParseSize)
-	p.assertions, faults[2] = each(c.Assert, sim.ParseAssertion)
+	p.assertions, faults[2] = c.claims.parse()
 	p.outputs, faults[3] = outputs(c.Out)
 	p.sample, faults[4] = sim.ParseSample(c.Sample)
 	p.warmup, faults[5] = parseWarmup(c.Warmup)

@@ -15,7 +15,19 @@ import (
 type runCmd struct {
 	Traces []string `arg:"" optional:"" name:"trace" help:"Traces to replay."`
 
-	Policy   []string      `short:"p" sep:"none" placeholder:"NAME[:k=v,…]" help:"A policy, repeatable: ${policies}. Default: ${byDefault}."`
+	Policy []string `short:"p" sep:"none" placeholder:"NAME[:k=v,…]" help:"A policy, repeatable: ${policies}. Default: ${byDefault}."`
+	Config string   `short:"c" placeholder:"FILE" help:"YAML or JSON file with the long names of these flags, and trace. The command line goes first."`
+	Set    []string `sep:"none" placeholder:"KEY=VALUE" help:"Override a key of the file, repeatable."`
+	Out    []string `short:"o" sep:"none" placeholder:"FMT[:PATH]" help:"Output, repeatable: ${outputs}. Default: table."`
+	claims
+	NoTiming bool `help:"Leave the timing out of JSON, so that it is the same for every run."`
+	replayFlags
+
+	settings settings
+}
+
+// replayFlags say how traces are replayed.
+type replayFlags struct {
 	Size     []string      `short:"s" default:"${sizes}" placeholder:"LIST" help:"Cache sizes: objects (1000), bytes (64MiB), or a share of the distinct units (5%) or of their bytes (5%B). Default ${sizes}."`
 	Warmup   string        `default:"0" placeholder:"10%|N" help:"Part of the requests that is replayed but not counted."`
 	TTL      time.Duration `name:"ttl" placeholder:"DUR" help:"Time to live of every copy, from the start of its load on (5m). Default: for ever."`
@@ -24,19 +36,13 @@ type runCmd struct {
 	Seed     uint64        `default:"1" help:"Seed of everything random."`
 	Seeds    int           `default:"1" help:"Run with so many seeds, from --seed on."`
 	Jobs     int           `short:"j" help:"Runs side by side; default: the number of cores."`
-	Config   string        `short:"c" placeholder:"FILE" help:"YAML or JSON file with the long names of these flags, and trace. The command line goes first."`
-	Set      []string      `sep:"none" placeholder:"KEY=VALUE" help:"Override a key of the file, repeatable."`
-	Out      []string      `short:"o" sep:"none" placeholder:"FMT[:PATH]" help:"Output, repeatable: ${outputs}. Default: table."`
-	Assert   []string      `sep:"none" placeholder:"EXPR" help:"Claim to judge, repeatable: hit_ratio{policy=folio,size=5%} >= 0.42. A failed one makes the exit status 1."`
 	MaxTime  time.Duration `placeholder:"DUR" help:"Stop after so long, with what is finished; the exit status is 4."`
 	MaxMem   string        `placeholder:"SIZE" help:"Stop when so much memory is in use (2GiB), with what is finished; the exit status is 4."`
-	NoTiming bool          `help:"Leave the timing out of JSON, so that it is the same for every run."`
 	Progress string        `enum:"auto,plain,none" default:"auto" help:"Progress on stderr: auto, plain or none."`
 	Quiet    bool          `short:"q" xor:"talk" help:"No progress."`
 	Verbose  bool          `short:"v" xor:"talk" help:"Log each step to stderr."`
 
-	log      *slog.Logger
-	settings settings
+	log *slog.Logger
 }
 
 // Help is the end of simulate run --help.
@@ -55,27 +61,18 @@ func (c *runCmd) Run(s *streams) error {
 	return c.report(s, func(ctx context.Context, p *plan, r *sim.Result) error { return p.replay(ctx, c, s, r) })
 }
 
-// report plans, has the rows of the result found, and writes and judges what was.
-func (c *runCmd) report(s *streams, find func(context.Context, *plan, *sim.Result) error) error {
-	started := time.Now()
-	c.log = slog.New(slog.DiscardHandler)
-	if c.Verbose {
-		c.log = slog.New(slog.NewTextHandler(s.stderr, nil))
-	}
+// finder adds rows to a result.
+type finder func(context.Context, *plan, *sim.Result) error
+
+// report has the rows of the result found, and writes and judges what was.
+func (c *runCmd) report(s *streams, find finder) error {
 	plan, err := c.plan()
 	if err != nil {
 		return err
 	}
-	ctx, stop := c.bounded(s.ctx, plan.maxBytes)
-	defer stop()
-	result := &sim.Result{Schema: sim.Schema, Tool: tool(), Seed: c.Seed, Traces: []sim.TraceInfo{}, Rows: []sim.Row{}}
-	failed := cause(ctx, find(ctx, plan, result))
-	if failed != nil && ctx.Err() == nil {
+	result, failed := c.result(s, plan, find)
+	if result == nil {
 		return failed
-	}
-	result.Complete = failed == nil
-	if !c.NoTiming {
-		result.Timing = map[string]any{"wall_ms": time.Since(started).Milliseconds(), "jobs": c.jobs(), "cpu": runtime.GOARCH, "go": runtime.Version()}
 	}
 	if err := plan.write(s, result); err != nil {
 		return err
@@ -83,11 +80,36 @@ func (c *runCmd) report(s *streams, find func(context.Context, *plan, *sim.Resul
 	if failed != nil {
 		return failed
 	}
-	return judge(s, plan.assertions, result.Rows)
+	outcomes, err := judged(plan.assertions, result.Rows)
+	if err != nil {
+		return err
+	}
+	return failures(s, outcomes)
+}
+
+// result has the rows of a plan found. An error with a result is that of a run that was ended early.
+func (c *runCmd) result(s *streams, plan *plan, find finder) (*sim.Result, error) {
+	started := time.Now()
+	c.log = slog.New(slog.DiscardHandler)
+	if c.Verbose {
+		c.log = slog.New(slog.NewTextHandler(s.stderr, nil))
+	}
+	ctx, stop := c.bounded(s.ctx, plan.maxBytes)
+	defer stop()
+	result := &sim.Result{Schema: sim.Schema, Tool: tool(), Seed: c.Seed, Traces: []sim.TraceInfo{}, Rows: []sim.Row{}}
+	failed := cause(ctx, find(ctx, plan, result))
+	if failed != nil && ctx.Err() == nil {
+		return nil, failed
+	}
+	result.Complete = failed == nil
+	if !c.NoTiming {
+		result.Timing = map[string]any{"wall_ms": time.Since(started).Milliseconds(), "jobs": c.jobs(), "cpu": runtime.GOARCH, "go": runtime.Version()}
+	}
+	return result, failed
 }
 
 // bounded returns a context that ends with errBudget over --max-time or --max-mem.
-func (c *runCmd) bounded(ctx context.Context, maxBytes int64) (context.Context, context.CancelFunc) {
+func (c *replayFlags) bounded(ctx context.Context, maxBytes int64) (context.Context, context.CancelFunc) {
 	cancels := []context.CancelFunc{}
 	if c.MaxTime > 0 {
 		var cancel context.CancelFunc
@@ -106,14 +128,14 @@ func (c *runCmd) bounded(ctx context.Context, maxBytes int64) (context.Context, 
 	}
 }
 
-func (c *runCmd) jobs() int {
+func (c *replayFlags) jobs() int {
 	if c.Jobs > 0 {
 		return c.Jobs
 	}
 	return runtime.GOMAXPROCS(0)
 }
 
-func (c *runCmd) progress() string {
+func (c *replayFlags) progress() string {
 	if c.Quiet {
 		return "none"
 	}
@@ -196,25 +218,32 @@ func (p *plan) jobs(c *runCmd, t *sim.Trace, policies []sim.Policy) ([]sim.Job, 
 	return jobs, nil
 }
 
-// judge prints what failed and returns errFailed if an assertion that counts did.
-func judge(s *streams, all []sim.Assertion, rows []sim.Row) error {
-	failed := false
+// judged judges all assertions on rows.
+func judged(all []sim.Assertion, rows []sim.Row) ([]sim.Outcome, error) {
+	var outcomes []sim.Outcome
 	for _, a := range all {
-		outcomes, err := a.Judge(rows)
+		some, err := a.Judge(rows)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		for _, o := range outcomes {
-			if o.Held {
-				continue
-			}
-			word := "FAILED"
-			if a.Warn {
-				word = "warning"
-			}
-			fmt.Fprintf(s.stderr, "%s: %s on %s: found %g, wanted %g\n", word, a.Text, o.Row, o.Found, o.Wanted)
-			failed = failed || !a.Warn
+		outcomes = append(outcomes, some...)
+	}
+	return outcomes, nil
+}
+
+// failures prints what failed and returns errFailed if an assertion that counts did.
+func failures(s *streams, outcomes []sim.Outcome) error {
+	failed := false
+	for _, o := range outcomes {
+		if o.Held {
+			continue
 		}
+		word := "FAILED"
+		if o.Warn {
+			word = "warning"
+		}
+		fmt.Fprintf(s.stderr, "%s: %s on %s %s: found %g, wanted %g\n", word, o.Claim, o.Trace, o.Row, o.Found, o.Wanted)
+		failed = failed || !o.Warn
 	}
 	if failed {
 		return errFailed

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/foliocache/folio/sim"
+	"github.com/foliocache/folio/sim/compare"
 	"github.com/foliocache/folio/workloads"
 )
 
@@ -24,6 +25,8 @@ var (
 	errFailed = errors.New("an assertion failed")
 	errBudget = errors.New("over budget")
 	errOutput = errors.New("cannot write")
+
+	errRegression = errors.New("the head fails")
 )
 
 // interrupted is the cause of a context that a signal ended.
@@ -73,13 +76,13 @@ func statusOf(err error) int {
 		return exitFine
 	case errors.As(err, &stop):
 		return 128 + int(stop.signal)
-	case is(errFailed):
+	case is(errFailed, errRegression):
 		return exitFailed
 	case is(errBudget):
 		return exitBudget
 	case errors.As(err, &usage), is(errOutput, sim.ErrConfig, workloads.ErrParameter, workloads.ErrUnsupported):
 		return exitUsage
-	case errors.As(err, &trace), errors.As(err, &path):
+	case errors.As(err, &trace), errors.As(err, &path), is(compare.ErrTraces):
 		return exitInput
 	}
 	return exitInternal

@@ -37,9 +37,10 @@ var imports = map[string][]string{
 	"workloads":         {"internal/nearest"},
 	"sim/baseline":      {},
 	"sim":               {"strategy", "arena", "internal/core", "internal/nearest", "workloads", "sim/baseline"},
-	"sim/report":        {"sim"},
+	"sim/compare":       {"sim"},
+	"sim/report":        {"sim", "sim/compare"},
 	"sim/verify":        {"sim", "workloads"},
-	"cmd/simulate":      {"sim", "sim/report", "sim/verify", "workloads", "strategy"},
+	"cmd/simulate":      {"sim", "sim/compare", "sim/report", "sim/verify", "workloads", "strategy"},
 }
 
 // pure lists the packages that are deterministic state machines, and all they may import from

@@ -91,12 +91,15 @@ func linesOf(r *sim.Result) lines {
 // frontOf returns the policy to draw in front: the first that lets the strategies compete.
 func frontOf(policies []string) string {
 	for _, p := range policies {
-		if name, params, _ := strings.Cut(p, ":"); name == "folio" && !strings.Contains(params, "strategy=") {
+		if nameOf(p) == "folio" && !strings.Contains(p, "strategy=") {
 			return p
 		}
 	}
 	return ""
 }
+
+// nameOf returns a policy's name without its parameters and sample.
+func nameOf(policy string) string { return policy[:strings.IndexAny(policy+":", ":@")] }
 
 // rank tells which policies are never left out.
 func rank(policy, front string) int {
@@ -108,7 +111,7 @@ func rank(policy, front string) int {
 
 // place orders the legend: folio, the others, bounds.
 func place(policy, front string) int {
-	switch name, _, _ := strings.Cut(policy, ":"); {
+	switch name := nameOf(policy); {
 	case policy == front:
 		return 0
 	case name == "opt", name == "unbounded":
@@ -119,7 +122,7 @@ func place(policy, front string) int {
 
 func styled(policy, front string, number int) line {
 	l := line{policy: policy}
-	name, _, _ := strings.Cut(policy, ":")
+	name := nameOf(policy)
 	switch place(policy, front) {
 	case 0:
 		l.front = true

@@ -88,7 +88,7 @@ func bytesText(n int64) string {
 func (b *block) best(size string) string {
 	best, ratio := "", -1.0
 	for _, p := range b.policies {
-		name := p[:strings.IndexAny(p+":", ":@")]
+		name := nameOf(p)
 		if c, ok := b.cells[[2]string{p, size}]; ok && c.HitRatio > ratio && name != "opt" && name != "unbounded" {
 			best, ratio = p, c.HitRatio
 		}

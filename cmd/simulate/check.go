@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/foliocache/folio/sim"
+	"github.com/foliocache/folio/workloads"
+)
+
+// claims are assertions as flags.
+type claims struct {
+	Assert     []string `sep:"none" placeholder:"EXPR" help:"Claim to judge, repeatable: hit_ratio{policy=folio,size=5%} >= 0.42. A failed one makes the exit status 1."`
+	AssertFile []string `sep:"none" placeholder:"FILE" help:"File of claims, one a line, repeatable; # begins a comment line."`
+}
+
+// parse reads all claims, those of the files behind the others.
+func (c *claims) parse() ([]sim.Assertion, error) {
+	texts := c.Assert
+	for _, path := range c.AssertFile {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		for i, line := range strings.Split(string(b), "\n") {
+			line = strings.TrimSpace(line)
+			if line == "" || line[0] == '#' {
+				continue
+			}
+			if _, err := sim.ParseAssertion(line); err != nil {
+				return nil, fmt.Errorf("%s:%d: %w", path, i+1, err)
+			}
+			texts = append(texts, line)
+		}
+	}
+	return each(texts, sim.ParseAssertion)
+}
+
+// checkCmd is simulate check.
+type checkCmd struct {
+	Result string `arg:"" placeholder:"RESULT" help:"Result that run or mrc wrote with -o json; - is stdin."`
+	claims
+}
+
+// Help is the end of simulate check --help.
+func (c *checkCmd) Help() string {
+	return `A claim is [warn:]METRIC{SELECTOR} OP VALUE. METRIC is a number of the result's rows (hit_ratio, misses, origin_queries, folio.switches); SELECTOR
+picks rows by policy, size, trace, seed, and a depth class by class=page1; OP is one of >= <= == != < >; VALUE is a number, a share such as 42%, or another
+METRIC{SELECTOR}, of the same trace, size and seed. A claim that picks no row is an error.
+
+Examples:
+  simulate check result.json --assert 'hit_ratio{policy=folio,size=5%} >= 0.42'
+  simulate check result.json --assert 'misses{policy=folio} <= misses{policy=s3fifo}' --assert 'warn:stale_served == 0'
+  simulate check result.json --assert-file claims.txt`
+}
+
+// Run judges a result.
+func (c *checkCmd) Run(s *streams) error {
+	assertions, err := c.parse()
+	if err != nil {
+		return err
+	}
+	if len(assertions) == 0 {
+		return usageError{fmt.Errorf("nothing to check: say --assert EXPR or --assert-file FILE")}
+	}
+	result, err := readResult(c.Result)
+	if err != nil {
+		return err
+	}
+	outcomes, err := judged(assertions, result.Rows)
+	if err != nil {
+		return err
+	}
+	for _, o := range outcomes {
+		if o.Held {
+			fmt.Fprintf(s.stdout, "held: %s on %s %s: %g\n", o.Claim, o.Trace, o.Row, o.Found)
+		}
+	}
+	return failures(s, outcomes)
+}
+
+// readResult reads a result's file, or stdin.
+func readResult(path string) (*sim.Result, error) {
+	in, name := io.Reader(os.Stdin), "stdin"
+	if path != stdoutPath {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, &workloads.Error{Path: path, Err: err}
+		}
+		defer f.Close()
+		in, name = f, path
+	}
+	return sim.ReadResult(name, in)
+}

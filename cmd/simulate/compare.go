@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/foliocache/folio/sim"
+	"github.com/foliocache/folio/sim/compare"
+	"github.com/foliocache/folio/sim/report"
+)
+
+// compareCmd is simulate compare.
+type compareCmd struct {
+	Base string `arg:"" placeholder:"BASE" help:"What was: a result of run -o json; with --trace, a policy."`
+	Head string `arg:"" placeholder:"HEAD" help:"What is to be: likewise."`
+
+	Trace      []string `sep:"none" placeholder:"TRACE" help:"Replay this trace through two policies, repeatable."`
+	Match      []string `sep:"none" placeholder:"BASE=HEAD" help:"Compare a policy of the base with one of another name of the head, repeatable; split at the first =."`
+	FailOn     string   `enum:"regress,change,never" default:"regress" help:"Exit status 1 where a row is worse (regress), where any count differs (change), or only for claims (never)."`
+	Alpha      float64  `default:"0.01" help:"Probability that any row is said to be better or worse by chance alone."`
+	Conclusive bool     `help:"Exit status 4 where a row is undecided."`
+	Output     []string `name:"out" short:"o" sep:"none" placeholder:"FMT[:PATH]" help:"Output, repeatable: ${comparisons}. Default: table."`
+	claims
+	replayFlags
+}
+
+// Help is the end of simulate compare --help.
+func (c *compareCmd) Help() string {
+	return `On one trace and seed each count is exact: a difference is a fact. Whether it would be there on other traffic like this is judged by resampling a hundred
+blocks of time, and, with --seeds, by how far the seeds are apart: a row is better, worse, undecided, or the same in all counts. Claims may
+say delta.METRIC: points of a ratio (-0.1pp), else a number or a part of the base's (+0.5%).
+
+Examples:
+  simulate compare base.json head.json
+  simulate compare base.json head.json -o md:comment.md -o junit:compare.xml
+  simulate compare base.json head.json --match folio=folio:strategy=balanced --fail-on never
+  simulate compare base.json head.json --assert 'delta.origin_queries{policy=folio} <= +0.5%' --assert 'delta.hit_ratio{class=page1} >= -0.1pp'
+  simulate compare --trace trace.folio -s 64MiB --seeds 5 folio folio:widen=off`
+}
+
+// Run compares, writes and judges.
+func (c *compareCmd) Run(s *streams) error {
+	options, outs, assertions, err := c.parse()
+	if err != nil {
+		return err
+	}
+	base, head, failed := c.sides(s)
+	if failed != nil && (base == nil || head == nil) {
+		return failed
+	}
+	if len(c.Trace) > 0 {
+		options.Match = map[string]string{c.Base: c.Head}
+	}
+	result, err := compare.Compare(base, head, options)
+	if err != nil {
+		return errors.Join(failed, err)
+	}
+	result.Complete = failed == nil
+	for _, a := range assertions {
+		some, err := a.JudgePairs(result.Pairs)
+		if err != nil {
+			return err
+		}
+		result.Claims = append(result.Claims, some...)
+	}
+	for _, o := range outs {
+		if err := o.put(s, func(w io.Writer) error { return o.format.Write(w, result) }); err != nil {
+			return err
+		}
+	}
+	if failed != nil {
+		return failed
+	}
+	return c.verdict(s, result)
+}
+
+// comparisonOutput is a parsed -o.
+type comparisonOutput struct {
+	place
+	format report.Comparison
+}
+
+// parse reads everything that can be wrong before a file is read.
+func (c *compareCmd) parse() (o compare.Options, outs []comparisonOutput, assertions []sim.Assertion, err error) {
+	o = compare.Options{Match: map[string]string{}, Alpha: c.Alpha, FailOn: compare.FailOn(c.FailOn)}
+	var faults []error
+	for _, text := range c.Match {
+		from, to, ok := strings.Cut(text, "=")
+		if _, twice := o.Match[from]; !ok || twice {
+			faults = append(faults, fmt.Errorf("%w: --match %q: want BASE=HEAD, a policy once", sim.ErrConfig, text))
+		}
+		o.Match[from] = to
+	}
+	if len(c.Trace) > 0 && c.Base == c.Head {
+		faults = append(faults, fmt.Errorf("%w: %q is compared with itself", sim.ErrConfig, c.Base))
+	}
+	if !(c.Alpha > 0 && c.Alpha < 1) {
+		faults = append(faults, fmt.Errorf("%w: --alpha %g: want a probability between 0 and 1", sim.ErrConfig, c.Alpha))
+	}
+	if len(c.Output) == 0 {
+		c.Output = []string{"table"}
+	}
+	outs, err = each(c.Output, func(text string) (comparisonOutput, error) {
+		name, at, err := splitOutput(text)
+		if err != nil {
+			return comparisonOutput{}, err
+		}
+		f, err := report.ComparisonNamed(name)
+		return comparisonOutput{at, f}, err
+	})
+	places := make([]place, len(outs))
+	for i := range outs {
+		places[i] = outs[i].place
+	}
+	faults = append(faults, err, checkPlaces(places))
+	assertions, err = c.claims.parse()
+	return o, outs, assertions, errors.Join(append(faults, err)...)
+}
+
+// sides returns what is to be compared: two files, or two policies that are replayed. An error with both is that of a
+// replay that was ended early.
+func (c *compareCmd) sides(s *streams) (base, head *sim.Result, err error) {
+	if len(c.Trace) == 0 {
+		if base, err = readResult(c.Base); err == nil {
+			head, err = readResult(c.Head)
+		}
+		return base, head, err
+	}
+	r := runCmd{Traces: c.Trace, Policy: []string{c.Base, c.Head}, replayFlags: c.replayFlags}
+	p, err := r.plan()
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err := r.result(s, p, func(ctx context.Context, p *plan, all *sim.Result) error { return p.replay(ctx, &r, s, all) })
+	if all == nil {
+		return nil, nil, err
+	}
+	one, other := *all, *all
+	one.Rows, other.Rows = nil, nil
+	for _, row := range all.Rows {
+		if row.Policy == c.Base {
+			one.Rows = append(one.Rows, row)
+		} else {
+			other.Rows = append(other.Rows, row)
+		}
+	}
+	return &one, &other, err
+}
+
+// verdict turns what was found into the exit status.
+func (c *compareCmd) verdict(s *streams, r *compare.Result) error {
+	err := failures(s, r.Claims)
+	for i := range r.Rows {
+		if r.Fails(&r.Rows[i]) {
+			return errors.Join(err, fmt.Errorf("%w: %s at %d on %s is %s", errRegression, r.Rows[i].Head, r.Rows[i].Size, r.Rows[i].Trace, r.Rows[i].Verdict))
+		}
+	}
+	if err == nil && c.Conclusive {
+		for i := range r.Rows {
+			if r.Rows[i].Verdict == compare.Undecided {
+				return fmt.Errorf("%w: %s at %d on %s is undecided", errBudget, r.Rows[i].Head, r.Rows[i].Size, r.Rows[i].Trace)
+			}
+		}
+	}
+	return err
+}

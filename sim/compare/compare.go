@@ -1,0 +1,298 @@
+// Package compare tells what differs between two results of the simulator, and whether it would on other traffic
+// like this.
+//
+// On one trace and seed every count is exact: a difference is a fact. Whether it holds elsewhere is another question. It is
+// answered by resampling blocks of time, the same ones of both sides (paired block bootstrap: Künsch, Annals of Statistics
+// 1989), and by how much the sides differ from seed to seed.
+package compare
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/foliocache/folio/sim"
+)
+
+// Schema names the form of a [Result] in JSON.
+const Schema = "simulate-compare/v1"
+
+// ErrTraces is wrapped by the error of results on different traces.
+var ErrTraces = errors.New("different traces")
+
+// Verdict is what may be said of a difference.
+type Verdict string
+
+// The verdicts, from the worst on.
+const (
+	Worse     Verdict = "worse"
+	Undecided Verdict = "undecided" // it may be chance
+	Better    Verdict = "better"
+	Same      Verdict = "same" // all counts are
+)
+
+// Options say how to compare.
+type Options struct {
+	Match map[string]string // a policy of the base, and that of the head to compare it with; others are with their namesakes
+	Alpha float64           // probability, 0..1, that any row is said to be better or worse by chance alone
+	FailOn
+}
+
+// FailOn says which rows fail a comparison.
+type FailOn string
+
+// What fails: rows that are worse, rows of which any count differs, or none.
+const (
+	Regress FailOn = "regress"
+	Change  FailOn = "change"
+	Never   FailOn = "never"
+)
+
+// Fails reports whether a row fails the comparison.
+func (r *Result) Fails(row *Row) bool {
+	return r.FailOn == Regress && row.Verdict == Worse || r.FailOn == Change && row.Verdict != Same
+}
+
+// Result is what a comparison found; its JSON form is the tool's contract.
+type Result struct {
+	Schema   string          `json:"schema"`
+	Tool     sim.Tool        `json:"tool"`
+	Complete bool            `json:"complete"`
+	Alpha    float64         `json:"alpha"`
+	FailOn   FailOn          `json:"fail_on"`
+	Verdict  Verdict         `json:"verdict"` // the worst of the rows; better only if none is undecided
+	Traces   []sim.TraceInfo `json:"traces"`
+	Rows     []Row           `json:"rows"`
+	Alone    []string        `json:"alone,omitempty"` // rows that one side only has
+	Claims   []sim.Outcome   `json:"claims,omitempty"`
+
+	Pairs []sim.Pair `json:"-"` // what claims are judged on: the rows of each seed
+}
+
+// Row is one policy at one size on one trace: sums over the seeds.
+type Row struct {
+	Trace    string  `json:"trace"`
+	Policy   string  `json:"policy"`      // of the base
+	Head     string  `json:"head_policy"` // compared with it
+	Size     int64   `json:"size"`
+	SizeUnit string  `json:"size_unit"` // objects or bytes
+	Sample   string  `json:"sample,omitempty"`
+	TTL      float64 `json:"ttl_s,omitempty"`
+	Seeds    int     `json:"seeds"` // of the side with fewer
+
+	From    Side             `json:"base"`
+	To      Side             `json:"head"`
+	Points  float64          `json:"delta_points"`      // hit ratio, head less base, in hundredths
+	Between [2]float64       `json:"interval_points"`   // where it would be on other traffic like this, 1-alpha of the time
+	P       float64          `json:"p"`                 // of a difference as large, were there none; for all rows together (Holm)
+	Verdict Verdict          `json:"verdict"`           // on the hit ratio
+	Classes map[string]Class `json:"classes,omitempty"` // by page depth
+}
+
+// Side is one side of a row.
+type Side struct {
+	Requests      int64   `json:"requests"`
+	Hits          int64   `json:"hits"`
+	Misses        int64   `json:"misses"`
+	HitRatio      float64 `json:"hit_ratio"`
+	OriginQueries int64   `json:"origin_queries"`
+	OriginMS      float64 `json:"origin_ms"`
+	StaleServed   int64   `json:"stale_served"`
+	BytesPeak     int64   `json:"bytes_peak"` // of the seed with most
+}
+
+// Class is a depth class of both sides.
+type Class struct {
+	Requests     int64   `json:"base_requests"`
+	HeadRequests int64   `json:"head_requests"`
+	From         int64   `json:"base_hits"`
+	To           int64   `json:"head_hits"`
+	Points       float64 `json:"delta_points"`
+}
+
+// Compare compares head with base. It wraps [ErrTraces] where they are not of the same traces, and [sim.ErrConfig] where no
+// row of the one has its like in the other.
+func Compare(base, head *sim.Result, o Options) (*Result, error) {
+	names, err := sameTraces(base, head)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Schema: Schema, Tool: head.Tool, Complete: true, Alpha: o.Alpha, FailOn: o.FailOn, Traces: base.Traces}
+	from, order := grouped(base.Rows, func(row *sim.Row) key { return keyOf(row, row.Trace) })
+	to, others := grouped(head.Rows, func(row *sim.Row) key { return keyOf(row, names[row.Trace]) })
+	compared := map[key]bool{} // of the head
+	if err := o.matches(base, head); err != nil {
+		return nil, err
+	}
+	for _, k := range order {
+		like := k
+		like.policy = cmp.Or(o.Match[k.policy], k.policy)
+		if len(to[like]) == 0 {
+			r.Alone = append(r.Alone, "base: "+k.String())
+			continue
+		}
+		compared[like] = true
+		if err := r.add(k, from[k], to[like]); err != nil {
+			return nil, err
+		}
+	}
+	for _, k := range others {
+		if !compared[k] {
+			r.Alone = append(r.Alone, "head: "+k.String())
+		}
+	}
+	if len(r.Rows) == 0 {
+		return nil, fmt.Errorf("%w: base and head share no policy at one size; pair policies of other names by --match BASE=HEAD", sim.ErrConfig)
+	}
+	r.judge()
+	return r, nil
+}
+
+// matches reports a --match that names no policy of its side.
+func (o Options) matches(base, head *sim.Result) error {
+	has := func(r *sim.Result, policy string) bool {
+		return slices.ContainsFunc(r.Rows, func(row sim.Row) bool { return row.Policy == policy })
+	}
+	for _, from := range slices.Sorted(maps.Keys(o.Match)) {
+		switch to := o.Match[from]; {
+		case !has(base, from):
+			return fmt.Errorf("%w: --match %s=%s: the base has no policy %q", sim.ErrConfig, from, to, from)
+		case !has(head, to):
+			return fmt.Errorf("%w: --match %s=%s: the head has no policy %q", sim.ErrConfig, from, to, to)
+		}
+	}
+	return nil
+}
+
+// sameTraces returns the base's name of each trace of the head.
+func sameTraces(base, head *sim.Result) (map[string]string, error) {
+	names := map[string]string{}
+	for _, t := range head.Traces {
+		i := slices.IndexFunc(base.Traces, func(b sim.TraceInfo) bool { return b.SHA256 == t.SHA256 && b.Requests == t.Requests })
+		if i < 0 {
+			return nil, fmt.Errorf("%w: %s (sha256 %.12s…) is not in the base", ErrTraces, t.Name, t.SHA256)
+		}
+		names[t.Name] = base.Traces[i].Name
+	}
+	for _, b := range base.Traces {
+		if !slices.ContainsFunc(head.Traces, func(t sim.TraceInfo) bool { return names[t.Name] == b.Name }) {
+			return nil, fmt.Errorf("%w: %s (sha256 %.12s…) is not in the head", ErrTraces, b.Name, b.SHA256)
+		}
+	}
+	return names, nil
+}
+
+// key is what rows of several seeds, and of both sides, have in common.
+type key struct {
+	trace, policy, unit, sample string // the trace by the base's name
+	size                        int64
+	ttl                         float64
+}
+
+func keyOf(r *sim.Row, trace string) key {
+	return key{trace, r.Policy, r.SizeUnit, r.Sample, r.Size, r.TTLSeconds}
+}
+
+// String names it for people.
+func (k key) String() string { return fmt.Sprintf("%s %s at %d %s", k.trace, k.policy, k.size, k.unit) }
+
+// grouped returns rows by their keys, by seed in each, and the keys in the order of the rows.
+func grouped(rows []sim.Row, of func(*sim.Row) key) (map[key][]sim.Row, []key) {
+	groups := map[key][]sim.Row{}
+	var order []key
+	for i := range rows {
+		k := of(&rows[i])
+		if len(groups[k]) == 0 {
+			order = append(order, k)
+		}
+		groups[k] = append(groups[k], rows[i])
+	}
+	for _, g := range groups {
+		slices.SortStableFunc(g, func(a, b sim.Row) int { return cmp.Compare(a.Seed, b.Seed) })
+	}
+	return groups, order
+}
+
+// add compares the rows of one key.
+func (r *Result) add(k key, from, to []sim.Row) error {
+	row := Row{Trace: k.trace, Policy: from[0].Policy, Head: to[0].Policy, Size: k.size, SizeUnit: k.unit, Sample: k.sample, TTL: k.ttl,
+		Seeds: min(len(from), len(to)), From: sideOf(from), To: sideOf(to)}
+	for _, side := range [][]sim.Row{from, to} {
+		for i := range side {
+			if !slices.Equal(side[i].Parts.Requests, from[0].Parts.Requests) {
+				return fmt.Errorf("%w: %s: the sides counted other requests: was --warmup another?", sim.ErrConfig, k)
+			}
+		}
+	}
+	row.Points = 100 * (row.To.HitRatio - row.From.HitRatio)
+	row.Between, row.P = difference(from, to).outlook(r.Alpha)
+	if row.Verdict = Undecided; same(from, to) {
+		row.Verdict = Same
+	}
+	row.Classes = classes(from, to)
+	r.Rows = append(r.Rows, row)
+	for i := range row.Seeds {
+		r.Pairs = append(r.Pairs, sim.Pair{Base: from[i], Head: to[i]})
+	}
+	return nil
+}
+
+// sideOf sums up the rows of all seeds.
+func sideOf(rows []sim.Row) (s Side) {
+	for i := range rows {
+		r := &rows[i]
+		s.Requests += r.Requests
+		s.Hits += r.Hits
+		s.Misses += r.Misses
+		s.OriginQueries += r.OriginQueries
+		s.OriginMS += r.OriginMS
+		s.StaleServed += r.StaleServed
+		s.BytesPeak = max(s.BytesPeak, r.BytesPeak)
+	}
+	if s.Requests > 0 {
+		s.HitRatio = float64(s.Hits) / float64(s.Requests)
+	}
+	return s
+}
+
+// same reports whether nothing that is counted differs.
+func same(from, to []sim.Row) bool {
+	if len(from) != len(to) {
+		return false
+	}
+	for i := range from {
+		a, b := &from[i], &to[i]
+		if a.Hits != b.Hits || a.OriginQueries != b.OriginQueries || a.StaleServed != b.StaleServed || !slices.Equal(a.Parts.Hits, b.Parts.Hits) {
+			return false
+		}
+	}
+	return true
+}
+
+// classes compares by page depth.
+func classes(from, to []sim.Row) map[string]Class {
+	all := map[string]Class{}
+	for i := range from {
+		for name, c := range from[i].Classes {
+			one := all[name]
+			one.Requests += c.Requests
+			one.From += c.Hits
+			all[name] = one
+		}
+	}
+	for i := range to {
+		for name, c := range to[i].Classes {
+			one := all[name]
+			one.HeadRequests += c.Requests
+			one.To += c.Hits
+			all[name] = one
+		}
+	}
+	for name, c := range all {
+		c.Points = 100 * (float64(c.To)/float64(max(1, c.HeadRequests)) - float64(c.From)/float64(max(1, c.Requests)))
+		all[name] = c
+	}
+	return all
+}

@@ -1,0 +1,182 @@
+package compare
+
+import (
+	"errors"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/foliocache/folio/internal/seed"
+	"github.com/foliocache/folio/sim"
+)
+
+// traffic is a world of which traces of a hundred blocks are drawn.
+type traffic struct {
+	points   float64 // what the head hits more than the base, in all traffic
+	blocks   float64 // by how much blocks differ in that, as a standard deviation in points
+	seeds    float64 // and seeds
+	requests int64   // of a block
+}
+
+// draw returns both sides of so many seeds each.
+func (w traffic) draw(r *rand.Rand, seeds int, paired bool) (base, head []sim.Row) {
+	const blocks = 100
+	common := make([]float64, blocks) // by block, whatever the seed
+	for b := range common {
+		common[b] = w.points + w.blocks*r.NormFloat64()
+	}
+	side := func(seed uint64, more bool) sim.Row {
+		row := sim.Row{Trace: "t", Policy: "p", Size: 9, SizeUnit: "objects", Seed: seed}
+		off := w.seeds * r.NormFloat64()
+		for b := range blocks {
+			points := 40 + off
+			if more {
+				points += common[b]
+			}
+			hits := int64(math.Round(points / 100 * float64(w.requests)))
+			row.Parts.Requests = append(row.Parts.Requests, w.requests)
+			row.Parts.Hits = append(row.Parts.Hits, hits)
+			row.Requests += w.requests
+			row.Hits += hits
+		}
+		row.Misses = row.Requests - row.Hits
+		row.HitRatio = float64(row.Hits) / float64(row.Requests)
+		return row
+	}
+	for s := range uint64(seeds) {
+		base = append(base, side(s, false))
+		if !paired {
+			s += 100
+		}
+		head = append(head, side(s, true))
+	}
+	return base, head
+}
+
+func resultOf(rows []sim.Row) *sim.Result {
+	return &sim.Result{Schema: sim.Schema, Complete: true, Traces: []sim.TraceInfo{{Name: "t", SHA256: "x", Requests: 100}}, Rows: rows}
+}
+
+// TestVerdictsAreHonest: of nothing it is seldom said that it is something, whatever blocks and seeds do; and of
+// something mostly what it is.
+func TestVerdictsAreHonest(t *testing.T) {
+	const runs, alpha = 100, .05
+	for _, test := range []struct {
+		name   string
+		world  traffic
+		seeds  int
+		paired bool
+		worse  bool
+	}{
+		{"nothing, one seed", traffic{0, 2, 0, 1e6}, 1, true, false},
+		{"nothing, but seeds differ", traffic{0, 1, .3, 1e6}, 5, true, false},
+		{"nothing, but other seeds", traffic{0, 1, .3, 1e6}, 5, false, false},
+		{"nothing, three seeds", traffic{0, .1, .3, 1e6}, 3, true, false},
+		{"half a point", traffic{-.5, 1, .1, 1e6}, 5, false, true},
+		{"half a point, one seed", traffic{-.5, 1, 0, 1e6}, 1, true, true},
+	} {
+		r, found, covered := seed.From(t, 1), map[Verdict]int{}, 0
+		for range runs {
+			base, head := test.world.draw(r, test.seeds, test.paired)
+			result, err := Compare(resultOf(base), resultOf(head), Options{Alpha: alpha})
+			if err != nil {
+				t.Fatal(err)
+			}
+			row := result.Rows[0]
+			found[row.Verdict]++
+			if row.Between[0] <= test.world.points && test.world.points <= row.Between[1] {
+				covered++
+			}
+		}
+		t.Logf("%s: %v, %d of %d intervals hold the truth", test.name, found, covered, runs)
+		if covered < runs*92/100 || covered == runs && test.seeds == 1 {
+			t.Errorf("%s: %d of %d intervals hold the truth", test.name, covered, runs)
+		}
+		if n := found[Worse] + found[Better]; !test.worse && n > runs*8/100 || test.worse && found[Worse] < runs*9/10 {
+			t.Errorf("%s: %v", test.name, found)
+		}
+	}
+}
+
+// TestManyRowsRaiseNoMoreAlarms: of forty rows without a difference none is said to be worse or better, but in a
+// part of the comparisons.
+func TestManyRowsRaiseNoMoreAlarms(t *testing.T) {
+	const runs, alpha = 20, .05
+	r, alarms := seed.From(t, 2), 0
+	for range runs {
+		var bases, heads []sim.Row
+		for size := range int64(10) {
+			base, head := traffic{0, 1, 0, 1e6}.draw(r, 1, true)
+			base[0].Size, head[0].Size = size, size
+			bases, heads = append(bases, base...), append(heads, head...)
+		}
+		result, err := Compare(resultOf(bases), resultOf(heads), Options{Alpha: alpha})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.Verdict != Undecided {
+			alarms++
+		}
+	}
+	if alarms > 3 {
+		t.Errorf("%d alarms in %d comparisons", alarms, runs)
+	}
+}
+
+// TestHolm: his procedure on four rows, by hand.
+func TestHolm(t *testing.T) {
+	r := &Result{Alpha: .05, Rows: []Row{
+		{P: .01, Points: 1, Verdict: Undecided}, {P: .04, Points: 1, Verdict: Undecided}, {P: .03, Points: -1, Verdict: Undecided}, {P: .005, Points: -1, Verdict: Undecided},
+		{P: 1, Verdict: Same}}}
+	r.judge()
+	want := []Row{{P: .03, Points: 1, Verdict: Better}, {P: .06, Points: 1, Verdict: Undecided}, {P: .06, Points: -1, Verdict: Undecided}, {P: .02, Points: -1, Verdict: Worse}, {P: 1, Verdict: Same}}
+	if diff := cmp.Diff(want, r.Rows); diff != "" {
+		t.Error(diff)
+	}
+	if r.Verdict != Worse {
+		t.Errorf("in all: %s", r.Verdict)
+	}
+}
+
+func TestComparisonSumsUp(t *testing.T) {
+	row := func(seed uint64, hits, deep int64) sim.Row {
+		return sim.Row{Trace: "t", Policy: "p", Size: 9, SizeUnit: "objects", Seed: seed, Requests: 100, Hits: hits, Misses: 100 - hits, HitRatio: float64(hits) / 100, OriginQueries: 100 - hits,
+			Parts: sim.Parts{Requests: []int64{50, 50}, Hits: []int64{hits / 2, hits - hits/2}}, Classes: map[string]sim.Class{"page1": {Requests: 60, Hits: hits - deep}, "deeper": {Requests: 40, Hits: deep}}}
+	}
+	r, err := Compare(resultOf([]sim.Row{row(1, 40, 10), row(2, 42, 10)}), resultOf([]sim.Row{row(2, 41, 4), row(1, 39, 4)}), Options{Alpha: .05})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := r.Rows[0]
+	if got.Seeds != 2 || got.From.Hits != 82 || got.To.Hits != 80 || got.From.Misses != 118 || got.To.OriginQueries != 120 || math.Abs(got.Points+1) > 1e-9 {
+		t.Errorf("%+v", got)
+	}
+	want := map[string]Class{"page1": {120, 120, 62, 72, 100. / 12}, "deeper": {80, 80, 20, 8, -15}}
+	if diff := cmp.Diff(want, got.Classes, cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-9 })); diff != "" {
+		t.Error(diff)
+	}
+	if len(r.Pairs) != 2 || r.Pairs[0].Base.Seed != r.Pairs[0].Head.Seed {
+		t.Errorf("%+v", r.Pairs)
+	}
+}
+
+func TestWhatCannotBeComparedIsAnError(t *testing.T) {
+	base, _ := traffic{0, 1, 0, 100}.draw(seed.Random(t), 1, true)
+	other := resultOf(base)
+	other.Traces = []sim.TraceInfo{{Name: "t", SHA256: "y", Requests: 100}}
+	if _, err := Compare(resultOf(base), other, Options{Alpha: .05}); !errors.Is(err, ErrTraces) {
+		t.Errorf("another trace: %v", err)
+	}
+	if _, err := Compare(resultOf(base), &sim.Result{Schema: sim.Schema}, Options{Alpha: .05}); !errors.Is(err, ErrTraces) {
+		t.Errorf("no trace: %v", err)
+	}
+	if _, err := Compare(resultOf(base), resultOf(base), Options{Alpha: .05, Match: map[string]string{"p": "q"}}); !errors.Is(err, sim.ErrConfig) {
+		t.Errorf("no such policy: %v", err)
+	}
+	longer, _ := traffic{0, 1, 0, 101}.draw(seed.Random(t), 1, true)
+	if _, err := Compare(resultOf(base), resultOf(longer), Options{Alpha: .05}); !errors.Is(err, sim.ErrConfig) {
+		t.Errorf("other requests: %v", err)
+	}
+}

@@ -1,0 +1,173 @@
+package report
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/foliocache/folio/sim"
+	"github.com/foliocache/folio/sim/compare"
+)
+
+// Comparison writes what differs between two results.
+type Comparison struct {
+	Name, Doc string
+	Write     func(w io.Writer, r *compare.Result) error
+}
+
+var comparisons = []Comparison{
+	{"table", "deltas and verdicts, for people", compareTable},
+	{"json", "everything, schema " + compare.Schema, compareJSON},
+	{"csv", "one line a row and depth class; class is empty for all reads", compareCSV},
+	{"md", "for a comment on a pull request: a verdict, the rows, page depths folded", compareMarkdown},
+	{"junit", "a test a row and claim, for CI systems", compareJUnit},
+	{"gobench", "Go benchmark lines of both sides, for benchstat -col /side", compareGobench},
+	{"html", "one page that needs no network", compareHTML},
+}
+
+// ComparisonNamed returns a format; an unknown name is an error that lists the known ones.
+func ComparisonNamed(name string) (Comparison, error) {
+	i := slices.IndexFunc(comparisons, func(c Comparison) bool { return c.Name == name })
+	if i < 0 {
+		return Comparison{}, fmt.Errorf("%w: no output format %q of a comparison; there are %s", sim.ErrConfig, name, strings.Join(ComparisonNames(), " "))
+	}
+	return comparisons[i], nil
+}
+
+// ComparisonNames returns the formats' names.
+func ComparisonNames() []string {
+	var names []string
+	for _, c := range comparisons {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+func compareJSON(w io.Writer, r *compare.Result) error { return writeIndented(w, r) }
+
+// both names the policies of a row.
+func both(r *compare.Row) string {
+	name := r.Policy
+	if r.Head != r.Policy {
+		name += " > " + r.Head
+	}
+	if r.Sample != "" {
+		name += "@" + r.Sample
+	}
+	return name
+}
+
+func sizeOf(r *compare.Row) string { return sizeText(sim.Row{Size: r.Size, SizeUnit: r.SizeUnit}) }
+
+func interval(r *compare.Row) string {
+	return fmt.Sprintf("%+.2f to %+.2f", r.Between[0], r.Between[1])
+}
+
+// change is what was counted after what was, as a part of it.
+func change(from, to int64) string {
+	switch {
+	case from == to:
+		return "0"
+	case from == 0:
+		return fmt.Sprintf("+%d", to)
+	}
+	return fmt.Sprintf("%+.2f %%", 100*float64(to-from)/float64(from))
+}
+
+// summary says what the rows come to.
+func summary(r *compare.Result) string {
+	var parts []string
+	for _, v := range []compare.Verdict{compare.Worse, compare.Undecided, compare.Better, compare.Same} {
+		n := 0
+		for i := range r.Rows {
+			if r.Rows[i].Verdict == v {
+				n++
+			}
+		}
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, v))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// oneSeed reports whether rows that differ were replayed with one seed only.
+func oneSeed(r *compare.Result) bool {
+	return slices.ContainsFunc(r.Rows, func(row compare.Row) bool { return row.Seeds < 2 && row.Verdict != compare.Same })
+}
+
+const oneSeedNote = "One seed a row: what differs from seed to seed by chance is not known. Replay with --seeds 5."
+
+// confidence names the intervals.
+func confidence(r *compare.Result) string {
+	return strconv.FormatFloat(100*(1-r.Alpha), 'g', -1, 64) + " %"
+}
+
+func compareTable(w io.Writer, r *compare.Result) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, trace := range r.Traces {
+		fmt.Fprintf(t, "%s: %d requests\n", trace.Name, trace.Requests)
+		names := []string{}
+		for i := range r.Rows {
+			names = append(names, both(&r.Rows[i]))
+		}
+		fmt.Fprintf(t, "%s\tsize\tbase %%\thead %%\tpoints\t%s between\tmisses\tqueries\tstale\t\n", pad("policy", names), confidence(r))
+		for i := range r.Rows {
+			row := &r.Rows[i]
+			if row.Trace != trace.Name {
+				continue
+			}
+			fmt.Fprintf(t, "%s\t%s\t%.2f\t%.2f\t%+.2f\t%s\t%s\t%s\t%d\t %s\n", pad(both(row), names), sizeOf(row), 100*row.From.HitRatio, 100*row.To.HitRatio,
+				row.Points, interval(row), change(row.From.Misses, row.To.Misses), change(row.From.OriginQueries, row.To.OriginQueries), row.To.StaleServed, row.Verdict)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	for _, alone := range r.Alone {
+		fmt.Fprintln(w, "only in the", alone)
+	}
+	if oneSeed(r) {
+		fmt.Fprintln(w, oneSeedNote)
+	}
+	_, err := fmt.Fprintf(w, "verdict: %s (%s)\n", r.Verdict, summary(r))
+	return err
+}
+
+func compareCSV(w io.Writer, r *compare.Result) error {
+	lines := [][]string{{"trace", "policy", "head_policy", "size", "size_unit", "seeds", "class", "base_requests", "head_requests", "base_hits", "head_hits", "delta_points",
+		"low_points", "high_points", "p", "verdict", "base_origin_queries", "head_origin_queries", "base_origin_ms", "head_origin_ms", "base_stale", "head_stale"}}
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		head := []string{row.Trace, row.Policy, row.Head, n(row.Size), row.SizeUnit, strconv.Itoa(row.Seeds)}
+		lines = append(lines, append(head[:6:6], "", n(row.From.Requests), n(row.To.Requests), n(row.From.Hits), n(row.To.Hits), f(row.Points),
+			f(row.Between[0]), f(row.Between[1]), f(row.P), string(row.Verdict), n(row.From.OriginQueries), n(row.To.OriginQueries),
+			f(row.From.OriginMS), f(row.To.OriginMS), n(row.From.StaleServed), n(row.To.StaleServed)))
+		for _, d := range sim.Depths {
+			if c, ok := row.Classes[d]; ok {
+				lines = append(lines, append(head[:6:6], d, n(c.Requests), n(c.HeadRequests), n(c.From), n(c.To), f(c.Points), "", "", "", "", "", "", "", "", "", ""))
+			}
+		}
+	}
+	return csv.NewWriter(w).WriteAll(lines)
+}
+
+func compareGobench(w io.Writer, r *compare.Result) error {
+	var b strings.Builder
+	b.WriteString(gobenchUnits)
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		for _, side := range []struct {
+			name string
+			compare.Side
+		}{{"base", row.From}, {"head", row.To}} {
+			gobenchLine(&b, row.Trace, both(row), row.Size, row.SizeUnit, "side="+side.name, side.HitRatio, side.Misses, side.OriginQueries)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

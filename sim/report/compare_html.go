@@ -1,0 +1,27 @@
+package report
+
+import (
+	_ "embed"
+	"html/template"
+	"io"
+
+	"github.com/foliocache/folio/sim/compare"
+)
+
+//go:embed compare.html
+var compareHTMLText string
+
+var compareTemplate = template.Must(template.New("compare").Funcs(template.FuncMap{
+	"both": func(r compare.Row) string { return both(&r) }, "size": func(r compare.Row) string { return sizeOf(&r) },
+	"interval": func(r compare.Row) string { return interval(&r) }, "change": change, "percent": percent, "summary": summary,
+	"confidence": confidence, "times": func(a, b float64) float64 { return a * b },
+	"oneSeed": func(r *compare.Result) string {
+		if oneSeed(r) {
+			return oneSeedNote
+		}
+		return ""
+	},
+}).Parse(compareHTMLText))
+
+// compareHTML writes a page with all it needs.
+func compareHTML(w io.Writer, r *compare.Result) error { return compareTemplate.Execute(w, r) }

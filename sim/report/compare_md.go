@@ -1,0 +1,75 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/foliocache/folio/sim"
+	"github.com/foliocache/folio/sim/compare"
+)
+
+// markdownMost is what a comment on a pull request may hold, in bytes: GitHub takes 65,536 characters.
+const markdownMost = 60000
+
+var verdictMarks = map[compare.Verdict]string{compare.Worse: "🔴 worse", compare.Better: "🟢 better", compare.Undecided: "undecided", compare.Same: "same"}
+
+// compareMarkdown begins with a mark by which a bot finds its comment again.
+func compareMarkdown(w io.Writer, r *compare.Result) error {
+	rows := slices.Clone(r.Rows)
+	slices.SortStableFunc(rows, func(a, b compare.Row) int { return gravity(a.Verdict) - gravity(b.Verdict) })
+	var head, depths strings.Builder
+	fmt.Fprintf(&head, "<!-- simulate:compare -->\n**simulate: %s** (%s)\n\n", verdictMarks[r.Verdict], summary(r))
+	for _, c := range r.Claims {
+		if !c.Held {
+			fmt.Fprintf(&head, "- %s `%s` on %s `%s`: found %g, wanted %g\n", map[bool]string{true: "warning:", false: "failed:"}[c.Warn], c.Claim, c.Trace, c.Row, c.Found, c.Wanted)
+		}
+	}
+	fmt.Fprintf(&head, "\n| trace | policy | size | base %% | head %% | points | %s between | misses | queries | |\n|---|---|---:|---:|---:|---:|---:|---:|---:|---|\n", confidence(r))
+	left := 0
+	for i := range rows {
+		row := &rows[i]
+		line := fmt.Sprintf("| %s | `%s` | %s | %.2f | %.2f | %+.2f | %s | %s | %s | %s |\n", cell(row.Trace), both(row), sizeOf(row), 100*row.From.HitRatio, 100*row.To.HitRatio,
+			row.Points, interval(row), change(row.From.Misses, row.To.Misses), change(row.From.OriginQueries, row.To.OriginQueries), verdictMarks[row.Verdict])
+		depth := depthLines(row)
+		if head.Len()+depths.Len()+len(line)+len(depth) > markdownMost {
+			left++
+			continue
+		}
+		head.WriteString(line)
+		depths.WriteString(depth)
+	}
+	if left > 0 {
+		fmt.Fprintf(&head, "\n%d more rows are in the JSON.\n", left)
+	}
+	if depths.Len() > 0 {
+		fmt.Fprintf(&head, "\n<details><summary>By page depth</summary>\n\n| trace | policy | size | pages | base %% | head %% | points |\n|---|---|---:|---|---:|---:|---:|\n%s\n</details>\n", depths.String())
+	}
+	if oneSeed(r) {
+		fmt.Fprintf(&head, "\n%s\n", oneSeedNote)
+	}
+	_, err := io.WriteString(w, head.String())
+	return err
+}
+
+// gravity puts what is worse first.
+func gravity(v compare.Verdict) int {
+	return slices.Index([]compare.Verdict{compare.Worse, compare.Undecided, compare.Better, compare.Same}, v)
+}
+
+// cell keeps a text in its cell.
+func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
+
+// depthLines are the depth classes of a row that differs.
+func depthLines(row *compare.Row) string {
+	var b strings.Builder
+	for _, d := range sim.Depths {
+		if c, ok := row.Classes[d]; ok && row.Verdict != compare.Same {
+			fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %.2f | %.2f | %+.2f |\n", cell(row.Trace), both(row), sizeOf(row), d, percent(c.From, c.Requests), percent(c.To, c.HeadRequests), c.Points)
+		}
+	}
+	return b.String()
+}
+
+func percent(part, whole int64) float64 { return 100 * float64(part) / float64(max(1, whole)) }
