@@ -17,8 +17,21 @@ test: build postgres ## pass all tests
 	go vet ./...
 	go test -shuffle=on ./...
 	$(SIMULATE) verify --quick
+	$(MAKE) gate
 	cd bench && go vet ./...
 	cd examples && go vet ./... && go test ./... && for e in */; do go run ./$$e >/dev/null || exit 1; done
+
+# What the arena hits on some traffic must not become less: docs/ci.md.
+GATE := -q --no-timing -p folio -s 1%,5% --seeds 3 $(BUNDLED) 'gen:tickets?n=100000&seed=9'
+
+.PHONY: gate baseline
+gate: build ## has a change of the arena lost hits?
+	@mkdir -p out
+	$(SIMULATE) run $(GATE) -o json:out/gate.json
+	$(SIMULATE) compare testdata/baseline.json out/gate.json
+
+baseline: build ## what it hits now is what it is to hit from now on
+	$(SIMULATE) run $(GATE) -o json:testdata/baseline.json
 
 .PHONY: postgres
 postgres:
