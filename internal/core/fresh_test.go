@@ -224,7 +224,7 @@ func TestAPromiseIsKept(t *testing.T) {
 			}
 		}
 		t.Logf("promised %.2f: %.4f stale; %.4f loads a read, by time to live %.4f", most, stale, loads, fixed)
-		if loads > .97*fixed {
+		if loads > fixed { // .85 of them on average, .98 once in a hundred
 			t.Errorf("promised %.2f: %.4f loads a read, by time to live %.4f", most, loads, fixed)
 		}
 	}
