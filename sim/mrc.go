@@ -200,7 +200,7 @@ func (a *tally) add(b *tally) {
 }
 
 // stack holds units in the order in which they were last asked for. Who is asked for takes the next place; where
-// there is none left, all move up to the first ones. 36 bytes a unit.
+// there is none left, all move up to the first ones. 32 bytes a unit.
 type stack struct {
 	at     []uint32 // place of each unit, from 1; 0: none yet
 	sizes  []uint32 // of each unit
@@ -256,13 +256,10 @@ func (s *stack) compact() {
 	}
 	s.top = n
 	clear(s.sums)
-	for p := 1; p <= n; p++ {
-		s.sums[p] += int64(s.sizes[s.units[p]])
-		if up := p + p&-p; up < len(s.sums) {
-			s.sums[up] += s.sums[p]
+	for p := 1; p < len(s.sums); p++ {
+		if p <= n {
+			s.sums[p] += int64(s.sizes[s.units[p]])
 		}
-	}
-	for p := n + 1; p < len(s.sums); p++ {
 		if up := p + p&-p; up < len(s.sums) {
 			s.sums[up] += s.sums[p]
 		}

@@ -99,6 +99,27 @@ func judgedRows() []Row {
 	return rows
 }
 
+// wantHeld judges an assertion and compares what held.
+func wantHeld(t *testing.T, text string, want []bool, judge func(Assertion) ([]Outcome, error)) Assertion {
+	t.Helper()
+	a, err := ParseAssertion(text)
+	var outcomes []Outcome
+	if err == nil {
+		outcomes, err = judge(a)
+	}
+	if err != nil {
+		t.Errorf("%s: %v", text, err)
+	}
+	var held []bool
+	for _, o := range outcomes {
+		held = append(held, o.Held)
+	}
+	if diff := cmp.Diff(want, held); diff != "" {
+		t.Errorf("%s: %s", text, diff)
+	}
+	return a
+}
+
 func TestAssertionsAreJudged(t *testing.T) {
 	for text, want := range map[string][]bool{
 		"hit_ratio{policy=folio} >= 30%":                                        {true, true},
@@ -116,22 +137,7 @@ func TestAssertionsAreJudged(t *testing.T) {
 		`hits{policy="folio"} >= 30`:                                            {true, true},
 		"hits{policy=folio,class=page1,size=5%} > hits{policy=lru,class=page1}": {true},
 	} {
-		a, err := ParseAssertion(text)
-		if err != nil {
-			t.Errorf("%s: %v", text, err)
-			continue
-		}
-		outcomes, err := a.Judge(judgedRows())
-		if err != nil {
-			t.Errorf("%s: %v", text, err)
-		}
-		var held []bool
-		for _, o := range outcomes {
-			held = append(held, o.Held)
-		}
-		if diff := cmp.Diff(want, held); diff != "" {
-			t.Errorf("%s: %s", text, diff)
-		}
+		a := wantHeld(t, text, want, func(a Assertion) ([]Outcome, error) { return a.Judge(judgedRows()) })
 		if a.Warn != strings.HasPrefix(text, "warn:") {
 			t.Errorf("%s: warn is %t", text, a.Warn)
 		}
@@ -176,22 +182,7 @@ func TestDeltasAreJudgedOnPairs(t *testing.T) {
 		"hits{policy=folio} >= 31":                            {false, true},
 		"delta.warmed == 0":                                   {true, true, true, true},
 	} {
-		a, err := ParseAssertion(text)
-		if err != nil {
-			t.Errorf("%s: %v", text, err)
-			continue
-		}
-		outcomes, err := a.JudgePairs(pairs)
-		if err != nil {
-			t.Errorf("%s: %v", text, err)
-		}
-		var held []bool
-		for _, o := range outcomes {
-			held = append(held, o.Held)
-		}
-		if diff := cmp.Diff(want, held); diff != "" {
-			t.Errorf("%s: %s", text, diff)
-		}
+		wantHeld(t, text, want, func(a Assertion) ([]Outcome, error) { return a.JudgePairs(pairs) })
 	}
 	for _, text := range []string{"delta.hit_ratio > 3%", "delta.hits > 3pp", "hit_ratio > 3pp", "delta.hits > delta.hits", "delta.hits > hits", "hits > delta.hits", "delta.hitz > 1", "delta.delta.hits > 1"} {
 		if a, err := ParseAssertion(text); !errors.Is(err, ErrConfig) {

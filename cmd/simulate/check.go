@@ -18,7 +18,7 @@ type claims struct {
 
 // parse reads all claims, those of the files behind the others.
 func (c *claims) parse() ([]sim.Assertion, error) {
-	texts := c.Assert
+	var ofFiles []sim.Assertion
 	for _, path := range c.AssertFile {
 		b, err := os.ReadFile(path)
 		if err != nil {
@@ -29,13 +29,15 @@ func (c *claims) parse() ([]sim.Assertion, error) {
 			if line == "" || line[0] == '#' {
 				continue
 			}
-			if _, err := sim.ParseAssertion(line); err != nil {
+			one, err := sim.ParseAssertion(line)
+			if err != nil {
 				return nil, fmt.Errorf("%s:%d: %w", path, i+1, err)
 			}
-			texts = append(texts, line)
+			ofFiles = append(ofFiles, one)
 		}
 	}
-	return each(texts, sim.ParseAssertion)
+	all, err := each(c.Assert, sim.ParseAssertion)
+	return append(all, ofFiles...), err
 }
 
 // checkCmd is simulate check.
@@ -69,7 +71,7 @@ func (c *checkCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	outcomes, err := judged(assertions, result.Rows)
+	outcomes, err := judged(assertions, func(a sim.Assertion) ([]sim.Outcome, error) { return a.Judge(result.Rows) })
 	if err != nil {
 		return err
 	}

@@ -59,12 +59,9 @@ func (c *compareCmd) Run(s *streams) error {
 		return errors.Join(failed, err)
 	}
 	result.Complete = failed == nil
-	for _, a := range assertions {
-		some, err := a.JudgePairs(result.Pairs)
-		if err != nil {
-			return err
-		}
-		result.Claims = append(result.Claims, some...)
+	result.Claims, err = judged(assertions, func(a sim.Assertion) ([]sim.Outcome, error) { return a.JudgePairs(result.Pairs) })
+	if err != nil {
+		return err
 	}
 	for _, o := range outs {
 		if err := o.put(s, func(w io.Writer) error { return o.format.Write(w, result) }); err != nil {
@@ -77,14 +74,8 @@ func (c *compareCmd) Run(s *streams) error {
 	return c.verdict(s, result)
 }
 
-// comparisonOutput is a parsed -o.
-type comparisonOutput struct {
-	place
-	format report.Comparison
-}
-
 // parse reads everything that can be wrong before a file is read.
-func (c *compareCmd) parse() (o compare.Options, outs []comparisonOutput, assertions []sim.Assertion, err error) {
+func (c *compareCmd) parse() (o compare.Options, outs []output[report.Comparison], assertions []sim.Assertion, err error) {
 	o = compare.Options{Match: map[string]string{}, Alpha: c.Alpha, FailOn: compare.FailOn(c.FailOn)}
 	var faults []error
 	for _, text := range c.Match {
@@ -103,19 +94,8 @@ func (c *compareCmd) parse() (o compare.Options, outs []comparisonOutput, assert
 	if len(c.Output) == 0 {
 		c.Output = []string{"table"}
 	}
-	outs, err = each(c.Output, func(text string) (comparisonOutput, error) {
-		name, at, err := splitOutput(text)
-		if err != nil {
-			return comparisonOutput{}, err
-		}
-		f, err := report.ComparisonNamed(name)
-		return comparisonOutput{at, f}, err
-	})
-	places := make([]place, len(outs))
-	for i := range outs {
-		places[i] = outs[i].place
-	}
-	faults = append(faults, err, checkPlaces(places))
+	outs, err = outputs(c.Output, report.ComparisonNamed)
+	faults = append(faults, err)
 	assertions, err = c.claims.parse()
 	return o, outs, assertions, errors.Join(append(faults, err)...)
 }

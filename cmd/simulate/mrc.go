@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -131,17 +132,11 @@ func (c *mrcCmd) sampled(ctx context.Context, p *plan, s *streams, r *sim.Result
 	}
 	for i := range jobs {
 		size := p.sizes[i/len(policies)%len(p.sizes)]
-		switch {
-		case whole != nil:
-			jobs[i].Of, err = size.Resolve(whole)
-		case size.Share():
-			jobs[i].Of, err = size.Resolve(t)
-			jobs[i].Of = int64(math.Round(float64(jobs[i].Of) / p.sample.Share()))
-		default:
-			jobs[i].Of, err = size.Resolve(t)
-		}
-		if err != nil {
+		if jobs[i].Of, err = size.Resolve(cmp.Or(whole, t)); err != nil {
 			return err
+		}
+		if whole == nil && size.Share() {
+			jobs[i].Of = int64(math.Round(float64(jobs[i].Of) / p.sample.Share()))
 		}
 	}
 	rows, err := c.rows(ctx, s, t, jobs)

@@ -8,11 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/foliocache/folio/sim"
-	"github.com/foliocache/folio/sim/report"
 )
 
 // stdoutPath stands for stdout in an output.
@@ -21,53 +19,38 @@ const stdoutPath = "-"
 // place is where an output goes: a path, or stdoutPath.
 type place string
 
-// output is a parsed -o.
-type output struct {
+// output is a parsed -o of some kind of format.
+type output[F any] struct {
 	place
-	format report.Format
+	format F
 }
 
-// outputs parses all -o and checks that they can be written.
-func outputs(texts []string) ([]output, error) {
-	all, err := each(texts, func(text string) (output, error) {
-		name, at, err := splitOutput(text)
-		if err != nil {
-			return output{}, err
+// outputs parses all -o, FMT[:PATH], and checks that they can be written. named returns a format.
+func outputs[F any](texts []string, named func(string) (F, error)) ([]output[F], error) {
+	all, err := each(texts, func(text string) (o output[F], err error) {
+		name, path, found := strings.Cut(text, ":")
+		if found && path == "" {
+			return o, fmt.Errorf("%w: -o %q: the path is empty", sim.ErrConfig, text)
 		}
-		f, err := report.Named(name)
-		return output{at, f}, err
+		o.place = place(cmp.Or(path, stdoutPath))
+		o.format, err = named(name)
+		return o, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	places := make([]place, len(all))
-	for i := range all {
-		places[i] = all[i].place
-	}
-	return all, checkPlaces(places)
-}
-
-// splitOutput reads FMT[:PATH].
-func splitOutput(text string) (name string, at place, err error) {
-	name, path, found := strings.Cut(text, ":")
-	if found && path == "" {
-		return "", "", fmt.Errorf("%w: -o %q: the path is empty", sim.ErrConfig, text)
-	}
-	return name, place(cmp.Or(path, stdoutPath)), nil
-}
-
-// checkPlaces reports those that are named twice or cannot be written.
-func checkPlaces(places []place) error {
+	seen := map[place]bool{}
 	var faults []error
-	for i, p := range places {
-		if slices.Contains(places[:i], p) {
-			faults = append(faults, fmt.Errorf("%w: two outputs go to %s: say -o FORMAT:FILE", sim.ErrConfig, p))
+	for _, o := range all {
+		if seen[o.place] {
+			faults = append(faults, fmt.Errorf("%w: two outputs go to %s: say -o FORMAT:FILE", sim.ErrConfig, o.place))
 		}
-		if p != stdoutPath {
-			faults = append(faults, writable(string(p)))
+		seen[o.place] = true
+		if o.place != stdoutPath {
+			faults = append(faults, writable(string(o.place)))
 		}
 	}
-	return errors.Join(faults...)
+	return all, errors.Join(faults...)
 }
 
 // String names it for people.

@@ -80,7 +80,7 @@ func (c *runCmd) report(s *streams, find finder) error {
 	if failed != nil {
 		return failed
 	}
-	outcomes, err := judged(plan.assertions, result.Rows)
+	outcomes, err := judged(plan.assertions, func(a sim.Assertion) ([]sim.Outcome, error) { return a.Judge(result.Rows) })
 	if err != nil {
 		return err
 	}
@@ -218,11 +218,11 @@ func (p *plan) jobs(c *runCmd, t *sim.Trace, policies []sim.Policy) ([]sim.Job, 
 	return jobs, nil
 }
 
-// judged judges all assertions on rows.
-func judged(all []sim.Assertion, rows []sim.Row) ([]sim.Outcome, error) {
+// judged judges all assertions.
+func judged(all []sim.Assertion, judge func(sim.Assertion) ([]sim.Outcome, error)) ([]sim.Outcome, error) {
 	var outcomes []sim.Outcome
 	for _, a := range all {
-		some, err := a.Judge(rows)
+		some, err := judge(a)
 		if err != nil {
 			return nil, err
 		}

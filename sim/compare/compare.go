@@ -273,26 +273,26 @@ func same(from, to []sim.Row) bool {
 
 // classes compares by page depth.
 func classes(from, to []sim.Row) map[string]Class {
-	all := map[string]Class{}
-	for i := range from {
-		for name, c := range from[i].Classes {
-			one := all[name]
-			one.Requests += c.Requests
-			one.From += c.Hits
-			all[name] = one
+	all, base, head := map[string]Class{}, classSums(from), classSums(to)
+	for _, sums := range []map[string]sim.Class{base, head} {
+		for name := range sums {
+			b, h := base[name], head[name]
+			all[name] = Class{b.Requests, h.Requests, b.Hits, h.Hits, 100 * (share(h) - share(b))}
 		}
-	}
-	for i := range to {
-		for name, c := range to[i].Classes {
-			one := all[name]
-			one.HeadRequests += c.Requests
-			one.To += c.Hits
-			all[name] = one
-		}
-	}
-	for name, c := range all {
-		c.Points = 100 * (float64(c.To)/float64(max(1, c.HeadRequests)) - float64(c.From)/float64(max(1, c.Requests)))
-		all[name] = c
 	}
 	return all
 }
+
+// classSums sums up the depth classes of all seeds.
+func classSums(rows []sim.Row) map[string]sim.Class {
+	sums := map[string]sim.Class{}
+	for i := range rows {
+		for name, c := range rows[i].Classes {
+			sum := sums[name]
+			sums[name] = sim.Class{Requests: sum.Requests + c.Requests, Hits: sum.Hits + c.Hits}
+		}
+	}
+	return sums
+}
+
+func share(c sim.Class) float64 { return float64(c.Hits) / float64(max(1, c.Requests)) }

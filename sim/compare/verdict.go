@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -117,15 +118,7 @@ func (r *Result) judge() {
 			order = append(order, i)
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case r.Rows[a].P < r.Rows[b].P:
-			return -1
-		case r.Rows[a].P > r.Rows[b].P:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(r.Rows[a].P, r.Rows[b].P) })
 	most := 0.
 	for k, i := range order {
 		row := &r.Rows[i]

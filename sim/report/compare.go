@@ -55,16 +55,19 @@ func both(r *compare.Row) string {
 	if r.Head != r.Policy {
 		name += " > " + r.Head
 	}
-	if r.Sample != "" {
-		name += "@" + r.Sample
-	}
-	return name
+	return (&sim.Row{Policy: name, Sample: r.Sample}).Name()
 }
 
 func sizeOf(r *compare.Row) string { return sizeText(sim.Row{Size: r.Size, SizeUnit: r.SizeUnit}) }
 
 func interval(r *compare.Row) string {
 	return fmt.Sprintf("%+.2f to %+.2f", r.Between[0], r.Between[1])
+}
+
+// figures are a row's cells: hit ratios of both sides, points, interval, misses and origin queries.
+func figures(r *compare.Row) []string {
+	return []string{fmt.Sprintf("%.2f", 100*r.From.HitRatio), fmt.Sprintf("%.2f", 100*r.To.HitRatio), fmt.Sprintf("%+.2f", r.Points), interval(r),
+		change(r.From.Misses, r.To.Misses), change(r.From.OriginQueries, r.To.OriginQueries)}
 }
 
 // change is what was counted after what was, as a part of it.
@@ -109,20 +112,19 @@ func confidence(r *compare.Result) string {
 
 func compareTable(w io.Writer, r *compare.Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	var names []string
+	for i := range r.Rows {
+		names = append(names, both(&r.Rows[i]))
+	}
 	for _, trace := range r.Traces {
 		fmt.Fprintf(t, "%s: %d requests\n", trace.Name, trace.Requests)
-		names := []string{}
-		for i := range r.Rows {
-			names = append(names, both(&r.Rows[i]))
-		}
 		fmt.Fprintf(t, "%s\tsize\tbase %%\thead %%\tpoints\t%s between\tmisses\tqueries\tstale\t\n", pad("policy", names), confidence(r))
 		for i := range r.Rows {
 			row := &r.Rows[i]
 			if row.Trace != trace.Name {
 				continue
 			}
-			fmt.Fprintf(t, "%s\t%s\t%.2f\t%.2f\t%+.2f\t%s\t%s\t%s\t%d\t %s\n", pad(both(row), names), sizeOf(row), 100*row.From.HitRatio, 100*row.To.HitRatio,
-				row.Points, interval(row), change(row.From.Misses, row.To.Misses), change(row.From.OriginQueries, row.To.OriginQueries), row.To.StaleServed, row.Verdict)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t %s\n", pad(names[i], names), sizeOf(row), strings.Join(figures(row), "\t"), row.To.StaleServed, row.Verdict)
 		}
 		if err := t.Flush(); err != nil {
 			return err

@@ -30,8 +30,7 @@ func compareMarkdown(w io.Writer, r *compare.Result) error {
 	left := 0
 	for i := range rows {
 		row := &rows[i]
-		line := fmt.Sprintf("| %s | `%s` | %s | %.2f | %.2f | %+.2f | %s | %s | %s | %s |\n", cell(row.Trace), both(row), sizeOf(row), 100*row.From.HitRatio, 100*row.To.HitRatio,
-			row.Points, interval(row), change(row.From.Misses, row.To.Misses), change(row.From.OriginQueries, row.To.OriginQueries), verdictMarks[row.Verdict])
+		line := fmt.Sprintf("| %s | `%s` | %s | %s | %s |\n", cell(row.Trace), both(row), sizeOf(row), strings.Join(figures(row), " | "), verdictMarks[row.Verdict])
 		depth := depthLines(row)
 		if head.Len()+depths.Len()+len(line)+len(depth) > markdownMost {
 			left++
