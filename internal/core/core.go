@@ -101,6 +101,7 @@ type Core struct {
 	kept    int                       // tags in more
 	walks   []*walk                   // by the number of their list
 	trails  chunked.Slice[trail]      // of a slot's page; in use where there are walks
+	room    room
 	Ahead   Ahead
 	fresh   fresh
 	purse   purse
@@ -185,7 +186,7 @@ func (c *Core) Lookup(q *Query) Answer {
 		l := &c.loads[a.Flight.at]
 		l.step = c.step(q, feed)
 		l.trail.step = l.step
-		a.Ahead = w.ahead(q, l.step)
+		a.Ahead = w.ahead(q, l.step, c.price())
 	}
 	return a
 }

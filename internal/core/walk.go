@@ -23,7 +23,6 @@ type rate struct{ asked, tries float64 }
 
 // All is measured on generated tickets: see docs/decisions/0006-ahead.md.
 const (
-	walkWorth  = .6   // a query saved is worth its time, and two thirds more: what it takes beside the database's
 	walkForget = .999 // weight of an outcome after one more
 	walkSure   = 20   // outcomes after which a rate is believed: until then a load brings one page
 	walkShy    = 16   // loads that bring one page after one has failed that was to bring more
@@ -34,13 +33,13 @@ func (r *rate) try()     { r.asked, r.tries = r.asked*walkForget, r.tries*walkFo
 func (r *rate) succeed() { r.asked++ }
 
 // ahead returns how many further pages a load should bring: all those that are asked for often enough to
-// be worth their part of a load.
-func (w *walk) ahead(q *Query, s step) int {
+// be worth their part of a load, at a price.
+func (w *walk) ahead(q *Query, s step, price float64) int {
 	if w.shy > 0 {
 		w.shy--
 		return 0
 	}
-	n, cost := 0, walkWorth*w.loads.cost(q.Depth, q.rows())
+	n, cost := 0, price*w.loads.cost(q.Depth, q.rows())
 	for n < MostAhead {
 		r := &w.rates[s][n+1]
 		if r.tries < walkSure && n > 0 || r.tries >= walkSure && r.asked <= cost*r.tries {

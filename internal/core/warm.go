@@ -195,7 +195,7 @@ func (c *Core) Warm(q, reader *Query) (f Flight, ahead int) {
 	l.trail.flags = trailWarm
 	c.Ahead.Warmed++
 	c.purse.began()
-	return f, c.walk(q.List).ahead(q, l.step)
+	return f, c.walk(q.List).ahead(q, l.step, c.price())
 }
 
 // Due is a page to be loaded after a bump.
@@ -248,7 +248,7 @@ func (c *Core) Again(d Due, q *Query) (f Flight, ahead int) {
 	w.again[d.kind].try()
 	c.Ahead.Again++
 	c.purse.began()
-	return f, w.ahead(q, l.step)
+	return f, w.ahead(q, l.step, c.price())
 }
 
 // vote books for what page a feed is read (Boyer & Moore's majority vote), where it may be loaded again.
