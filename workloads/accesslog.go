@@ -13,14 +13,14 @@ import (
 func init() {
 	register(Format{
 		Name: "accesslog",
-		Doc:  "Combined Log Format of nginx and Apache; say accesslog:PATH?page=NAME with the name of the page parameter",
+		Doc:  "log of nginx, Apache and others, in the Combined Log Format or JSON; say accesslog:PATH?page=NAME with the name of the page parameter, or have simulate accesslog find it",
 		Text: true,
 		Params: []Param{
-			{Name: "page", Doc: "name of the query parameter that holds the page number", Required: true},
+			{Name: "page", Doc: "name of the query parameter that holds the page number; /page/ where it is in the path, as in /posts/page/2", Required: true},
 			{Name: "limit", Default: "limit", Doc: "name of the one that holds the rows asked for"},
 			{Name: "offset", Default: "offset", Doc: "name of the one that holds the rows before the page"},
 			{Name: "cursor", Default: "cursor", Doc: "name of the one that holds a keyset cursor"},
-			{Name: "scope", Doc: "name of the one whose value is the scope; none = all is public"},
+			{Name: "scope", Doc: "name of the one whose value is the scope; $user: who was logged in; none = all is public"},
 			{Name: "first", Default: "1", Doc: "number of the first page, 0 or 1"},
 			{Name: "rows", Default: "20", Doc: "limit of a request that names none"},
 		},
@@ -33,13 +33,15 @@ func init() {
 //
 //   - GET answered by 2xx or 304 is a Read of list = path. Page, offset, limit and cursor come from
 //     the query; the other parameters, sorted, are the variant. A cursor's depth is not logged: 2.
+//     Load is what the server took, where that is logged: nginx's $request_time as rt=, or in JSON.
 //   - POST, PUT, PATCH and DELETE answered by 2xx are an Invalidate of the path's feed and of its
 //     parent's, of those that the log has read before; none: the line is skipped.
 //   - Every other line is skipped, and told to Options.Skipped. A line that is not of the log
 //     format is an error.
 //
 // Times count from the first line; a line written late takes the time of the line before.
-// Source: https://httpd.apache.org/docs/2.4/logs.html, "Combined Log Format".
+// Source: https://httpd.apache.org/docs/2.4/logs.html, "Combined Log Format"; JSON by the names of nginx's variables, of
+// Caddy, Traefik and Envoy.
 func readAccessLog(r io.Reader, o Options) iter.Seq2[Request, error] {
 	return func(yield func(Request, error) bool) {
 		mapper, err := newLogMapper(o.Values)
@@ -79,6 +81,9 @@ type logMapper struct {
 	out                                [2]Request
 }
 
+// loggedIn is the scope that is not a query parameter.
+const loggedIn = "$user"
+
 type feed struct{ list, scope string }
 
 func newLogMapper(v Values) (*logMapper, error) {
@@ -96,42 +101,39 @@ func newLogMapper(v Values) (*logMapper, error) {
 
 // requests returns what a line amounts to, valid until the next call, or why it is skipped.
 func (m *logMapper) requests(line logLine) (requests []Request, why string) {
-	address, err := url.ParseRequestURI(line.target)
-	if err != nil || address.Path == "" {
-		return nil, "the request is no path"
+	path, query, why := line.split(m.page == pathPage)
+	if why != "" {
+		return nil, why
 	}
-	query, err := url.ParseQuery(address.RawQuery)
-	if err != nil {
-		return nil, "the query is malformed"
-	}
-	base := Request{Time: m.clock.since(line.time), List: address.Path, Scope: publicScope}
-	if m.scope != "" && query.Get(m.scope) != "" {
+	base := Request{Time: m.clock.since(line.time), List: path, Scope: publicScope}
+	switch {
+	case m.scope == loggedIn && line.user != "":
+		base.Scope = "user:" + line.user
+	case m.scope != "" && query.Get(m.scope) != "":
 		base.Scope = m.scope + ":" + query.Get(m.scope)
 	}
-	success := line.status >= 200 && line.status < 300
 	switch line.method {
-	case "GET":
-		if !success && line.status != 304 {
-			return nil, "the answer is " + strconv.Itoa(line.status)
-		}
-		return m.readPage(base, query, line.size)
 	case "POST", "PUT", "PATCH", "DELETE":
-		if !success {
+		if line.status < 200 || line.status >= 300 {
 			return nil, "the answer is " + strconv.Itoa(line.status)
 		}
 		return m.invalidate(base)
 	}
-	return nil, "the method is neither read nor write"
+	if why := line.read(); why != "" {
+		return nil, why
+	}
+	base.Size, base.Load = line.size, line.took
+	return m.readPage(base, query)
 }
 
-func (m *logMapper) readPage(r Request, query url.Values, size uint32) ([]Request, string) {
+func (m *logMapper) readPage(r Request, query url.Values) ([]Request, string) {
 	if why := m.place(&r, query); why != "" {
 		return nil, why
 	}
 	for _, name := range [...]string{m.page, m.limit, m.offset, m.cursor, m.scope} {
 		query.Del(name)
 	}
-	r.Variant, r.Size = query.Encode(), size
+	r.Variant = query.Encode()
 	m.read[feed{r.List, r.Scope}] = true
 	m.out[0] = r
 	return m.out[:1], ""
@@ -195,4 +197,4 @@ func sniffAccessLog(head []byte) bool {
 	return err == nil
 }
 
-var errLogLine = errors.New("not a line of the Combined Log Format")
+var errLogLine = errors.New("neither a line of the Combined Log Format nor of a JSON log")

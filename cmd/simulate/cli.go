@@ -14,16 +14,17 @@ import (
 
 // cli is the whole command line.
 type cli struct {
-	Run      runCmd      `cmd:"" help:"Replay traces through policies and report." set:"sizes=1%,5%,20%" set:"byDefault=folio, each strategy alone, and the common baselines"`
-	MRC      mrcCmd      `cmd:"" name:"mrc" help:"Draw miss-ratio curves: hit ratio over cache size." set:"sizes=0.1%,0.2%,0.5%,1%,2%,5%,10%,20%,50%,100%" set:"byDefault=lru"`
-	Compare  compareCmd  `cmd:"" help:"Compare two results, or two policies." set:"sizes=1%,5%,20%"`
-	Check    checkCmd    `cmd:"" help:"Judge a saved result."`
-	Inspect  inspectCmd  `cmd:"" help:"Say what is in a trace."`
-	Gen      genCmd      `cmd:"" help:"Generate a workload."`
-	Convert  convertCmd  `cmd:"" help:"Convert a trace to another format."`
-	Policies policiesCmd `cmd:"" help:"List policies and their parameters."`
-	Verify   verifyCmd   `cmd:"" help:"Check this very binary against exact results."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Run       runCmd       `cmd:"" help:"Replay traces through policies and report." set:"sizes=1%,5%,20%" set:"byDefault=folio, each strategy alone, and the common baselines"`
+	MRC       mrcCmd       `cmd:"" name:"mrc" help:"Draw miss-ratio curves: hit ratio over cache size." set:"sizes=0.1%,0.2%,0.5%,1%,2%,5%,10%,20%,50%,100%" set:"byDefault=lru"`
+	Compare   compareCmd   `cmd:"" help:"Compare two results, or two policies." set:"sizes=1%,5%,20%"`
+	Check     checkCmd     `cmd:"" help:"Judge a saved result."`
+	Inspect   inspectCmd   `cmd:"" help:"Say what is in a trace."`
+	Gen       genCmd       `cmd:"" help:"Generate a workload."`
+	Convert   convertCmd   `cmd:"" help:"Convert a trace to another format."`
+	AccessLog accesslogCmd `cmd:"" name:"accesslog" help:"Make a trace of a web server's access log."`
+	Policies  policiesCmd  `cmd:"" help:"List policies and their parameters."`
+	Verify    verifyCmd    `cmd:"" help:"Check this very binary against exact results."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 const description = `simulate replays recorded traces of paginated list endpoints, and plain key traces, through
@@ -40,6 +41,7 @@ Examples:
   simulate check result.json --assert 'misses{policy=folio} <= misses{policy=lru}'
   simulate inspect arc:OLTP.lis.zst
   simulate gen tickets --param n=100000 -o tickets.folio
+  simulate accesslog /var/log/nginx/access.log trace.folio
 
 Exit status: 0 fine; 1 a claim failed, or compare found a regression; 2 usage, configuration or an output that cannot be written; 3 a trace
 or result could not be read, or they are of different traces; 4 over --max-time or --max-mem; 70 internal error; 130, 143 interrupted.`

@@ -42,11 +42,12 @@ func (c *convertCmd) Run(s *streams) error {
 	if err := errors.Join(faults[:]...); err != nil {
 		return err
 	}
-	return convert(s, c.In, c.Out, f)
+	return convert(s, c.In, c.Out, f, nil)
 }
 
-// convert streams a trace into a file, which appears whole or not at all.
-func convert(s *streams, in, out string, f filter) error {
+// convert streams a trace into a file, which appears whole or not at all. skipped, if not nil, is told of lines that are no
+// requests.
+func convert(s *streams, in, out string, f filter, skipped func(line int, why string)) error {
 	to, pack, err := outputFormat(out)
 	if err != nil {
 		return err
@@ -60,6 +61,7 @@ func convert(s *streams, in, out string, f filter) error {
 	if err != nil {
 		return err
 	}
+	source.Skipped = skipped
 	put := func(w io.Writer) error {
 		packed, err := pack(w)
 		if err != nil {

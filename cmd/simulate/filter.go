@@ -103,8 +103,10 @@ func newVeil(path string) (*veil, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: --anonymize-key %s: %w", sim.ErrConfig, path, err)
 	}
-	return &veil{hmac.New(sha256.New, key)}, nil
+	return veilOf(key), nil
 }
+
+func veilOf(key []byte) *veil { return &veil{hmac.New(sha256.New, key)} }
 
 func (v *veil) hide(r *workloads.Request) {
 	if v == nil {

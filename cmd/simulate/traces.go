@@ -100,7 +100,7 @@ func (c *genCmd) Run(s *streams) error {
 	if len(c.Param) > 0 {
 		spec += "?" + strings.Join(c.Param, "&")
 	}
-	return convert(s, spec, c.Out, filter{})
+	return convert(s, spec, c.Out, filter{}, nil)
 }
 
 func listKinds(out io.Writer) error {
