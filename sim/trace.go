@@ -86,6 +86,9 @@ func (t *Trace) largest() []uint32 {
 // Timed reports whether the trace has a clock and load times, so that loads overlap.
 func (t *Trace) Timed() bool { return t.times != nil && t.loads != nil }
 
+// Paged reports whether the trace is of pages whose place in their list is known.
+func (t *Trace) Paged() bool { return t.places != nil }
+
 func (t *Trace) read(i int) bool { return t.ops == nil || t.ops[i] == uint8(workloads.Read) }
 
 // rowsTold reports whether it is known how many rows the answer of a read holds, and short

@@ -57,13 +57,40 @@ func TestUnknownStrategyIsAnErrorThatListsTheKnown(t *testing.T) {
 	}
 }
 
+// TestThresholdsMayBeOthers: what is likelier than the threshold is admitted, or less likely where novelty counts; all else is
+// as ever.
+func TestThresholdsMayBeOthers(t *testing.T) {
+	for name, admits := range map[string]bool{"balanced@0.3": true, "balanced@0.5": false, "conservative@0.2": true, "conservative@0.7": false,
+		"exploratory@0.5": true, "exploratory@0.9": false, "aggressive@1": true} {
+		s, err := New(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Decide(Candidate{Moment: LeaveProbation, Confidence: .35, Price: 1, Size: 1}); (got == Admit) != admits {
+			t.Errorf("%s: %v for a confidence of .35", name, got)
+		}
+	}
+	weeds, err := New("aggressive@0.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := weeds.Decide(Candidate{Moment: MainTail, Confidence: .35, Price: 1, Size: 1}); got != Reject {
+		t.Errorf("aggressive@0.5: %v for a confidence of .35 at main's tail", got)
+	}
+	for _, name := range []string{"balanced@", "balanced@2", "balanced@-1", "balanced@NaN", "nobody@0.3"} {
+		if s, err := New(name); err == nil {
+			t.Errorf("%s is %v", name, s)
+		}
+	}
+}
+
 func TestNameTakenTwicePanics(t *testing.T) {
 	defer func() {
 		if recover() == nil {
 			t.Error("no panic")
 		}
 	}()
-	Register("balanced", "again", balanced{})
+	Register("balanced", "again", usual)
 }
 
 func TestEveryStrategyIsTotalAndPure(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"math"
 	"sort"
+	"strconv"
+	"strings"
 )
 
 // Moment is the point in a unit's life at which a strategy is asked.
@@ -80,20 +82,36 @@ func AnswererOf(s Strategy) Answerer {
 	if a, ok := s.(Answerer); ok {
 		return a
 	}
-	return balanced{}
+	return usual
 }
 
 // Hopeless is the confidence below which a threatened page is stored nowhere at all: writes
 // come faster than its readers.
 const Hopeless = 0.05
 
-// New builds a registered strategy; an unknown name is an error that lists the known ones.
+// Adjustable is a strategy whose threshold may be another one, 0..1.
+type Adjustable interface {
+	Strategy
+	At(threshold float64) Strategy
+}
+
+// New builds a registered strategy, or, as NAME@0.3, an [Adjustable] one with that threshold. An unknown name is an error
+// that lists the known ones.
 func New(name string) (Strategy, error) {
+	name, text, other := strings.Cut(name, "@")
 	i, ok := registry[name]
 	if !ok {
 		return nil, fmt.Errorf("strategy: no strategy %q; there are %v", name, Names())
 	}
-	return i.strategy, nil
+	if !other {
+		return i.strategy, nil
+	}
+	s, ok := i.strategy.(Adjustable)
+	threshold, err := strconv.ParseFloat(text, 64)
+	if !ok || err != nil || !(threshold >= 0 && threshold <= 1) {
+		return nil, fmt.Errorf("strategy: %s@%s: want a threshold from 0 to 1, of a strategy that has one", name, text)
+	}
+	return s.At(threshold), nil
 }
 
 // Doc returns the one line that describes a registered strategy.

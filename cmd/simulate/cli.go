@@ -19,6 +19,7 @@ type cli struct {
 	Compare   compareCmd   `cmd:"" help:"Compare two results, or two policies." set:"sizes=1%,5%,20%"`
 	Check     checkCmd     `cmd:"" help:"Judge a saved result."`
 	Inspect   inspectCmd   `cmd:"" help:"Say what is in a trace."`
+	Tune      tuneCmd      `cmd:"" help:"Search settings for a trace and a size." set:"sizes=5%"`
 	Gen       genCmd       `cmd:"" help:"Generate a workload."`
 	Convert   convertCmd   `cmd:"" help:"Convert a trace to another format."`
 	AccessLog accesslogCmd `cmd:"" name:"accesslog" help:"Make a trace of a web server's access log."`

@@ -38,15 +38,16 @@ var imports = map[string][]string{
 	"sim/baseline":      {},
 	"sim":               {"strategy", "arena", "internal/core", "internal/nearest", "workloads", "sim/baseline"},
 	"sim/compare":       {"sim"},
-	"sim/report":        {"sim", "sim/compare"},
+	"sim/tune":          {"sim", "sim/compare", "strategy", "arena"},
+	"sim/report":        {"sim", "sim/compare", "sim/tune"},
 	"sim/verify":        {"sim", "workloads"},
-	"cmd/simulate":      {"sim", "sim/compare", "sim/report", "sim/verify", "workloads", "strategy"},
+	"cmd/simulate":      {"sim", "sim/compare", "sim/report", "sim/tune", "sim/verify", "workloads", "strategy", "arena"},
 }
 
 // pure lists the packages that are deterministic state machines, and all they may import from
 // outside the module: nothing with a clock, a lock, a log or I/O.
 var pure = []string{"strategy", "arena", "internal/core"}
-var pureImports = []string{"cmp", "errors", "fmt", "maps", "math", "math/bits", "math/rand/v2", "slices", "sort", "strings", "unsafe"}
+var pureImports = []string{"cmp", "errors", "fmt", "maps", "math", "math/bits", "math/rand/v2", "slices", "sort", "strconv", "strings", "unsafe"}
 
 var vagueNames = []string{"util", "utils", "common", "helper", "helpers", "types", "manager", "pkg", "misc"}
 

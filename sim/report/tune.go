@@ -1,0 +1,80 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/foliocache/folio/sim/compare"
+	"github.com/foliocache/folio/sim/tune"
+)
+
+// JSON writes JSON for people, too.
+func JSON(w io.Writer, v any) error { return writeIndented(w, v) }
+
+// Tuned writes what a search found: the config, what it gains, what each setting is worth.
+func Tuned(w io.Writer, f *tune.Found) error {
+	fmt.Fprintf(w, "%s at %s: %d settings tried\n%s\n\n", f.Trace.Name, f.Size, f.Tried, f.Why)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if f.HeldOut != nil {
+		fmt.Fprintln(t, "\tdefaults %\ttuned %\tpoints\tbetween\tqueries\torigin time\t")
+		for _, row := range []struct {
+			name string
+			*compare.Row
+		}{{"whole trace", f.Whole}, {"held out", f.HeldOut}} {
+			queries, took := change(row.From.OriginQueries, row.To.OriginQueries), change(int64(row.From.OriginMS), int64(row.To.OriginMS))
+			if row.From.OriginQueries == 0 { // of a part of the trace they are not counted
+				queries, took = "", ""
+			}
+			fmt.Fprintf(t, "%s\t%.2f\t%.2f\t%+.2f\t%s\t%s\t%s\t%s\n", row.name, 100*row.From.HitRatio, 100*row.To.HitRatio, row.Points, interval(row.Row), queries, took, row.Verdict)
+		}
+		fmt.Fprintln(t)
+	}
+	for _, s := range f.Sets {
+		fmt.Fprintf(t, "set\t%s\t%s\t%+.2f points beside the others\n", s.Knob, s.Value, s.Points)
+	}
+	for _, s := range f.Others {
+		said := fmt.Sprintf("%+.2f points at best", s.Points)
+		if s.Share < 1 {
+			said += fmt.Sprintf(", on a sample of 1/%.0f", 1/s.Share)
+		}
+		if s.Costly {
+			said += "; all that was tried asks too much of the origin, or is too stale"
+		}
+		fmt.Fprintf(t, "left alone\t%s\t%s\t%s\n", s.Knob, s.Value, said)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	config, err := literal("folio.Config", f.Config)
+	if err != nil {
+		return err
+	}
+	list, err := literal("folio.ListConfig[T]", f.List)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "\n%s\n%s\n", config, list)
+	return err
+}
+
+// literal writes the fields that are set as Go does.
+func literal(name string, v any) (string, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "", err
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(b, &all); err != nil {
+		return "", err
+	}
+	var fields []string
+	for _, k := range sortedKeys(all) {
+		fields = append(fields, fmt.Sprintf("%s: %s", k, all[k]))
+	}
+	slices.Sort(fields)
+	return name + "{" + strings.Join(fields, ", ") + "}", nil
+}
