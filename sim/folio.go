@@ -25,7 +25,8 @@ type ours struct {
 	hashes  []uint64 // of the units, as they were recorded; nil: unknown
 	free    bool     // loads cost nothing that is known
 	list    uint32
-	fresh   *fresh // nil: what is served is valid
+	firsts  map[uint32][]uint32 // first pages of each feed, that a write outdates alone; nil: it outdates all
+	fresh   *fresh              // nil: what is served is valid
 	due     []landing
 }
 
@@ -81,6 +82,12 @@ func newOurs(j Job, capacity int64) (*ours, error) {
 	default:
 		return nil, fmt.Errorf("%w: policy %q: cost: want load or none", ErrConfig, p.Text)
 	}
+	switch how := p.Params["invalidate"]; {
+	case how == "first" && t.places != nil:
+		o.firsts = t.firsts()
+	case how != "group":
+		return nil, fmt.Errorf("%w: policy %q: invalidate: want group, or, of pages, first", ErrConfig, p.Text)
+	}
 	o.core = core.New(a, core.Config{Epoch: 1, Second: 1e6, Seed: seed, Budget: budget, Copies: rules.Early > 0})
 	if o.wide != nil || rules != (core.Rules{}) {
 		o.list = o.core.List(rules)
@@ -117,6 +124,9 @@ func (o *ours) query(r *read) *core.Query {
 	q := &o.unit[0].Query
 	q.Key, q.Depth, q.Cost, q.Now = o.key(r.unit), r.depth, float32(r.load)/1000, r.now
 	q.List, q.Want, q.Feed = o.list, core.Serve, core.Tag(o.hash(r.feed))
+	if o.firsts != nil {
+		q.Feed = core.Tag(o.hash(r.unit))
+	}
 	if o.free {
 		q.Cost = 0
 	}
@@ -209,8 +219,14 @@ func (o *ours) offer(r *read, f core.Flight, last bool) bool {
 }
 
 func (o *ours) invalidate(now int64, feed uint32) {
-	if _, err := o.core.Invalidate(now, core.Tag(o.hash(feed))); err != nil {
-		panic(err) // the simulator declares no dependencies
+	outdated := []uint32{feed}
+	if o.firsts != nil {
+		outdated = o.firsts[feed]
+	}
+	for _, id := range outdated {
+		if _, err := o.core.Invalidate(now, core.Tag(o.hash(id))); err != nil {
+			panic(err) // the simulator declares no dependencies
+		}
 	}
 	for d, ok := o.core.Due(); ok; d, ok = o.core.Due() {
 		o.again(d, now)

@@ -23,6 +23,7 @@ type replay struct {
 	warmup  int      // requests that do not count
 	told    []uint32 // writes of each feed that the cache was told of; nil while the trace has none
 	untold  uint64   // writes whose hash is below are not told of
+	partly  bool     // a write may leave pages of its feed, and loads of them, as they are
 	bytes   bool     // sizes count
 	row     Row
 	latency histogram
@@ -240,7 +241,7 @@ func (p *replay) count(i int, r *read, a core.Action, loads bool) {
 			row.OriginRows += int64(p.trace.rows[i]) * int64(1+len(r.ahead))
 		}
 	case a == core.Wait:
-		wait = p.pending.rest(r)
+		wait = p.pending.rest(r, p.partly)
 	}
 	if a == core.Refresh {
 		row.Refreshed++
@@ -283,10 +284,10 @@ func (p *pending) push(l landing) {
 	heap.Push(p, l)
 }
 
-// rest returns how long a read that joined a load still waits, in µs.
-func (p *pending) rest(r *read) int64 {
+// rest returns how long a read that joined a load still waits, in µs: one that began since the last write, unless that left it.
+func (p *pending) rest(r *read, partly bool) int64 {
 	for _, l := range p.heap {
-		if l.read.version == r.version && (l.read.unit == r.unit || slices.Contains(l.read.ahead, r.unit)) {
+		if (partly || l.read.version == r.version) && (l.read.unit == r.unit || slices.Contains(l.read.ahead, r.unit)) {
 			return l.at - r.now
 		}
 	}

@@ -53,6 +53,7 @@ func folioInfo() baseline.Info {
 		{Name: "entries", Default: "0", Doc: "how many entries it may hold beside its size, outdated ones included; 0: as many as fit"},
 		{Name: "mean", Default: "0", Doc: "bytes that an entry takes on average, for sizes in bytes: 3/5 of the live MeanBytes; 0: those of the trace"},
 		{Name: "cost", Default: "load", Doc: "what strategies save: the time of a load, or none: loads are alike, as to the live cache"},
+		{Name: "invalidate", Default: "group", Doc: "what a write outdates: group, all pages of its feed; first, the first page of each query, as code that deletes the keys it knows"},
 		{Name: "exact", Default: strconv.Itoa(arena.DefaultExact), Doc: "shadows see every feed up to so many entries, a sample of half to all of that above"},
 		{Name: Widen.Name, Default: learned, Doc: "further pages that a load brings along, on offset lists, at most " + strconv.Itoa(core.MostAhead) + "; learned: as many as pay"},
 	}, freshParams...)}
@@ -203,6 +204,12 @@ func (s Size) Scaled(share float64) Size {
 	if !s.share {
 		s.n *= share
 	}
+	return s
+}
+
+// Times returns the size so many times.
+func (s Size) Times(factor float64) Size {
+	s.n *= factor
 	return s
 }
 

@@ -106,6 +106,17 @@ func (t *Trace) feed(unit uint32) uint32 {
 	return t.feeds[unit]
 }
 
+// firsts returns the first pages of each feed.
+func (t *Trace) firsts() map[uint32][]uint32 {
+	all := map[uint32][]uint32{}
+	for unit := range uint32(t.units) {
+		if t.depth(unit) == 1 {
+			all[t.feed(unit)] = append(all[t.feed(unit)], unit)
+		}
+	}
+	return all
+}
+
 func (t *Trace) depth(unit uint32) uint8 {
 	if t.depths == nil {
 		return 0

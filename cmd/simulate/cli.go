@@ -20,6 +20,7 @@ type cli struct {
 	Check     checkCmd     `cmd:"" help:"Judge a saved result."`
 	Inspect   inspectCmd   `cmd:"" help:"Say what is in a trace."`
 	Tune      tuneCmd      `cmd:"" help:"Search settings for a trace and a size." set:"sizes=5%"`
+	WhatIf    whatifCmd    `cmd:"" name:"whatif" help:"Say what would be without a cache, with other memory, with other invalidation." set:"sizes=5%"`
 	Gen       genCmd       `cmd:"" help:"Generate a workload."`
 	Convert   convertCmd   `cmd:"" help:"Convert a trace to another format."`
 	AccessLog accesslogCmd `cmd:"" name:"accesslog" help:"Make a trace of a web server's access log."`

@@ -39,9 +39,10 @@ var imports = map[string][]string{
 	"sim":               {"strategy", "arena", "internal/core", "internal/nearest", "workloads", "sim/baseline"},
 	"sim/compare":       {"sim"},
 	"sim/tune":          {"sim", "sim/compare", "strategy", "arena"},
-	"sim/report":        {"sim", "sim/compare", "sim/tune"},
+	"sim/whatif":        {"sim"},
+	"sim/report":        {"sim", "sim/compare", "sim/tune", "sim/whatif"},
 	"sim/verify":        {"sim", "workloads"},
-	"cmd/simulate":      {"sim", "sim/compare", "sim/report", "sim/tune", "sim/verify", "workloads", "strategy", "arena"},
+	"cmd/simulate":      {"sim", "sim/compare", "sim/report", "sim/tune", "sim/verify", "sim/whatif", "workloads", "strategy", "arena"},
 }
 
 // pure lists the packages that are deterministic state machines, and all they may import from
