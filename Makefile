@@ -1,4 +1,4 @@
-# Everything here needs Go 1.26 or later; the tests need PostgreSQL and nginx too, and install them where they can.
+# Everything here needs Go 1.26 or later; the tests need PostgreSQL, nginx and Chromium too, and install them where they can.
 SIMULATE := bin/simulate
 DEMO := -s 1%,5%,20% -o table -o svg:out/demo.svg
 BUNDLED := workloads/testdata/web07.trace.xz workloads/testdata/web12.trace.xz
@@ -13,7 +13,7 @@ demo: build ## replay the bundled traces through the strategies and the baseline
 	$(SIMULATE) run $(DEMO) $(BUNDLED) 'gen:tickets?n=200000&seed=9'
 	@echo "the picture is in out/demo.svg"
 
-test: build postgres nginx ## pass all tests
+test: build postgres nginx chromium ## pass all tests
 	go vet ./...
 	go test -shuffle=on ./...
 	$(SIMULATE) verify --quick
@@ -38,6 +38,12 @@ postgres:
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || test -n "$$DATABASE_URL" || \
 		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y postgresql; } >/dev/null || \
 		{ echo "make test needs PostgreSQL: install it, or set DATABASE_URL" >&2; exit 1; }
+
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || \
+		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y chromium; } >/dev/null || \
+		{ echo "make test needs Chromium: install it" >&2; exit 1; }
 
 .PHONY: nginx
 nginx:

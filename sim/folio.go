@@ -28,6 +28,7 @@ type ours struct {
 	firsts  map[uint32][]uint32 // first pages of each feed, that a write outdates alone; nil: it outdates all
 	fresh   *fresh              // nil: what is served is valid
 	due     []landing
+	ruled   [PartCount][]int64 // reads that each strategy had ruled at the end of a part
 }
 
 func newOurs(j Job, capacity int64) (*ours, error) {
@@ -244,6 +245,29 @@ func (o *ours) fill(row *Row) {
 	row.Prefetched, row.PrefetchUsed = n.Brought, n.Used
 	row.Warmed, row.WarmedUsed, row.Rewarmed, row.RewarmedUsed = n.Warmed, n.WarmedUsed, n.Again, n.AgainUsed
 	row.Folio = contest(a)
+	row.Folio.RuledParts = o.ruledParts()
+}
+
+// mark books who ruled up to a part's end.
+func (o *ours) mark(part int) {
+	for _, s := range o.core.Arena().Standings() {
+		o.ruled[part] = append(o.ruled[part], s.Ruled)
+	}
+}
+
+// ruledParts returns how many reads of each part each strategy ruled.
+func (o *ours) ruledParts() map[string][]int64 {
+	all := map[string][]int64{}
+	for i, s := range o.core.Arena().Standings() {
+		parts, before := make([]int64, PartCount), int64(0)
+		for part, ruled := range o.ruled {
+			if ruled != nil { // a trace of fewer requests has parts without any
+				parts[part], before = ruled[i]-before, ruled[i]
+			}
+		}
+		all[s.Name] = parts
+	}
+	return all
 }
 
 func (o *ours) bytes() int64 {

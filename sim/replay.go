@@ -62,9 +62,18 @@ func (p *replay) run(ctx context.Context, done func(requests int)) error {
 	return ctx.Err()
 }
 
+// steps replays requests, part by part of the trace.
 func (p *replay) steps(from, to int) {
-	for i := from; i < to; i++ {
-		p.step(i)
+	n := len(p.trace.ids)
+	for from < to {
+		part := from * PartCount / n
+		cut := ((part+1)*n + PartCount - 1) / PartCount
+		for end := min(cut, to); from < end; from++ {
+			p.step(from)
+		}
+		if o, ok := p.cache.(*ours); ok && from == cut {
+			o.mark(part)
+		}
 	}
 }
 

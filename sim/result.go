@@ -118,6 +118,7 @@ type Latency struct {
 // Folio is what only this project's cache reports.
 type Folio struct {
 	Strategies     map[string]StrategyRow `json:"strategies"`
+	RuledParts     map[string][]int64     `json:"ruled_parts"` // reads of each part that each strategy ruled
 	Arbiter        string                 `json:"arbiter"`
 	Ruling         string                 `json:"ruling"` // at the end
 	Switches       int64                  `json:"switches"`

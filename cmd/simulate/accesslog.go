@@ -18,12 +18,12 @@ type accesslogCmd struct {
 	In  string `arg:"" help:"Log of nginx, Apache, Caddy or others, in the Combined Log Format or JSON, packed or not."`
 	Out string `arg:"" help:"File to write; its extension tells the format (.folio .csv .jsonl, then .zst or .gz); - writes jsonl to stdout."`
 
-	Page   string `placeholder:"NAME" help:"Query parameter with the page number; /page/ where it is in the path. Default: found in the log."`
-	Offset string `placeholder:"NAME" help:"The one with the rows before the page. Default: found."`
-	Limit  string `placeholder:"NAME" help:"The one with the rows asked for. Default: found."`
-	Cursor string `placeholder:"NAME" help:"The one with a keyset cursor. Default: found."`
+	Page   string `placeholder:"NAME" help:"Query parameter with the page number; /page/ where it is in the path."`
+	Offset string `placeholder:"NAME" help:"The one with the rows before the page."`
+	Limit  string `placeholder:"NAME" help:"The one with the rows asked for."`
+	Cursor string `placeholder:"NAME" help:"The one with a keyset cursor."`
 	Scope  string `placeholder:"NAME" help:"The one whose value is the scope; $$user: who was logged in. Default: all is public."`
-	First  string `enum:",0,1" default:"" placeholder:"N" help:"Number of the first page, 0 or 1. Default: found."`
+	First  string `enum:",0,1" default:"" placeholder:"N" help:"Number of the first page, 0 or 1."`
 	Rows   int    `default:"20" help:"Rows of a request that names none."`
 
 	Plain bool   `help:"Keep names as they are. Default: lists, scopes, filters and cursors are replaced by hashes with a key that nobody knows."`
@@ -32,8 +32,8 @@ type accesslogCmd struct {
 
 // Help is the end of simulate accesslog --help.
 func (c *accesslogCmd) Help() string {
-	return `Which parameters page the lists is found by what clients ask for one after the other: the next page, one limit further, a cursor. The evidence
-is printed. Reads are answered GETs; POST, PUT, PATCH and DELETE outdate the lists of their path. What the server took is known of logs that say
+	return `Unless --page, --offset or --cursor says it, which parameters page the lists is found by what clients ask for one after the other: the next page, one
+limit further, a cursor. The evidence is printed. Reads are answered GETs; POST, PUT, PATCH and DELETE outdate the lists of their path. What the server took is known of logs that say
 it: request_time in JSON, or rt=$request_time at the end of nginx's line.
 
 Examples:

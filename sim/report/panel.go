@@ -101,17 +101,22 @@ func (p *panel) drawTitle(c draw.Canvas) {
 }
 
 func (p *panel) axes(plt *plot.Plot) {
+	style(plt, "cache size ("+p.unit+", log scale)", "hit ratio (%)")
+	plt.X.Scale = plot.LogScale{}
+	plt.X.Tick.Marker = sizeTicks{p.sizes, p.unit}
+	plt.Y.Tick.Marker = percentTicks{}
+}
+
+// style gives all plots one look.
+func style(plt *plot.Plot, x, y string) {
 	plt.BackgroundColor = white
-	plt.X.Label.Text, plt.Y.Label.Text = "cache size ("+p.unit+", log scale)", "hit ratio (%)"
+	plt.X.Label.Text, plt.Y.Label.Text = x, y
 	for _, a := range []*plot.Axis{&plt.X, &plt.Y} {
 		a.LineStyle.Color, a.Tick.LineStyle.Color = faint, faint
 		a.Label.TextStyle.Font, a.Label.TextStyle.Color = textStyle(9.5, false, ink).Font, ink
 		a.Tick.Label.Font, a.Tick.Label.Color = textStyle(9, false, ink).Font, ink
 		a.Padding = 2
 	}
-	plt.X.Scale = plot.LogScale{}
-	plt.X.Tick.Marker = sizeTicks{p.sizes, p.unit}
-	plt.Y.Tick.Marker = percentTicks{}
 }
 
 // frame leaves room round the data; it also gives a single size, or a single ratio, an extent.

@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
 
 	"github.com/foliocache/folio/sim"
@@ -17,6 +18,7 @@ import (
 
 func init() {
 	register(Format{"svg", "a picture: hit ratio over cache size, a panel a trace, at most 12 lines", writeSVG})
+	register(Format{"png", "the same picture", writePNG})
 }
 
 // Lengths of the picture, in points.
@@ -39,19 +41,44 @@ const fontSlack = 1.16
 func writeSVG(w io.Writer, r *sim.Result) error {
 	pic := picture{panels: panelsOf(r), lines: linesOf(r)}
 	pic.complete = r.Complete
-	canvas := vgsvg.New(pic.width(), pic.height())
+	svg, err := inSVG(pic.width(), pic.height(), pic.draw)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(svg)
+	return err
+}
+
+// inSVG draws on a white page.
+func inSVG(width, height vg.Length, on func(draw.Canvas) error) ([]byte, error) {
+	canvas := vgsvg.New(width, height)
+	page := draw.New(canvas)
+	page.FillPolygon(white, rectangle(page.Rectangle))
+	if err := on(page); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	if _, err := canvas.WriteTo(&out); err != nil {
+		return nil, err
+	}
+	// The font is not embedded: name those with the same widths that readers have.
+	return bytes.ReplaceAll(out.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")), nil
+}
+
+// dotsPerInch is how fine a PNG is: twice as fine as a screen of old.
+const dotsPerInch = 192
+
+// writePNG draws the whole result in dots.
+func writePNG(w io.Writer, r *sim.Result) error {
+	pic := picture{panels: panelsOf(r), lines: linesOf(r)}
+	pic.complete = r.Complete
+	canvas := vgimg.NewWith(vgimg.UseWH(pic.width(), pic.height()), vgimg.UseDPI(dotsPerInch))
 	page := draw.New(canvas)
 	page.FillPolygon(white, rectangle(page.Rectangle))
 	if err := pic.draw(page); err != nil {
 		return err
 	}
-	var out bytes.Buffer
-	if _, err := canvas.WriteTo(&out); err != nil {
-		return err
-	}
-	// The font is not embedded: name those with the same widths that readers have.
-	svg := bytes.ReplaceAll(out.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;"))
-	_, err := w.Write(svg)
+	_, err := vgimg.PngCanvas{Canvas: canvas}.WriteTo(w)
 	return err
 }
 

@@ -1,12 +1,12 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
+	"reflect"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/foliocache/folio/sim/compare"
 	"github.com/foliocache/folio/sim/tune"
@@ -49,32 +49,24 @@ func Tuned(w io.Writer, f *tune.Found) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	config, err := literal("folio.Config", f.Config)
-	if err != nil {
-		return err
-	}
-	list, err := literal("folio.ListConfig[T]", f.List)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(w, "\n%s\n%s\n", config, list)
+	_, err := fmt.Fprintf(w, "\n%s\n%s\n", literal("folio.Config", f.Config), literal("folio.ListConfig[T]", f.List))
 	return err
 }
 
-// literal writes the fields that are set as Go does.
-func literal(name string, v any) (string, error) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return "", err
-	}
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(b, &all); err != nil {
-		return "", err
-	}
+// literal writes the fields of a struct that are set, as Go does.
+func literal(name string, v any) string {
 	var fields []string
-	for _, k := range sortedKeys(all) {
-		fields = append(fields, fmt.Sprintf("%s: %s", k, all[k]))
+	for s, i := reflect.ValueOf(v), 0; i < s.NumField(); i++ {
+		switch field := s.Field(i).Interface().(type) {
+		case time.Duration:
+			if field > 0 {
+				fields = append(fields, fmt.Sprintf("%s: %d * time.Second", s.Type().Field(i).Name, field/time.Second))
+			}
+		default:
+			if !s.Field(i).IsZero() {
+				fields = append(fields, fmt.Sprintf("%s: %#v", s.Type().Field(i).Name, field))
+			}
+		}
 	}
-	slices.Sort(fields)
-	return name + "{" + strings.Join(fields, ", ") + "}", nil
+	return name + "{" + strings.Join(fields, ", ") + "}"
 }

@@ -16,8 +16,8 @@ var whatIfHead = []string{"scenario", "hit %", "queries", "", "origin s", "", "s
 func whatIfCells(r *whatif.Report) (lines [][]string) {
 	for i, a := range r.Answers {
 		first := &r.Answers[0]
-		line := []string{a.Name, fmt.Sprintf("%.2f", 100*a.HitRatio), fmt.Sprintf("%.0f", a.OriginQueries), whatif.Than(a.OriginQueries, first.OriginQueries),
-			fmt.Sprintf("%.1f", a.OriginSeconds), whatif.Than(a.OriginSeconds, first.OriginSeconds), fmt.Sprintf("%.0f", a.Stale),
+		line := []string{a.Name, fmt.Sprintf("%.2f", 100*a.HitRatio), fmt.Sprintf("%.0f", a.OriginQueries), change(int64(first.OriginQueries), int64(a.OriginQueries)),
+			fmt.Sprintf("%.1f", a.OriginSeconds), change(int64(first.OriginSeconds*1000), int64(a.OriginSeconds*1000)), fmt.Sprintf("%.0f", a.Stale),
 			sizeText(sim.Row{Size: a.Memory, SizeUnit: a.Unit})}
 		if i == 0 {
 			line[3], line[5] = "", ""

@@ -1,11 +1,7 @@
 // Package whatif says which questions people ask of a trace before they change production, and what replaying them answers.
 package whatif
 
-import (
-	"fmt"
-
-	"github.com/foliocache/folio/sim"
-)
+import "github.com/foliocache/folio/sim"
 
 // Schema names the form of a [Report] in JSON.
 const Schema = "simulate-whatif/v1"
@@ -66,15 +62,4 @@ func AnswerOf(s Scenario, rows []sim.Row) Answer {
 		a.Memory = max(a.Memory, r.BytesPeak)
 	}
 	return a
-}
-
-// Than says how much more a figure is than another one: +3.1 %.
-func Than(now, was float64) string {
-	switch {
-	case now == was:
-		return "0"
-	case was == 0:
-		return fmt.Sprintf("+%.0f", now)
-	}
-	return fmt.Sprintf("%+.1f %%", 100*(now-was)/was)
 }
