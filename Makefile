@@ -1,4 +1,4 @@
-# Everything here needs Go 1.26 or later; the tests need PostgreSQL, nginx and Chromium too, and install them where they can.
+# Everything here needs Go 1.26 or later; the tests need PostgreSQL, nginx, Chromium and Jupyter too, and install them where they can.
 SIMULATE := bin/simulate
 DEMO := -s 1%,5%,20% -o table -o svg:out/demo.svg
 BUNDLED := workloads/testdata/web07.trace.xz workloads/testdata/web12.trace.xz
@@ -18,6 +18,7 @@ test: build postgres nginx chromium ## pass all tests
 	go test -shuffle=on ./...
 	$(SIMULATE) verify --quick
 	$(MAKE) gate
+	$(MAKE) jupyter && jupyter nbconvert --log-level ERROR --to notebook --execute --output-dir out/notebooks notebooks/*.ipynb
 	cd bench && go vet ./...
 	cd examples && go vet ./... && go test ./... && for e in */; do go run ./$$e >/dev/null || exit 1; done
 
@@ -71,3 +72,12 @@ build: ## build bin/simulate
 
 clean: ## remove what was built
 	rm -rf bin out
+
+.PHONY: notebooks jupyter
+notebooks: jupyter ## execute the notebooks anew, in place
+	cd notebooks && jupyter nbconvert --to notebook --execute --inplace *.ipynb
+
+jupyter:
+	@command -v jupyter >/dev/null && $$(head -1 $$(command -v jupyter) | cut -c3-) -c 'import matplotlib, ipykernel' 2>/dev/null || \
+		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends jupyter-nbconvert python3-ipykernel python3-matplotlib; } >/dev/null || \
+		{ echo "the notebooks need jupyter-nbconvert, ipykernel and matplotlib: install them" >&2; exit 1; }
