@@ -60,6 +60,8 @@ func (r *Row) check() error {
 		return fmt.Errorf("%d hits and %d misses are not %d requests", r.Hits, r.Misses, r.Requests)
 	case classes != 0 && classes != r.Requests:
 		return fmt.Errorf("its classes have %d requests, not %d", classes, r.Requests)
+	case len(r.Parts.Hits) != len(r.Parts.Requests):
+		return fmt.Errorf("hits of %d parts, requests of %d", len(r.Parts.Hits), len(r.Parts.Requests))
 	}
 	return nil
 }

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/foliocache/folio/sim"
 	"github.com/foliocache/folio/sim/compare"
@@ -39,6 +42,23 @@ Examples:
   simulate compare base.json head.json --match folio=folio:strategy=balanced --fail-on never
   simulate compare base.json head.json --assert 'delta.origin_queries{policy=folio} <= +0.5%' --assert 'delta.hit_ratio{class=page1} >= -0.1pp'
   simulate compare --trace trace.folio -s 64MiB --seeds 5 folio folio:widen=off`
+}
+
+// ofFiles are the flags that a comparison of two results takes; the others say how traces are replayed.
+var ofFiles = []string{"match", "fail-on", "alpha", "conclusive", "out", "assert", "assert-file", "progress", "quiet", "verbose"}
+
+// AfterApply refuses flags that would be without effect.
+func (c *compareCmd) AfterApply(k *kong.Context) error {
+	for _, p := range k.Path {
+		switch {
+		case p.Flag == nil:
+		case len(c.Trace) == 0 && !slices.Contains(ofFiles, p.Flag.Name):
+			return fmt.Errorf("--%s says how a trace is replayed, and two results are compared: say --trace", p.Flag.Name)
+		case len(c.Trace) > 0 && p.Flag.Name == "match":
+			return errors.New("--match is of two results: the two policies of --trace are compared with each other")
+		}
+	}
+	return nil
 }
 
 // Run compares, writes and judges.
