@@ -295,10 +295,15 @@ func (p *pending) push(l landing) {
 
 // rest returns how long a read that joined a load still waits, in µs: one that began since the last write, unless that left it.
 func (p *pending) rest(r *read, partly bool) int64 {
-	for _, l := range p.heap {
-		if (partly || l.read.version == r.version) && (l.read.unit == r.unit || slices.Contains(l.read.ahead, r.unit)) {
-			return l.at - r.now
+	var last *landing
+	for i := range p.heap {
+		l := &p.heap[i]
+		if (partly || l.read.version == r.version) && (last == nil || l.number > last.number) && (l.read.unit == r.unit || slices.Contains(l.read.ahead, r.unit)) {
+			last = l
 		}
 	}
-	panic("sim: a read waits for no load")
+	if last == nil {
+		panic("sim: a read waits for no load")
+	}
+	return last.at - r.now
 }

@@ -35,7 +35,8 @@ func init() {
 //     the query; the other parameters, sorted, are the variant. A cursor's depth is not logged: 2.
 //     Load is what the server took, where that is logged: nginx's $request_time as rt=, or in JSON.
 //   - POST, PUT, PATCH and DELETE answered by 2xx are an Invalidate of the path's feed and of its
-//     parent's, of those that the log has read before; none: the line is skipped.
+//     parent's, of those that the log has read before; none: the line is skipped. With scopes it is of the writer's own alone:
+//     a log does not say who else sees what was written.
 //   - Every other line is skipped, and told to Options.Skipped. A line that is not of the log
 //     format is an error.
 //

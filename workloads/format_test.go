@@ -120,15 +120,18 @@ var fixtures = []struct {
 	{"a log", "accesslog", "page=page&scope=user", logLines, logWant},
 	{"CRLF", "accesslog", "page=page&scope=user", strings.ReplaceAll(logLines, "\n", "\r\n"), logWant},
 	{"who and how long", "accesslog", "page=%2Fpage%2F&scope=$user", `1.2.3.4 - ann [10/Oct/2025:13:55:36 -0700] "GET /blog/page/3/?tag=go HTTP/1.1" 200 7 "-" "agent" rt=0.125` + "\n" +
-		`1.2.3.4 - - [10/Oct/2025:13:55:36 -0700] "GET /blog/ HTTP/1.1" 200 7 "-" "agent" rt=-` + "\n", []Request{
-		{List: "/blog/", Scope: "user:ann", Variant: "tag=go", Limit: 20, Offset: 40, Page: 3, Size: 7, Load: 125 * time.Millisecond},
-		{List: "/blog/", Scope: "public", Limit: 20, Page: 1, Size: 7}}},
-	{"JSON of nginx", "accesslog", "page=page", `{"time_iso8601":"2025-10-10T13:55:36-07:00","remote_addr":"1.2.3.4","request":"GET /t?page=2 HTTP/1.1","status":200,"body_bytes_sent":"30","request_time":0.25}` + "\n" +
-		`{"msec":"1760129738.500","request_method":"DELETE","request_uri":"/t/7","status":"204"}` + "\n", []Request{
+		`1.2.3.4 - - [10/Oct/2025:13:55:36 -0700] "GET /blog/ HTTP/1.1" 200 7 "https://x/?rt=30" "rt=4" rt=-` + "\n", []Request{
+		{List: "/blog", Scope: "user:ann", Variant: "tag=go", Limit: 20, Offset: 40, Page: 3, Size: 7, Load: 125 * time.Millisecond},
+		{List: "/blog", Scope: "public", Limit: 20, Page: 1, Size: 7}}},
+	{"JSON of nginx", "accesslog", "page=page&scope=$user", `{"time_iso8601":"2025-10-10T13:55:36-07:00","remote_addr":"1.2.3.4","request":"GET /t?page=2 HTTP/1.1","uri":"/t","remote_user":"-","status":200,"body_bytes_sent":"30","request_time":0.25}` + "\n" +
+		`{"msec":"1760129738500","request_method":"DELETE","request_uri":"/t/7","status":"204"}` + "\n", []Request{
 		{List: "/t", Scope: "public", Limit: 20, Offset: 20, Page: 2, Size: 30, Load: 250 * time.Millisecond},
 		{Time: 2500 * time.Millisecond, Op: Invalidate, List: "/t", Scope: "public"}}},
 	{"JSON of Caddy", "accesslog", "page=page&scope=$user", `{"ts":1760129736.5,"request":{"remote_ip":"::1","method":"GET","uri":"/t?page=1"},"user_id":"bob","duration":0.001,"size":12,"status":200}` + "\n",
 		[]Request{{List: "/t", Scope: "user:bob", Limit: 20, Page: 1, Size: 12, Load: time.Millisecond}}},
+	{"JSON of Envoy", "accesslog", "page=page", `{"start_time":"2025-10-10T20:55:36.000Z","method":"GET","path":"/t?page=1","response_code":200,"duration":12,"bytes_sent":9}` + "\n" +
+		`{"start_time":"2025-10-10T20:55:37.000Z","method":"GET","path":"/t?page=1","response_code":0,"duration":12,"bytes_sent":0}` + "\n",
+		[]Request{{List: "/t", Scope: "public", Limit: 20, Page: 1, Size: 9, Load: 12 * time.Millisecond}}},
 }
 
 func TestFixturesReadExactly(t *testing.T) {

@@ -50,7 +50,8 @@ func parseLogLine(text string) (logLine, error) {
 	if _, behind, ok := strings.Cut(rest, `"`); ok { // the referrer, and then the agent
 		_, behind, _ = cutQuoted(behind)
 		_, behind, _ = strings.Cut(behind, `"`)
-		agent, _, _ := cutQuoted(behind)
+		agent := ""
+		agent, rest, _ = cutQuoted(behind) // what clients send tells no times
 		line.client += " " + agent
 	}
 	if seconds := requestTime.FindStringSubmatch(rest); seconds != nil {
@@ -119,7 +120,7 @@ var (
 	jsonUser   = []string{"remote_user", "user_id", "ClientUsername"}
 )
 
-// parseJSONLine reads an object of strings and numbers. The request may be nginx's line, or an object of its own as
+// parseJSONLine reads an object of strings and numbers; a request that the client left unanswered, status 0 of Envoy, counts as 499. The request may be nginx's line, or an object of its own as
 // Caddy writes it.
 func parseJSONLine(text string) (logLine, error) {
 	var all map[string]any
@@ -141,16 +142,23 @@ func parseJSONLine(text string) (logLine, error) {
 	if line.time, err = timeOf(first(all, jsonTime)); err != nil {
 		return logLine{}, err
 	}
-	if err := line.setStatus(first(all, jsonStatus)); err != nil {
+	status := first(all, jsonStatus)
+	if status == "0" {
+		status = "499"
+	}
+	if err := line.setStatus(status); err != nil {
 		return logLine{}, err
 	}
-	if size := first(all, jsonSize); size != "" && size != "-" {
+	if size := first(all, jsonSize); size != "" {
 		if line.size, err = parseUint32([]byte(size)); err != nil {
 			return logLine{}, fmt.Errorf("%w: bytes: %w", errLogLine, err)
 		}
 	}
-	line.method, line.target = cmp.Or(first(all, jsonMethod), line.method), cmp.Or(first(all, jsonTarget), line.target)
+	line.method, line.target = cmp.Or(line.method, first(all, jsonMethod)), cmp.Or(line.target, first(all, jsonTarget)) // $uri has no query
 	line.took = inSeconds(first(all, jsonTook))
+	if _, envoy := all["response_code"]; envoy { // whose duration is in milliseconds
+		line.took /= 1000
+	}
 	line.client, line.user = first(all, jsonClient)+" "+first(all, jsonAgent), first(all, jsonUser)
 	return line, nil
 }
@@ -160,7 +168,7 @@ func first(all map[string]any, names []string) string {
 	for _, name := range names {
 		switch v := all[name].(type) {
 		case string:
-			if v != "" {
+			if v != "" && v != "-" { // nothing, as some write it
 				return v
 			}
 		case float64:
@@ -172,11 +180,13 @@ func first(all map[string]any, names []string) string {
 
 // timeOf reads what servers write: RFC 3339, the time of the Combined Log Format, or seconds or milliseconds since 1970.
 func timeOf(text string) (time.Duration, error) {
-	if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds >= 0 && seconds < math.MaxInt64/1e9 {
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds >= 0 {
 		if seconds > 1e11 {
 			seconds /= 1000
 		}
-		return time.Duration(seconds * 1e9), nil
+		if seconds < math.MaxInt64/1e9 {
+			return time.Duration(seconds * 1e9), nil
+		}
 	}
 	for _, layout := range [...]string{time.RFC3339Nano, "02/Jan/2006:15:04:05 -0700"} {
 		if at, err := time.Parse(layout, text); err == nil {
@@ -209,11 +219,12 @@ func (l *logLine) split(inPath bool) (path string, query url.Values, why string)
 	if query, err = url.ParseQuery(address.RawQuery); err != nil {
 		return "", nil, "the query is malformed"
 	}
-	if parts := pagePath.FindStringSubmatch(address.Path); inPath && parts != nil {
+	path = address.Path
+	if parts := pagePath.FindStringSubmatch(path); inPath && parts != nil {
 		query.Set(pathPage, parts[2])
-		return parts[1] + "/", query, ""
+		path = parts[1]
 	}
-	return address.Path, query, ""
+	return cmp.Or(strings.TrimSuffix(path, "/"), "/"), query, "" // one list, whether or not its path ends in a slash
 }
 
 // read reports whether the line is a page that was answered, and why not.

@@ -48,7 +48,8 @@ const (
 	shareOthers  = .3
 	shareBegun   = .5 // of the ways, that must begin at the first page
 	mostValues   = 1000
-	mostNames    = 64 // parameters that are looked at
+	mostNames    = 64 // parameters that are looked at, beside those that are called as paging ones are
+	mostWays     = 1 << 20
 )
 
 // FindPaging reads a log of the format accesslog, twice, and finds which query parameters page its lists: by what clients
@@ -119,6 +120,7 @@ type finder struct {
 type paramStats struct {
 	Evidence
 	numbers int             // requests with a number
+	zeros   int             // with 0
 	values  map[string]bool // up to mostValues
 	missing map[uint64]int  // numbers that came right after it was missing
 	deltas  map[int64]int   // changes of numbers, up to mostValues different ones
@@ -134,18 +136,31 @@ type way struct {
 
 // collect learns which parameters paths have.
 func (f *finder) collect(_, path string, query url.Values) {
-	for name := range query {
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		name = strings.Clone(name) // it is a part of its line
 		if f.stats[name] == nil {
-			if len(f.stats) == mostNames {
+			if len(f.stats) >= mostNames && !called(name) {
 				continue
 			}
 			f.stats[name] = &paramStats{Evidence: Evidence{Name: name}, values: map[string]bool{}, missing: map[uint64]int{}, deltas: map[int64]int{}, byLimit: map[string]int{}, ways: map[uint64]way{}}
 		}
-		if f.paths[path] == nil {
-			f.paths[path] = map[string]bool{}
+		if f.paths[path] == nil && len(f.paths) < mostWays {
+			f.paths[strings.Clone(path)] = map[string]bool{}
 		}
-		f.paths[path][name] = true
+		if names := f.paths[path]; names != nil {
+			names[name] = true
+		}
 	}
+}
+
+// called reports whether a parameter is called as those are that page.
+func called(name string) bool {
+	for _, names := range [][]string{pageNames, offsetNames, limitNames, cursorNames} {
+		if slices.Contains(names, strings.ToLower(name)) {
+			return true
+		}
+	}
+	return false
 }
 
 // follow takes a request as the next step of as many ways as the path has parameters.
@@ -166,12 +181,18 @@ func (s *paramStats) step(key uint64, now way, rest url.Values) {
 		if _, err := strconv.ParseUint(now.text, 10, 31); err == nil {
 			s.numbers++
 		}
+		now.text = strings.Clone(now.text)
 		if len(s.values) < mostValues {
 			s.values[now.text] = true
 		}
+		if now.text == "0" {
+			s.zeros++
+		}
 	}
 	last, walked := s.ways[key]
-	s.ways[key] = now
+	if walked || len(s.ways) < mostWays {
+		s.ways[key] = now
+	}
 	number, isNumber := asNumber(now)
 	if !walked {
 		s.Ways++
@@ -233,7 +254,7 @@ func (f *finder) judge() *Paging {
 			}
 		}
 	}
-	if s := f.stats[p.Page]; s != nil && (s.values["0"] || s.missing[1] > s.missing[2]) {
+	if s := f.stats[p.Page]; s != nil && s.fromZero() {
 		p.First = 0
 	}
 	for _, s := range order {
@@ -253,10 +274,13 @@ func (s *paramStats) proven(forward, said int, names []string) bool {
 	return forward >= least && said >= leastForward && float64(forward) >= share*float64(s.Changes) && float64(s.Begun) >= shareBegun*float64(s.Ways)
 }
 
+// fromZero reports whether pages are counted from 0: more than somebody's mistake is, or 1 is what comes after none.
+func (s *paramStats) fromZero() bool { return 20*s.zeros > s.Requests || s.missing[1] > s.missing[2] }
+
 // isPage: one more than before, or the second page after none was said.
 func (s *paramStats) isPage() bool {
 	second := uint64(2)
-	if s.values["0"] || s.missing[1] > s.missing[2] {
+	if s.fromZero() {
 		second = 1
 	}
 	said := s.deltas[1] - s.missing[1] // deltas count what came after none as from 0
@@ -284,18 +308,22 @@ func (s *paramStats) isCursor() bool {
 
 // isLimit: by name, or what offsets go on by.
 func (f *finder) isLimit(s *paramStats) bool {
-	s.Forward = 0
+	steps := 0
 	for _, other := range f.stats {
 		if other.Role == "offset" {
-			s.Forward = other.byLimit[s.Name]
+			steps = other.byLimit[s.Name]
 		}
 	}
-	return 10*s.numbers >= 9*s.Requests && (s.Forward >= leastOthers || slices.Contains(limitNames, strings.ToLower(s.Name)))
+	is := 10*s.numbers >= 9*s.Requests && (steps >= leastOthers || slices.Contains(limitNames, strings.ToLower(s.Name)))
+	if is {
+		s.Forward = steps
+	}
+	return is
 }
 
 // Spec returns the options of the format accesslog that say so.
 func (p *Paging) Spec() url.Values {
-	v := url.Values{"page": {cmp.Or(p.Page, "page")}, "first": {strconv.Itoa(p.First)}}
+	v := url.Values{"page": {cmp.Or(p.Page, pathPage)}, "first": {strconv.Itoa(p.First)}}
 	for name, value := range map[string]string{"offset": p.Offset, "limit": p.Limit, "cursor": p.Cursor} {
 		if value != "" {
 			v.Set(name, value)

@@ -26,56 +26,82 @@ func logOf(t *testing.T, visit func(get func(client int, target string))) string
 	return path
 }
 
+// paged are logs, and how they are paged.
+var paged = map[string]struct {
+	visit func(get func(client int, target string))
+	want  Paging
+}{
+	"a page by its name, beside a filter": {func(get func(int, string)) {
+		for c := range 4 {
+			get(c, "/t?status=open")
+			get(c, "/t?status=open&page=2")
+			get(c, "/t?status=closed")
+		}
+	}, Paging{Page: "page", First: 1}},
+	"a page of another name": {func(get func(int, string)) {
+		for c := range 30 {
+			get(c, "/t")
+			get(c, "/t?blatt=2")
+			get(c, "/t?blatt=3")
+			get(c, "/t?kind=7")
+		}
+	}, Paging{Page: "blatt", First: 1}},
+	"pages from zero": {func(get func(int, string)) {
+		for c := range 4 {
+			get(c, "/t")
+			get(c, "/t?page=1&size=50")
+			get(c, "/t?page=2&size=50")
+			get(c, "/t?page=0&size=50")
+		}
+	}, Paging{Page: "page", Limit: "size", First: 0}},
+	"an offset, and the limit that it goes on by": {func(get func(int, string)) {
+		for c := range 30 {
+			get(c, "/t?n=25")
+			get(c, "/t?n=25&ab=25")
+			get(c, "/t?n=25&ab=50")
+			get(c, "/t?n=10&ab=10")
+		}
+	}, Paging{Offset: "ab", Limit: "n", First: 1}},
+	"a cursor, of public lists": {func(get func(int, string)) {
+		for c := range 5 {
+			get(c, "/t?limit=9")
+			get(c, "/t?limit=9&after=xyz")
+			get(c, "/t?limit=9&after=uvw")
+		}
+	}, Paging{Cursor: "after", Limit: "limit", First: 1}},
+	"in the path": {func(get func(int, string)) {
+		for c := range 5 {
+			get(c, "/blog")
+			get(c, "/blog/page/2/")
+		}
+	}, Paging{Page: "/page/", First: 1}},
+	"a page, and somebody's mistake": {func(get func(int, string)) {
+		for c := range 30 {
+			get(c, "/t")
+			get(c, "/t?page=2")
+		}
+		get(99, "/t?page=0")
+	}, Paging{Page: "page", First: 1}},
+	"behind a hundred other parameters": {func(get func(int, string)) {
+		for n := range 100 {
+			get(1, fmt.Sprintf("/t?a%03d=1", n))
+		}
+		for c := range 5 {
+			get(c, "/t?page=1")
+			get(c, "/t?page=2")
+		}
+	}, Paging{Page: "page", First: 1}},
+	"an offset beside a filter called page": {func(get func(int, string)) {
+		for c := range 5 {
+			get(c, "/t?page=news")
+			get(c, "/t?page=news&start=20")
+			get(c, "/t?page=news&start=40")
+		}
+	}, Paging{Offset: "start", First: 1}},
+}
+
 func TestPagingIsFoundByWhatClientsAskForNext(t *testing.T) {
-	for name, test := range map[string]struct {
-		visit func(get func(client int, target string))
-		want  Paging
-	}{
-		"a page by its name, beside a filter": {func(get func(int, string)) {
-			for c := range 4 {
-				get(c, "/t?status=open")
-				get(c, "/t?status=open&page=2")
-				get(c, "/t?status=closed")
-			}
-		}, Paging{Page: "page", First: 1}},
-		"a page of another name": {func(get func(int, string)) {
-			for c := range 30 {
-				get(c, "/t")
-				get(c, "/t?blatt=2")
-				get(c, "/t?blatt=3")
-				get(c, "/t?kind=7")
-			}
-		}, Paging{Page: "blatt", First: 1}},
-		"pages from zero": {func(get func(int, string)) {
-			for c := range 4 {
-				get(c, "/t")
-				get(c, "/t?page=1&size=50")
-				get(c, "/t?page=2&size=50")
-				get(c, "/t?page=0&size=50")
-			}
-		}, Paging{Page: "page", Limit: "size", First: 0}},
-		"an offset, and the limit that it goes on by": {func(get func(int, string)) {
-			for c := range 30 {
-				get(c, "/t?n=25")
-				get(c, "/t?n=25&ab=25")
-				get(c, "/t?n=25&ab=50")
-				get(c, "/t?n=10&ab=10")
-			}
-		}, Paging{Offset: "ab", Limit: "n", First: 1}},
-		"a cursor, of public lists": {func(get func(int, string)) {
-			for c := range 5 {
-				get(c, "/t?limit=9")
-				get(c, "/t?limit=9&after=xyz")
-				get(c, "/t?limit=9&after=uvw")
-			}
-		}, Paging{Cursor: "after", Limit: "limit", First: 1}},
-		"in the path": {func(get func(int, string)) {
-			for c := range 5 {
-				get(c, "/blog/")
-				get(c, "/blog/page/2/")
-			}
-		}, Paging{Page: "/page/", First: 1}},
-	} {
+	for name, test := range paged {
 		got, err := FindPaging(t.Context(), logOf(t, test.visit))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

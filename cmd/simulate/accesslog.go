@@ -33,7 +33,8 @@ type accesslogCmd struct {
 // Help is the end of simulate accesslog --help.
 func (c *accesslogCmd) Help() string {
 	return `Unless --page, --offset or --cursor says it, which parameters page the lists is found by what clients ask for one after the other: the next page, one
-limit further, a cursor. The evidence is printed. Reads are answered GETs; POST, PUT, PATCH and DELETE outdate the lists of their path. What the server took is known of logs that say
+limit further, a cursor. The evidence is printed. Reads are answered GETs; POST, PUT, PATCH and DELETE outdate the lists of their path, with --scope
+those of the same scope. What the server took is known of logs that say
 it: request_time in JSON, or rt=$request_time at the end of nginx's line.
 
 Examples:
@@ -73,7 +74,7 @@ func (c *accesslogCmd) Run(s *streams) error {
 		}
 	}
 	if !options.Has("page") {
-		options.Set("page", "page")
+		options.Set("page", "/page/") // no parameter is one
 	}
 	in := "accesslog:" + c.In + "?" + options.Encode()
 	if strings.Contains(c.In, "?") {

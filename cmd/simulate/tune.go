@@ -70,8 +70,8 @@ func (c *tuneCmd) Run(s *streams) error {
 	if err == nil && (len(c.Size) != 1 || c.Sample != "") {
 		err = fmt.Errorf("%w: one --size is tuned for, and no --sample", sim.ErrConfig)
 	}
-	if err == nil && !(c.Alpha > 0 && c.Alpha < 1 && c.MaxStale >= 0 && c.MaxStale <= 1 && c.MoreTime >= 0) {
-		err = fmt.Errorf("%w: --alpha, --max-stale or --more-origin-time is out of its range", sim.ErrConfig)
+	if err == nil && !(c.Alpha > 0 && c.Alpha < 1 && c.MaxStale >= 0 && c.MaxStale <= 1 && c.MoreTime >= 0 && c.MaxTime >= 0) {
+		err = fmt.Errorf("%w: --alpha, --max-stale, --more-origin-time or --max-time is out of its range", sim.ErrConfig)
 	}
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ func (c *tuneCmd) Run(s *streams) error {
 
 // search finds the best settings of a plan for one trace and size.
 func (c *tuneCmd) search(ctx context.Context, s *streams, r *runCmd, p *plan) (*tune.Found, error) {
-	t := &tuner{runCmd: r, plan: p, s: s, began: time.Now(), budget: c.MaxTime, known: map[string]sim.Row{}}
+	t := &tuner{runCmd: r, plan: p, s: s, began: time.Now(), budget: c.MaxTime, known: map[string]sim.Row{}, of: tool().Version + " " + c.Trace}
 	whole, err := p.read(ctx, r, s, p.sources[0], sim.Sample{})
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func (c *tuneCmd) search(ctx context.Context, s *streams, r *runCmd, p *plan) (*
 		return nil, err
 	}
 	found.Tool, found.Trace, found.Size = tool(), whole.Info(), p.sizes[0].Text
-	found.Config, found.List, err = configOf(found, p.sizes[0], whole)
+	found.Config, found.List, err = configOf(found, p.sizes[0], whole, c.TTL)
 	return found, err
 }
 
@@ -142,6 +142,7 @@ type tuner struct {
 	speed  float64       // requests a second, of all workers together; 0 before it is known
 
 	known map[string]sim.Row // what was replayed, by its job
+	of    string             // version of the tool, and trace as it is called, options included
 	log   *os.File           // where it is kept; nil: nowhere
 }
 
@@ -176,18 +177,15 @@ func (t *tuner) replay(ctx context.Context, level, seed int, all []tune.Candidat
 		}
 		jobs = append(jobs, j)
 	}
-	all, missing := nil, []sim.Job{}
-	for _, j := range jobs {
-		if _, ok := t.known[name(j)]; !ok {
-			missing = append(missing, j)
+	missing := slices.DeleteFunc(slices.Clone(jobs), func(j sim.Job) bool { _, ok := t.known[t.name(j)]; return ok })
+	for some := range slices.Chunk(missing, 2*t.jobs()) { // what is finished is kept
+		if err := t.run(ctx, trace, some); err != nil {
+			return nil, err
 		}
-	}
-	if err := t.run(ctx, trace, missing); err != nil {
-		return nil, err
 	}
 	var rows []sim.Row
 	for _, j := range jobs {
-		row, ok := t.known[name(j)]
+		row, ok := t.known[t.name(j)]
 		if !ok {
 			return nil, nil // there was no time
 		}
@@ -218,15 +216,12 @@ func (t *tuner) job(trace *sim.Trace, level int, c tune.Candidate, seed uint64) 
 }
 
 // name is what a job's row is known by.
-func name(j sim.Job) string {
-	return fmt.Sprint(j.Trace.SHA256, " ", j.Trace.Name, " ", j.Policy.Text, " ", j.Size.Text, " ", j.Seed, " ", j.Warmup, " ", j.TTL, " ", j.Untold)
+func (t *tuner) name(j sim.Job) string {
+	return fmt.Sprint(t.of, " ", j.Trace.SHA256, " ", j.Trace.Name, " ", j.Policy.Text, " ", j.Size.Text, " ", j.Seed, " ", j.Warmup, " ", j.TTL, " ", j.Untold)
 }
 
 // run runs jobs as far as there is time, and keeps their rows.
 func (t *tuner) run(ctx context.Context, trace *sim.Trace, jobs []sim.Job) error {
-	if len(jobs) == 0 {
-		return nil
-	}
 	work := float64(len(jobs)) * float64(trace.Requests())
 	began := time.Now()
 	running := ctx
@@ -248,9 +243,9 @@ func (t *tuner) run(ctx context.Context, trace *sim.Trace, jobs []sim.Job) error
 	}
 	t.speed = work / time.Since(began).Seconds()
 	for i, row := range rows {
-		t.known[name(jobs[i])] = row
+		t.known[t.name(jobs[i])] = row
 		if t.log != nil {
-			if err := json.NewEncoder(t.log).Encode(kept{name(jobs[i]), row}); err != nil {
+			if err := json.NewEncoder(t.log).Encode(kept{t.name(jobs[i]), row}); err != nil {
 				return fmt.Errorf("%w: %w", errOutput, err)
 			}
 		}
@@ -302,6 +297,7 @@ type (
 		MaxBytes   int64   `json:",omitempty"`
 		OnHeap     bool    `json:",omitempty"`
 		MaxEntries int     `json:",omitempty"`
+		MeanBytes  int     `json:",omitempty"`
 		Strategy   string  `json:",omitempty"`
 		Arbiter    string  `json:",omitempty"`
 		WarmBudget float64 `json:",omitempty"`
@@ -309,28 +305,34 @@ type (
 	list struct {
 		TTL      time.Duration `json:",omitempty"`
 		MaxAhead int           `json:",omitempty"`
-		NoWarm   bool          `json:",omitempty"`
 		MaxStale float64       `json:",omitempty"`
 	}
 )
 
-// booksOf is what the books of an entry take at most, in bytes, see folio.Config.MaxBytes.
-const booksOf = 560
+const (
+	booksOf   = 560          // bytes that the books of an entry take at most: folio.Config divides MaxBytes by it
+	slack     = 1.03         // times MaxBytes that it divides
+	usualKept = 4096 * 3 / 5 // bytes of an entry that is kept, where the trace does not tell: folio.Config.MeanBytes' default
+)
 
-// configOf returns what folio.New and folio.NewList take for the best settings: a cache that has as much room for values.
-func configOf(f *tune.Found, size sim.Size, t *sim.Trace) (c config, l list, err error) {
+// configOf returns what folio.New and folio.NewList take for the best settings, and the time to live that they were judged with:
+// a cache that has as much room for values, of the trace's mean size or else of the usual one.
+func configOf(f *tune.Found, size sim.Size, t *sim.Trace, ttl time.Duration) (c config, l list, err error) {
 	n, err := size.Resolve(t)
 	if err != nil {
 		return c, l, err
 	}
-	mean := max(1, t.Bytes()/int64(max(1, t.Units())))
-	entries := n
-	if size.Bytes {
-		entries = n / mean
-	} else {
-		c.MaxEntries, n = int(max(32, n)), n*mean
+	stored := int64(usualKept)
+	if t.Bytes() > 0 {
+		stored = t.Bytes() / int64(t.Units())
+		c.MeanBytes = int(stored * 5 / 3)
 	}
-	if c.MaxBytes = n + entries*booksOf; c.MaxBytes < arena.MinFastcache {
+	stored += arena.HeapHeader
+	l.TTL = ttl
+	if !size.Bytes {
+		c.MaxEntries, n = int(max(32, n)), n*stored
+	}
+	if c.MaxBytes = max(n, int64(float64(n)*(1+booksOf/float64(stored))/slack)); c.MaxBytes < arena.MinFastcache {
 		c.OnHeap, c.MaxBytes = true, max(1<<20, c.MaxBytes)
 	} else if c.MaxEntries > 0 {
 		c.MaxEntries = max(1024, c.MaxEntries)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/foliocache/folio"
 	"github.com/foliocache/folio/sim"
@@ -21,6 +22,7 @@ func TestATunedConfigIsAccepted(t *testing.T) {
 		{"-s", "5%", "../../workloads/testdata/web12.trace.xz"},
 		{"-s", "8MiB", "gen:tickets?n=30000"},
 		{"-s", "128MiB", "gen:tickets?n=30000"},
+		{"-s", "128MiB", "--ttl", "1500ms", "gen:tickets?n=30000"},
 		{"-s", "3", "gen:tickets?n=3000"},
 		{"-s", "8MiB", "--untold", "1", "--max-stale", "0.05", "gen:tickets?n=30000&writes=.05"},
 	} {
@@ -32,9 +34,8 @@ func TestATunedConfigIsAccepted(t *testing.T) {
 			tune.Found
 			Config folio.Config `json:"config"`
 			List   struct {
-				TTL      int64
+				TTL      time.Duration
 				MaxAhead int
-				NoWarm   bool
 				MaxStale float64
 			} `json:"list"`
 		}
@@ -46,10 +47,13 @@ func TestATunedConfigIsAccepted(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v: %v\n%s", args, err, out.String())
 		}
-		_, err = folio.NewList(c, folio.ListConfig[int]{Name: "l", MaxAhead: found.List.MaxAhead, NoWarm: found.List.NoWarm, MaxStale: found.List.MaxStale,
+		_, err = folio.NewList(c, folio.ListConfig[int]{Name: "l", TTL: found.List.TTL, MaxAhead: found.List.MaxAhead, MaxStale: found.List.MaxStale,
 			Load: func(_ context.Context, _ folio.Query, _ folio.Range) ([]int, error) { return nil, nil }})
 		if err != nil {
 			t.Errorf("%v: %v\n%s", args, err, out.String())
+		}
+		if values := c.Stats().Memory.Values; args[1] == "128MiB" && (values < 127<<20 || values > 129<<20) {
+			t.Errorf("%v: %d bytes are for values\n%s", args, values, out.String())
 		}
 		if err := c.Close(t.Context()); err != nil {
 			t.Error(err)
@@ -80,8 +84,8 @@ func TestEverythingThatIsTriedHasAField(t *testing.T) {
 	}
 	for _, k := range knobs {
 		for _, v := range k.Values {
-			c, l, err := configOf(&tune.Found{Best: tune.Candidate{{Knob: k.Name, Value: v}}}, size, whole)
-			plain, none, _ := configOf(&tune.Found{}, size, whole)
+			c, l, err := configOf(&tune.Found{Best: tune.Candidate{{Knob: k.Name, Value: v}}}, size, whole, 0)
+			plain, none, _ := configOf(&tune.Found{}, size, whole, 0)
 			if err != nil || c == plain && l == none {
 				t.Errorf("%s: %+v, %+v, %v", v, c, l, err)
 			}

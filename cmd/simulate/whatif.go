@@ -79,7 +79,7 @@ func (c *whatifCmd) answers(ctx context.Context, s *streams, r *runCmd, p *plan)
 		return nil, err
 	}
 	asked := p.sizes[0]
-	half, err := asked.Times(t.Sample.Share() / 2).Resolve(t)
+	half, err := asked.Times(.5).Scaled(t.Sample.Share()).Resolve(t)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (c *whatifCmd) answers(ctx context.Context, s *streams, r *runCmd, p *plan)
 		}
 		jobs = append(jobs, some...)
 	}
-	answers := &whatif.Report{Schema: whatif.Schema, Tool: tool(), Trace: t.Info(), Size: asked.Text, Complete: true}
+	answers := &whatif.Report{Schema: whatif.Schema, Tool: tool(), Trace: t.Info(), Size: asked.Text}
 	rows, err := r.rows(ctx, s, t, jobs)
 	if err != nil {
 		return nil, err

@@ -111,12 +111,12 @@ func sectionOf(rows []sim.Row, shown []line) (s section, err error) {
 	}
 	f := rows[i].Folio
 	svg, err := rulerChart(f)
-	if err := add("Who ruled", fmt.Sprintf("reads, over the trace; switches: %d", f.Switches), svg, err); err != nil {
+	if err := add("Who ruled", fmt.Sprintf("%s, seed %d: %d switches", rows[i].Policy, rows[i].Seed, f.Switches), svg, err); err != nil {
 		return s, err
 	}
 	svg, err = calibrationChart(f)
 	s.Facts = facts(&rows[i])
-	return s, add("Calibration", "stated confidence against what came true", svg, err)
+	return s, add("Calibration", fmt.Sprintf("%s, seed %d: confidence stated, and what came true", rows[i].Policy, rows[i].Seed), svg, err)
 }
 
 // verdicts says of each trace how folio does: at how many sizes it hits most, and what it spares beside the best other policy.

@@ -59,7 +59,9 @@ func literal(name string, v any) string {
 	for s, i := reflect.ValueOf(v), 0; i < s.NumField(); i++ {
 		switch field := s.Field(i).Interface().(type) {
 		case time.Duration:
-			if field > 0 {
+			if field%time.Second != 0 {
+				fields = append(fields, fmt.Sprintf("%s: %d * time.Millisecond", s.Type().Field(i).Name, field.Milliseconds()))
+			} else if field > 0 {
 				fields = append(fields, fmt.Sprintf("%s: %d * time.Second", s.Type().Field(i).Name, field/time.Second))
 			}
 		default:

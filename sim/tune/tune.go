@@ -2,7 +2,8 @@
 //
 // Settings are tried one by one on the smallest sample. The better part of them, and the best of each knob together, goes on
 // to the next one (successive halving: Jamieson and Talwalkar, AISTATS 2016), the best few to the whole trace. They are chosen
-// by the first part of the trace; whether the gain holds is judged on the rest, which no choice has seen.
+// by their hits on the first part of the trace; whether the gain holds is judged on the rest. What they cost the origin, and how many
+// reads are stale, is of the whole trace.
 package tune
 
 import (
@@ -67,7 +68,7 @@ func Knobs(t *sim.Trace, only []string, untold, promised float64) ([]Knob, error
 		all = append(all, Knob{"widening", []string{"widen=0"}}, Knob{"ahead", []string{"prewarm=false,rewarm=false", "budget=0.03", "budget=0.3"}})
 	}
 	if t.Timed() && untold > 0 {
-		all = append(all, Knob{"ttl", []string{"ttl=10s", "ttl=30s", "ttl=100s", "ttl=300s", "ttl=1000s"}}, Knob{"promise", []string{fmt.Sprintf("maxstale=%g", promised)}})
+		all = append(all, Knob{"ttl", []string{"ttl=10s", "ttl=30s", "ttl=100s", "ttl=300s", "ttl=1000s"}}, Knob{"promise", []string{fmt.Sprintf("maxstale=%g", promised), fmt.Sprintf("maxstale=%g", .8*promised)}})
 	}
 	for _, name := range only {
 		if !slices.ContainsFunc(all, func(k Knob) bool { return k.Name == name }) {
@@ -196,8 +197,9 @@ type trial struct {
 // search is a search under way.
 type search struct {
 	Options
-	tried  []Candidate
-	single []trial // the last trial of each candidate of one setting
+	tried    []Candidate
+	single   []trial // the last trial of each candidate of one setting
+	tooStale bool    // the defaults are
 }
 
 // Search returns the best settings that it finds. Errors: those of Replay.
@@ -231,7 +233,7 @@ func Search(ctx context.Context, o Options) (*Found, error) {
 			}
 		}
 	}
-	return s.judge(ctx, best.Candidate)
+	return s.judge(ctx, best)
 }
 
 // run replays candidates, the defaults first, and returns what fits of them, the best first.
@@ -242,6 +244,7 @@ func (s *search) run(ctx context.Context, level, seed int, all []Candidate) ([]t
 	}
 	from, to := learned(&rows[0])
 	base := ratio(&rows[0], from, to)
+	s.tooStale = s.stale(&rows[0])
 	var trials []trial
 	for i := range rows {
 		if !slices.ContainsFunc(s.tried, all[i].equal) {
@@ -258,10 +261,19 @@ func (s *search) run(ctx context.Context, level, seed int, all []Candidate) ([]t
 	return trials, nil
 }
 
-// fits reports whether a row costs no more than it may. The defaults always fit.
+// fits reports whether a row costs no more than it may, beside that of the defaults: of the origin's time, or of its queries
+// where nobody knows what they take. Defaults that are too stale are no measure of that.
 func (s *search) fits(row, base *sim.Row) bool {
-	return row.Policy == base.Policy && row.TTLSeconds == base.TTLSeconds ||
-		row.OriginMS <= base.OriginMS*(1+s.Origin) && float64(row.StaleServed) <= max(s.Stale*float64(row.Requests), float64(base.StaleServed))
+	cost, most := row.OriginMS, base.OriginMS
+	if most == 0 {
+		cost, most = float64(row.OriginQueries), float64(base.OriginQueries)
+	}
+	return (cost <= most*(1+s.Origin) || s.stale(base)) && !s.stale(row)
+}
+
+// stale reports whether more reads are than may be.
+func (s *search) stale(row *sim.Row) bool {
+	return float64(row.StaleServed) > s.Stale*float64(row.Requests)
 }
 
 // note keeps what is known of single settings.
@@ -282,33 +294,46 @@ func (s *search) next(all []trial, level int) []Candidate {
 	if level == s.Levels-2 {
 		most = last
 	}
+	all = slices.DeleteFunc(slices.Clone(all), func(t trial) bool { return len(t.Candidate) == 0 || !s.promising(&t) })
 	next := []Candidate{nil}
 	add := func(c Candidate) {
-		if len(next) <= most && !slices.ContainsFunc(next, c.equal) {
+		if !slices.ContainsFunc(next, c.equal) {
 			next = append(next, c)
 		}
 	}
 	var together Candidate
 	for _, t := range all {
-		if !t.fits || t.points <= 0 {
-			continue
-		}
-		add(t.Candidate)
 		if len(t.Candidate) == 1 && !slices.ContainsFunc(together, func(o Set) bool { return o.Knob == t.Candidate[0].Knob }) {
 			if together = together.with(t.Candidate[0], s.Knobs); len(together) > 1 {
 				add(together)
 			}
 		}
 	}
+	for _, t := range all {
+		if len(next) <= most {
+			add(t.Candidate)
+		}
+	}
 	return next
 }
 
+// promising reports whether a candidate may be better than the defaults, which are none where they are too stale.
+func (s *search) promising(t *trial) bool { return t.fits && (t.points > 0 || s.tooStale) }
+
 // judge compares what seems best with the defaults, with several seeds.
-func (s *search) judge(ctx context.Context, best Candidate) (*Found, error) {
-	f := &Found{Schema: Schema, Tried: len(s.tried), Sets: []Worth{}, Others: s.others(best)}
+func (s *search) judge(ctx context.Context, top trial) (*Found, error) {
+	best := top.Candidate
+	f := &Found{Schema: Schema, Tried: len(s.tried), Best: Candidate{}, Sets: []Worth{}, Others: s.others(best)}
 	defer func() { f.Policy, f.TTL = f.Best.Policy(), f.Best.TTL() }()
-	if len(best) == 0 {
-		f.Complete, f.Why = len(s.tried) > 0, "nothing that was tried is better than the defaults"
+	switch {
+	case len(s.tried) == 0:
+		f.Why = "there was no time to try anything: the defaults"
+		return f, nil
+	case !top.fits:
+		f.Complete, f.Why = true, "all that was tried, and the defaults, are stale for more of the reads than they may be"
+		return f, nil
+	case len(best) == 0:
+		f.Complete, f.Why = true, "nothing that was tried is better than the defaults"
 		return f, nil
 	}
 	var base, head []sim.Row
@@ -319,6 +344,7 @@ func (s *search) judge(ctx context.Context, best Candidate) (*Found, error) {
 		}
 		if len(rows) == 2 {
 			base, head = append(base, rows[0]), append(head, rows[1])
+			top.fits = top.fits && s.fits(&rows[1], &rows[0])
 		}
 	}
 	if len(base) == 0 {
@@ -329,7 +355,14 @@ func (s *search) judge(ctx context.Context, best Candidate) (*Found, error) {
 	f.Whole = between(base, head, 0, s.Alpha)
 	f.HeldOut = between(base, head, held, s.Alpha)
 	f.Complete = true
-	if f.HeldOut.Points <= 0 {
+	switch {
+	case !top.fits:
+		f.Why = fmt.Sprintf("%s asks more of the origin than it may, or is too stale, with another seed: the defaults", best)
+		return f, nil
+	case s.tooStale:
+		f.Best, f.Why = best, fmt.Sprintf("the defaults are stale for more of the reads than they may be; %+.2f points on the held-out end of the trace is what it takes", f.HeldOut.Points)
+		return f, s.worths(ctx, f)
+	case f.HeldOut.Points <= 0:
 		f.Why = fmt.Sprintf("%s is better where it was chosen, but not on the held-out end of the trace (%+.2f points): the defaults", best, f.HeldOut.Points)
 		return f, nil
 	}

@@ -2,6 +2,7 @@ package tune
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -15,8 +16,9 @@ import (
 // them, and of the origin's time.
 type world struct {
 	early, late, cost map[string]float64
-	replayed          [][]string // by call
-	most              int        // calls; then there is no time; 0: no bound
+	stale             map[string]int64 // reads in all; of the defaults by ""
+	replayed          [][]string       // by call
+	most              int              // calls; then there is no time; 0: no bound
 }
 
 func (w *world) replay(_ context.Context, _, seed int, all []Candidate) ([]sim.Row, error) {
@@ -36,6 +38,10 @@ func (w *world) replay(_ context.Context, _, seed int, all []Candidate) ([]sim.R
 			for _, s := range c {
 				hits += 100 * worth[s.Value]
 				row.OriginMS += w.cost[s.Value] / sim.PartCount
+				row.StaleServed = w.stale[s.Value]
+			}
+			if len(c) == 0 {
+				row.StaleServed = w.stale[""]
 			}
 			row.Parts.Requests[part], row.Parts.Hits[part] = 10_000, int64(hits)
 			row.Requests, row.Hits = row.Requests+10_000, row.Hits+int64(hits)
@@ -48,7 +54,7 @@ func (w *world) replay(_ context.Context, _, seed int, all []Candidate) ([]sim.R
 
 func find(t *testing.T, w *world, levels int, knobs ...Knob) *Found {
 	t.Helper()
-	f, err := Search(t.Context(), Options{Knobs: knobs, Levels: levels, Seeds: 2, Alpha: .01, Limits: Limits{Origin: .02}, Replay: w.replay})
+	f, err := Search(t.Context(), Options{Knobs: knobs, Levels: levels, Seeds: 2, Alpha: .01, Limits: Limits{Origin: .02, Stale: .01}, Replay: w.replay})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,6 +107,35 @@ func TestWhatDoesNotHoldIsNotRecommended(t *testing.T) {
 		if f.Policy != "folio" || len(f.Best) > 0 || !strings.Contains(f.Why, test.why) || f.Complete != test.complete {
 			t.Errorf("%s: %s (%v), complete %v", name, f.Policy, f.Why, f.Complete)
 		}
+	}
+}
+
+// TestManyGoodValuesOfOneKnobLeaveRoomForTheOthers: what is best together is tried, however many of one knob are better.
+func TestManyGoodValuesOfOneKnobLeaveRoomForTheOthers(t *testing.T) {
+	many, worth := Knob{Name: "many"}, map[string]float64{"budget=0.3": 1}
+	for i := range 12 {
+		v := fmt.Sprint("strategy=", i)
+		many.Values, worth[v] = append(many.Values, v), 2+float64(i)/10
+	}
+	for levels := 1; levels <= 3; levels++ {
+		if f := find(t, &world{early: worth, late: worth}, levels, many, ahead); f.Policy != "folio:strategy=11,budget=0.3" {
+			t.Errorf("%d levels: %s, %s", levels, f.Policy, f.Why)
+		}
+	}
+}
+
+// TestWhatIsTooStaleIsNoDefault: fewer hits are what fewer stale reads take; what is too stale itself is none.
+func TestWhatIsTooStaleIsNoDefault(t *testing.T) {
+	life := Knob{"ttl", []string{"ttl=10s", "ttl=100s", "ttl=1000s"}}
+	worth := map[string]float64{"ttl=10s": -30, "ttl=100s": -10, "ttl=1000s": -1}
+	cost := map[string]float64{"ttl=10s": 3e8, "ttl=100s": 1e8} // what is loaded more often costs more
+	w := &world{early: worth, late: worth, cost: cost, stale: map[string]int64{"": 300_000, "ttl=1000s": 100_000, "ttl=100s": 9_000, "ttl=10s": 1_000}}
+	if f := find(t, w, 2, life); f.TTL != "100s" || !strings.Contains(f.Why, "the defaults are stale") {
+		t.Errorf("%s: %s", f.TTL, f.Why)
+	}
+	w.stale["ttl=100s"], w.stale["ttl=10s"] = 50_000, 20_000
+	if f := find(t, w, 2, life); len(f.Best) > 0 || !strings.Contains(f.Why, "all that was tried") {
+		t.Errorf("%s: %s", f.Best, f.Why)
 	}
 }
 
