@@ -46,7 +46,7 @@ type Outcome struct {
 	Claim  string  `json:"claim"`
 	Warn   bool    `json:"warn"`  // a failure is only a warning
 	Trace  string  `json:"trace"` // of the row that it was judged on
-	Row    string  `json:"row"`   // its policy and size
+	Row    string  `json:"row"`   // its policy and size, and its seed if there are others
 	Found  float64 `json:"found"`
 	Wanted float64 `json:"wanted"`
 	Held   bool    `json:"held"`
@@ -228,9 +228,10 @@ func (a Assertion) Judge(rows []Row) ([]Outcome, error) {
 // JudgePairs judges an assertion on every pair with a side that it selects: what is no delta, on the head.
 func (a Assertion) JudgePairs(pairs []Pair) ([]Outcome, error) {
 	var all []Outcome
-	heads := make([]Row, len(pairs))
+	heads, seeds := make([]Row, len(pairs)), false
 	for i := range pairs {
 		heads[i] = pairs[i].Head
+		seeds = seeds || heads[i].Seed != heads[0].Seed
 	}
 	for _, p := range pairs {
 		r := p.Head
@@ -248,7 +249,11 @@ func (a Assertion) JudgePairs(pairs []Pair) ([]Outcome, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: assertion %q: %w", ErrConfig, a.Text, err)
 		}
-		all = append(all, Outcome{Claim: a.Text, Warn: a.Warn, Trace: r.Trace, Row: fmt.Sprintf("%s %d", r.Name(), r.Size),
+		row := fmt.Sprintf("%s %d", r.Name(), r.Size)
+		if seeds {
+			row += fmt.Sprintf(", seed %d", r.Seed)
+		}
+		all = append(all, Outcome{Claim: a.Text, Warn: a.Warn, Trace: r.Trace, Row: row,
 			Found: found, Wanted: wanted, Held: holds(found, a.op, wanted)})
 	}
 	if len(all) == 0 {

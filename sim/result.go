@@ -16,6 +16,7 @@ type Result struct {
 	Complete bool           `json:"complete"`
 	Traces   []TraceInfo    `json:"traces"`
 	Rows     []Row          `json:"rows"`
+	Claims   []Outcome      `json:"claims,omitempty"` // what was claimed of the rows
 	Timing   map[string]any `json:"timing,omitempty"`
 }
 

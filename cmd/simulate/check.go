@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/foliocache/folio/sim"
+	"github.com/foliocache/folio/sim/report"
 	"github.com/foliocache/folio/workloads"
 )
 
@@ -44,6 +45,7 @@ func (c *claims) parse() ([]sim.Assertion, error) {
 type checkCmd struct {
 	Result string `arg:"" placeholder:"RESULT" help:"Result that run or mrc wrote with -o json; - is stdin."`
 	claims
+	Out []string `short:"o" sep:"none" placeholder:"FMT[:PATH]" help:"The result with what became of the claims, repeatable: ${outputs}. Default: a line for each claim that held."`
 }
 
 // Help is the end of simulate check --help.
@@ -55,7 +57,7 @@ METRIC{SELECTOR}, of the same trace, size and seed. A claim that picks no row is
 Examples:
   simulate check result.json --assert 'hit_ratio{policy=folio,size=5%} >= 0.42'
   simulate check result.json --assert 'misses{policy=folio} <= misses{policy=s3fifo}' --assert 'warn:stale_served == 0'
-  simulate check result.json --assert-file claims.txt`
+  simulate check result.json --assert-file claims.txt -o junit:claims.xml`
 }
 
 // Run judges a result.
@@ -67,20 +69,26 @@ func (c *checkCmd) Run(s *streams) error {
 	if len(assertions) == 0 {
 		return usageError{fmt.Errorf("nothing to check: say --assert EXPR or --assert-file FILE")}
 	}
+	outputs, err := outputs(c.Out, report.Runs)
+	if err != nil {
+		return err
+	}
 	result, err := readResult(c.Result)
 	if err != nil {
 		return err
 	}
-	outcomes, err := judged(assertions, func(a sim.Assertion) ([]sim.Outcome, error) { return a.Judge(result.Rows) })
-	if err != nil {
+	if err := judge(result, assertions); err != nil {
 		return err
 	}
-	for _, o := range outcomes {
-		if o.Held {
+	for _, o := range result.Claims {
+		if o.Held && len(outputs) == 0 {
 			fmt.Fprintf(s.stdout, "held: %s on %s %s: %g\n", o.Claim, o.Trace, o.Row, o.Found)
 		}
 	}
-	return failures(s, outcomes)
+	if err := write(s, outputs, result); err != nil {
+		return err
+	}
+	return failures(s, result.Claims)
 }
 
 // readResult reads a result's file, or stdin.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
-	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -66,7 +65,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 	helped := false
 	parser := kong.Must(&c, kong.Name("simulate"), kong.Description(description), kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { helped = true; panic(helpShown{}) }), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
-		kong.Vars{"policies": policyList(), "outputs": outputList(), "comparisons": strings.Join(report.ComparisonNames(), ", ")})
+		kong.Vars{"policies": policyList(), "outputs": report.Runs.Names(), "comparisons": report.Comparisons.Names()})
 	parsed, err := parse(parser, args)
 	if helped {
 		return exitFine

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -83,10 +82,8 @@ func (c *compareCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	for _, o := range outs {
-		if err := o.put(s, func(w io.Writer) error { return o.format.Write(w, result) }); err != nil {
-			return err
-		}
+	if err := write(s, outs, result); err != nil {
+		return err
 	}
 	if failed != nil {
 		return failed
@@ -95,7 +92,7 @@ func (c *compareCmd) Run(s *streams) error {
 }
 
 // parse reads everything that can be wrong before a file is read.
-func (c *compareCmd) parse() (o compare.Options, outs []output[report.Comparison], assertions []sim.Assertion, err error) {
+func (c *compareCmd) parse() (o compare.Options, outs []output[compare.Result], assertions []sim.Assertion, err error) {
 	o = compare.Options{Match: map[string]string{}, Alpha: c.Alpha, FailOn: compare.FailOn(c.FailOn)}
 	var faults []error
 	for _, text := range c.Match {
@@ -114,7 +111,7 @@ func (c *compareCmd) parse() (o compare.Options, outs []output[report.Comparison
 	if len(c.Output) == 0 {
 		c.Output = []string{"table"}
 	}
-	outs, err = outputs(c.Output, report.ComparisonNamed)
+	outs, err = outputs(c.Output, report.Comparisons)
 	faults = append(faults, err)
 	assertions, err = c.claims.parse()
 	return o, outs, assertions, errors.Join(append(faults, err)...)

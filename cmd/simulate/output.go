@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/foliocache/folio/sim"
+	"github.com/foliocache/folio/sim/report"
 )
 
 // stdoutPath stands for stdout in an output.
@@ -19,21 +20,21 @@ const stdoutPath = "-"
 // place is where an output goes: a path, or stdoutPath.
 type place string
 
-// output is a parsed -o of some kind of format.
-type output[F any] struct {
+// output is a parsed -o of results of some kind.
+type output[R any] struct {
 	place
-	format F
+	format report.Format[R]
 }
 
-// outputs parses all -o, FMT[:PATH], and checks that they can be written. named returns a format.
-func outputs[F any](texts []string, named func(string) (F, error)) ([]output[F], error) {
-	all, err := each(texts, func(text string) (o output[F], err error) {
+// outputs parses all -o, FMT[:PATH], and checks that they can be written.
+func outputs[R any](texts []string, formats report.Formats[R]) ([]output[R], error) {
+	all, err := each(texts, func(text string) (o output[R], err error) {
 		name, path, found := strings.Cut(text, ":")
 		if found && path == "" {
 			return o, fmt.Errorf("%w: -o %q: the path is empty", sim.ErrConfig, text)
 		}
 		o.place = place(cmp.Or(path, stdoutPath))
-		o.format, err = named(name)
+		o.format, err = formats.Named(name)
 		return o, err
 	})
 	if err != nil {
@@ -75,8 +76,8 @@ func (p place) put(s *streams, write func(io.Writer) error) error {
 }
 
 // write writes every output.
-func (p *plan) write(s *streams, r *sim.Result) error {
-	for _, o := range p.outputs {
+func write[R any](s *streams, outputs []output[R], r *R) error {
+	for _, o := range outputs {
 		if err := o.put(s, func(w io.Writer) error { return o.format.Write(w, r) }); err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ type plan struct {
 	sizes      []sim.Size
 	sample     sim.Sample
 	warmup     warmup
-	outputs    []output[report.Format]
+	outputs    []output[sim.Result]
 	assertions []sim.Assertion
 	sources    []*workloads.Source
 	maxBytes   int64 // 0: no bound
@@ -41,7 +41,7 @@ func (c *runCmd) plan() (*plan, error) {
 	p.policies, faults[0] = each(c.Policy, sim.ParsePolicy)
 	p.sizes, faults[1] = each(c.Size, sim.ParseSize)
 	p.assertions, faults[2] = c.claims.parse()
-	p.outputs, faults[3] = outputs(c.Out, report.Named)
+	p.outputs, faults[3] = outputs(c.Out, report.Runs)
 	p.sample, faults[4] = sim.ParseSample(c.Sample)
 	p.warmup, faults[5] = parseWarmup(c.Warmup)
 	p.maxBytes, faults[6] = parseMaxMem(c.MaxMem)

@@ -8,7 +8,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/foliocache/folio/sim"
-	"github.com/foliocache/folio/sim/report"
 	"github.com/foliocache/folio/strategy"
 )
 
@@ -28,8 +27,6 @@ func policyList() string {
 	}
 	return strings.Join(names, " ")
 }
-
-func outputList() string { return strings.Join(report.Names(), " ") }
 
 // policiesCmd is simulate policies.
 type policiesCmd struct {

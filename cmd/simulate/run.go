@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -74,17 +75,19 @@ func (c *runCmd) report(s *streams, find finder) error {
 	if result == nil {
 		return failed
 	}
-	if err := plan.write(s, result); err != nil {
+	if failed == nil {
+		failed = judge(result, plan.assertions)
+	}
+	if err := write(s, plan.outputs, result); err != nil {
 		return err
 	}
-	if failed != nil {
-		return failed
-	}
-	outcomes, err := judged(plan.assertions, func(a sim.Assertion) ([]sim.Outcome, error) { return a.Judge(result.Rows) })
-	if err != nil {
-		return err
-	}
-	return failures(s, outcomes)
+	return cmp.Or(failed, failures(s, result.Claims))
+}
+
+// judge adds what becomes of claims to a result.
+func judge(r *sim.Result, all []sim.Assertion) (err error) {
+	r.Claims, err = judged(all, func(a sim.Assertion) ([]sim.Outcome, error) { return a.Judge(r.Rows) })
+	return err
 }
 
 // result has the rows of a plan found. An error with a result is that of a run that was ended early.

@@ -46,27 +46,12 @@ Examples:
   simulate tune -s 64MiB --untold 1 --max-stale 0.02 trace.folio`
 }
 
-// tuned writes what a search found.
-type tuned struct {
-	write func(io.Writer, *tune.Found) error
-}
-
-func tunedNamed(name string) (tuned, error) {
-	switch name {
-	case "table":
-		return tuned{report.Tuned}, nil
-	case "json":
-		return tuned{func(w io.Writer, f *tune.Found) error { return report.JSON(w, f) }}, nil
-	}
-	return tuned{}, fmt.Errorf("%w: no output format %q of a search; there are table json", sim.ErrConfig, name)
-}
-
 // Run searches.
 func (c *tuneCmd) Run(s *streams) error {
 	if len(c.Output) == 0 {
 		c.Output = []string{"table"}
 	}
-	outs, err := outputs(c.Output, tunedNamed)
+	outs, err := outputs(c.Output, report.Searches)
 	if err == nil && (len(c.Size) != 1 || c.Sample != "") {
 		err = fmt.Errorf("%w: one --size is tuned for, and no --sample", sim.ErrConfig)
 	}
@@ -89,12 +74,7 @@ func (c *tuneCmd) Run(s *streams) error {
 	}); err != nil {
 		return err
 	}
-	for _, o := range outs {
-		if err := o.put(s, func(w io.Writer) error { return o.format.write(w, found) }); err != nil {
-			return err
-		}
-	}
-	return nil
+	return write(s, outs, found)
 }
 
 // search finds the best settings of a plan for one trace and size.

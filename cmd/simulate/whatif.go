@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"github.com/foliocache/folio/arena"
 	"github.com/foliocache/folio/sim"
@@ -28,24 +27,12 @@ Examples:
   simulate whatif -s 5% --seeds 3 -o table -o md:whatif.md trace.folio`
 }
 
-func whatifNamed(name string) (func(io.Writer, *whatif.Report) error, error) {
-	switch name {
-	case "table":
-		return report.WhatIf, nil
-	case "md":
-		return report.WhatIfMarkdown, nil
-	case "json":
-		return func(w io.Writer, r *whatif.Report) error { return report.JSON(w, r) }, nil
-	}
-	return nil, fmt.Errorf("%w: no output format %q of what would be; there are table md json", sim.ErrConfig, name)
-}
-
 // Run answers.
 func (c *whatifCmd) Run(s *streams) error {
 	if len(c.Output) == 0 {
 		c.Output = []string{"table"}
 	}
-	outs, err := outputs(c.Output, whatifNamed)
+	outs, err := outputs(c.Output, report.Answers)
 	if err == nil && len(c.Size) != 1 {
 		err = fmt.Errorf("%w: say one --size, that of the cache as it is", sim.ErrConfig)
 	}
@@ -64,12 +51,7 @@ func (c *whatifCmd) Run(s *streams) error {
 	}); err != nil {
 		return err
 	}
-	for _, o := range outs {
-		if err := o.put(s, func(w io.Writer) error { return o.format(w, answers) }); err != nil {
-			return err
-		}
-	}
-	return nil
+	return write(s, outs, answers)
 }
 
 // answers replays all scenarios.
@@ -96,7 +78,7 @@ func (c *whatifCmd) answers(ctx context.Context, s *streams, r *runCmd, p *plan)
 		}
 		jobs = append(jobs, some...)
 	}
-	answers := &whatif.Report{Schema: whatif.Schema, Tool: tool(), Trace: t.Info(), Size: asked.Text}
+	answers := &whatif.Report{Schema: whatif.Schema, Tool: tool(), Trace: t.Info(), Size: asked.Text, Complete: true}
 	rows, err := r.rows(ctx, s, t, jobs)
 	if err != nil {
 		return nil, err

@@ -13,42 +13,6 @@ import (
 	"github.com/foliocache/folio/sim/compare"
 )
 
-// Comparison writes what differs between two results.
-type Comparison struct {
-	Name, Doc string
-	Write     func(w io.Writer, r *compare.Result) error
-}
-
-var comparisons = []Comparison{
-	{"table", "deltas and verdicts, for people", compareTable},
-	{"json", "everything, schema " + compare.Schema, compareJSON},
-	{"csv", "one line a row and depth class; class is empty for all reads", compareCSV},
-	{"md", "for a comment on a pull request: a verdict, the rows, page depths folded", compareMarkdown},
-	{"junit", "a test a row and claim, for CI systems", compareJUnit},
-	{"gobench", "Go benchmark lines of both sides, for benchstat -col /side", compareGobench},
-	{"html", "one page that needs no network", compareHTML},
-}
-
-// ComparisonNamed returns a format; an unknown name is an error that lists the known ones.
-func ComparisonNamed(name string) (Comparison, error) {
-	i := slices.IndexFunc(comparisons, func(c Comparison) bool { return c.Name == name })
-	if i < 0 {
-		return Comparison{}, fmt.Errorf("%w: no output format %q of a comparison; there are %s", sim.ErrConfig, name, strings.Join(ComparisonNames(), " "))
-	}
-	return comparisons[i], nil
-}
-
-// ComparisonNames returns the formats' names.
-func ComparisonNames() []string {
-	var names []string
-	for _, c := range comparisons {
-		names = append(names, c.Name)
-	}
-	return names
-}
-
-func compareJSON(w io.Writer, r *compare.Result) error { return writeIndented(w, r) }
-
 // both names the policies of a row.
 func both(r *compare.Row) string {
 	name := r.Policy

@@ -21,12 +21,8 @@ func compareMarkdown(w io.Writer, r *compare.Result) error {
 	slices.SortStableFunc(rows, func(a, b compare.Row) int { return gravity(a.Verdict) - gravity(b.Verdict) })
 	var head, depths strings.Builder
 	fmt.Fprintf(&head, "<!-- simulate:compare -->\n**simulate: %s** (%s)\n\n", verdictMarks[r.Verdict], summary(r))
-	for _, c := range r.Claims {
-		if !c.Held {
-			fmt.Fprintf(&head, "- %s `%s` on %s `%s`: found %g, wanted %g\n", map[bool]string{true: "warning:", false: "failed:"}[c.Warn], c.Claim, c.Trace, c.Row, c.Found, c.Wanted)
-		}
-	}
-	fmt.Fprintf(&head, "\n| trace | policy | size | base %% | head %% | points | %s between | misses | queries | |\n|---|---|---:|---:|---:|---:|---:|---:|---:|---|\n", confidence(r))
+	head.WriteString(failedLines(r.Claims))
+	fmt.Fprintf(&head, "| trace | policy | size | base %% | head %% | points | %s between | misses | queries | |\n|---|---|---:|---:|---:|---:|---:|---:|---:|---|\n", confidence(r))
 	left := 0
 	for i := range rows {
 		row := &rows[i]
@@ -50,6 +46,20 @@ func compareMarkdown(w io.Writer, r *compare.Result) error {
 	}
 	_, err := io.WriteString(w, head.String())
 	return err
+}
+
+// failedLines lists the claims that did not hold.
+func failedLines(all []sim.Outcome) string {
+	var b strings.Builder
+	for _, c := range all {
+		if !c.Held {
+			fmt.Fprintf(&b, "- %s `%s` on %s `%s`: found %g, wanted %g\n", map[bool]string{true: "warning:", false: "failed:"}[c.Warn], c.Claim, c.Trace, c.Row, c.Found, c.Wanted)
+		}
+	}
+	if b.Len() > 0 {
+		b.WriteString("\n")
+	}
+	return b.String()
 }
 
 // gravity puts what is worse first.

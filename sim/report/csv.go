@@ -8,10 +8,6 @@ import (
 	"github.com/foliocache/folio/sim"
 )
 
-func init() {
-	register(Format{"csv", "one line a row and depth class; class is empty for all reads", writeCSV})
-}
-
 func writeCSV(w io.Writer, r *sim.Result) error {
 	c := csv.NewWriter(w)
 	lines := [][]string{{"trace", "policy", "size", "size_unit", "seed", "class", "requests", "hits", "misses", "hit_ratio",

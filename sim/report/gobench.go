@@ -8,8 +8,6 @@ import (
 	"github.com/foliocache/folio/sim"
 )
 
-func init() { register(Format{"gobench", "Go benchmark lines, for benchstat", writeGobench}) }
-
 const gobenchUnits = "Unit hit% better=higher assume=exact\nUnit misses better=lower assume=exact\nUnit queries better=lower assume=exact\n"
 
 // writeGobench writes exact counts; benchstat compares them without a test.

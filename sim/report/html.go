@@ -13,10 +13,6 @@ import (
 	"github.com/foliocache/folio/sim"
 )
 
-func init() {
-	register(Format{"html", "one page that needs no network: verdict, curves, depths, who ruled, calibration", writeHTML})
-}
-
 //go:embed run.html
 var runHTMLText string
 

@@ -16,11 +16,6 @@ import (
 	"github.com/foliocache/folio/sim"
 )
 
-func init() {
-	register(Format{"svg", "a picture: hit ratio over cache size, a panel a trace, at most 12 lines", writeSVG})
-	register(Format{"png", "the same picture", writePNG})
-}
-
 // Lengths of the picture, in points.
 const (
 	pageWidth    = 840

@@ -9,11 +9,6 @@ import (
 	"github.com/foliocache/folio/sim"
 )
 
-func init() {
-	register(Format{"table", "hit ratios by policy and size, for people", writeTable})
-	register(Format{"md", "the same as Markdown", writeMarkdown})
-}
-
 // block is the rows of one trace and seed, as policies by sizes.
 type block struct {
 	info     sim.TraceInfo
@@ -165,6 +160,7 @@ func (b *block) writeContest(w io.Writer) {
 
 func writeMarkdown(w io.Writer, r *sim.Result) error {
 	var out strings.Builder
+	out.WriteString(failedLines(r.Claims))
 	for _, b := range blocks(r) {
 		fmt.Fprintf(&out, "**%s** — hit %%, best that needs no future in bold\n\n| policy | %s |\n|---|%s\n", b.title(),
 			strings.Join(b.sizes, " | "), strings.Repeat("---:|", len(b.sizes)))

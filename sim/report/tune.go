@@ -12,11 +12,8 @@ import (
 	"github.com/foliocache/folio/sim/tune"
 )
 
-// JSON writes JSON for people, too.
-func JSON(w io.Writer, v any) error { return writeIndented(w, v) }
-
-// Tuned writes what a search found: the config, what it gains, what each setting is worth.
-func Tuned(w io.Writer, f *tune.Found) error {
+// tuned writes what a search found: the config, what it gains, what each setting is worth.
+func tuned(w io.Writer, f *tune.Found) error {
 	fmt.Fprintf(w, "%s at %s: %d settings tried\n%s\n\n", f.Trace.Name, f.Size, f.Tried, f.Why)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if f.HeldOut != nil {

@@ -27,8 +27,8 @@ func whatIfCells(r *whatif.Report) (lines [][]string) {
 	return lines
 }
 
-// WhatIf writes the answers for people.
-func WhatIf(w io.Writer, r *whatif.Report) error {
+// whatIf writes the answers for people.
+func whatIf(w io.Writer, r *whatif.Report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "%s at %s: %d requests, %d writes\n%s\n", r.Trace.Name, r.Size, r.Trace.Requests, r.Trace.Writes, strings.Join(whatIfHead, "\t"))
 	for _, line := range whatIfCells(r) {
@@ -37,8 +37,8 @@ func WhatIf(w io.Writer, r *whatif.Report) error {
 	return t.Flush()
 }
 
-// WhatIfMarkdown writes them as a table of Markdown.
-func WhatIfMarkdown(w io.Writer, r *whatif.Report) error {
+// whatIfMarkdown writes them as a table of Markdown.
+func whatIfMarkdown(w io.Writer, r *whatif.Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "**%s** at %s: %d requests, %d writes\n\n| %s |\n|---%s|\n", r.Trace.Name, r.Size, r.Trace.Requests, r.Trace.Writes, strings.Join(whatIfHead, " | "), strings.Repeat("|---:", len(whatIfHead)-1))
 	for _, line := range whatIfCells(r) {

@@ -35,6 +35,8 @@ type Report struct {
 	Trace   sim.TraceInfo `json:"trace"`
 	Size    string        `json:"size"`
 	Answers []Answer      `json:"answers"`
+
+	Complete bool `json:"complete"` // as other results say it: answers are all there or none
 }
 
 // Answer is what came of a scenario: means over the seeds.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/foliocache/folio/sim"
 	"github.com/foliocache/folio/sim/compare"
 )
 
@@ -40,6 +41,37 @@ func (s *junitSuite) add(c junitCase) {
 	s.Cases = append(s.Cases, c)
 }
 
+// claims adds the claims about rows of a trace.
+func (s *junitSuite) claims(all []sim.Outcome, trace string) {
+	for _, claim := range all {
+		if claim.Trace != trace {
+			continue
+		}
+		c := junitCase{Class: trace, Name: fmt.Sprintf("%s on %s", claim.Claim, claim.Row), Out: fmt.Sprintf("found %g, wanted %g", claim.Found, claim.Wanted)}
+		if !claim.Held && !claim.Warn {
+			c.Failure = &junitFailure{c.Out}
+		}
+		s.add(c)
+	}
+}
+
+// runJUnit has a suite for every trace. A row is a test that passes: what may fail are claims.
+func runJUnit(w io.Writer, r *sim.Result) error {
+	all := junitSuites{Name: "simulate"}
+	for _, t := range r.Traces {
+		suite := junitSuite{Name: t.Name}
+		for i := range r.Rows {
+			if row := &r.Rows[i]; row.Trace == t.Name {
+				suite.add(junitCase{Class: t.Name, Name: fmt.Sprintf("%s at %s, seed %d", row.Name(), sizeText(*row), row.Seed),
+					Out: fmt.Sprintf("hit ratio %.2f %%, %d misses of %d, %d origin queries", 100*row.HitRatio, row.Misses, row.Requests, row.OriginQueries)})
+			}
+		}
+		suite.claims(r.Claims, t.Name)
+		all.Suites = append(all.Suites, suite)
+	}
+	return all.write(w)
+}
+
 // compareJUnit has a suite for every trace.
 func compareJUnit(w io.Writer, r *compare.Result) error {
 	all := junitSuites{Name: "simulate compare"}
@@ -58,24 +90,19 @@ func compareJUnit(w io.Writer, r *compare.Result) error {
 			}
 			suite.add(c)
 		}
-		for _, claim := range r.Claims {
-			if claim.Trace != t.Name {
-				continue
-			}
-			c := junitCase{Class: t.Name, Name: fmt.Sprintf("%s on %s", claim.Claim, claim.Row), Out: fmt.Sprintf("found %g, wanted %g", claim.Found, claim.Wanted)}
-			if !claim.Held && !claim.Warn {
-				c.Failure = &junitFailure{c.Out}
-			}
-			suite.add(c)
-		}
+		suite.claims(r.Claims, t.Name)
 		all.Suites = append(all.Suites, suite)
 	}
+	return all.write(w)
+}
+
+func (s *junitSuites) write(w io.Writer) error {
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
 	}
 	e := xml.NewEncoder(w)
 	e.Indent("", " ")
-	if err := e.Encode(all); err != nil {
+	if err := e.Encode(s); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w, "\n")
