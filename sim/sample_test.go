@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"testing"
 
@@ -27,68 +28,115 @@ func sample(t *testing.T, text string) Sample {
 	return s
 }
 
-func TestSampleKeepsFeedsWhole(t *testing.T) {
-	const one = 8
-	kept, left := map[feed]bool{}, map[feed]bool{}
-	s := sample(t, "1/8:a")
-	for r, err := range source(t, "gen:tickets?n=40000").Requests() {
+// reads counts the reads of every query of a trace, and of a sample of it.
+func reads(t *testing.T, spec string, s Sample) (all, kept map[[2]string]int, writes map[feed]bool) {
+	t.Helper()
+	keeps, err := s.Draw(t.Context(), source(t, spec).Requests())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, kept, writes = map[[2]string]int{}, map[[2]string]int{}, map[feed]bool{}
+	for r, err := range source(t, spec).Requests() {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.Keeps(r) {
-			kept[feed{r.List, r.Scope}] = true
-		} else {
-			left[feed{r.List, r.Scope}] = true
+		f := feed{r.List, r.Scope}
+		query := [2]string{fmt.Sprint(f), fmt.Sprint(r.Variant, r.Limit, map[bool]uint64{false: r.ID}[r.Paginated()])}
+		switch {
+		case r.Op != workloads.Read:
+			if was, ok := writes[f]; ok && was != keeps(r) {
+				t.Fatalf("of the writes of %v, some are in the sample", f)
+			}
+			writes[f] = keeps(r)
+		case keeps(r):
+			kept[query]++
+			fallthrough
+		default:
+			all[query]++
 		}
 	}
-	for f := range kept {
-		if left[f] {
-			t.Fatalf("%v is half in the sample", f)
+	return all, kept, writes
+}
+
+// TestASampleHasItsPart of the queries and of the reads, within what one query is read.
+func TestASampleHasItsPart(t *testing.T) {
+	for _, spec := range []string{"gen:tickets?n=60000", "gen:zipf?n=60000&m=5000&alpha=1.1", "gen:loop?n=50000&m=6400"} {
+		for _, one := range []int{2, 8, 64} {
+			all, kept, writes := reads(t, spec, sample(t, fmt.Sprintf("1/%d:%d", one, one)))
+			n, part := 0, 0
+			for q, k := range all {
+				n += k
+				if part += kept[q]; kept[q] != 0 && kept[q] != k {
+					t.Fatalf("%s 1/%d: %d of %d reads of %v", spec, one, kept[q], k, q)
+				}
+			}
+			if off := math.Abs(float64(len(kept)) - float64(len(all))/float64(one)); off > 1 {
+				t.Errorf("%s 1/%d: %d of %d queries", spec, one, len(kept), len(all))
+			}
+			if share := float64(part) * float64(one) / float64(n); math.Abs(share-1) > .06 {
+				t.Errorf("%s 1/%d: %.3f of the reads that it should have", spec, one, share)
+			}
+			feeds := map[string]bool{}
+			for q := range kept {
+				feeds[q[0]] = true
+			}
+			for f, is := range writes {
+				if is != feeds[fmt.Sprint(f)] {
+					t.Errorf("%s 1/%d: writes of %v are kept: %v", spec, one, f, is)
+				}
+			}
 		}
-	}
-	n := float64(len(kept) + len(left))
-	if off := math.Abs(float64(len(kept)) - n/one); off > 5*math.Sqrt(n/one) {
-		t.Errorf("the sample holds %d of %.0f feeds, want about one in %d", len(kept), n, one)
 	}
 }
 
 func TestSamplesOfDifferentSaltsDiffer(t *testing.T) {
-	a, b, same := sample(t, "1/2:a"), sample(t, "1/2:b"), 0
-	for id := range uint64(1000) {
-		if r := (workloads.Request{ID: id}); a.Keeps(r) == b.Keeps(r) {
+	const spec = "gen:zipf?n=20000&m=5000&alpha=.6"
+	_, a, _ := reads(t, spec, sample(t, "1/4:a"))
+	_, b, _ := reads(t, spec, sample(t, "1/4:b"))
+	same := 0
+	for q := range a {
+		if b[q] > 0 {
 			same++
 		}
 	}
-	if same < 400 || same > 600 {
-		t.Errorf("two salts agree on %d of 1000 ids, want about 500", same)
+	if same > len(a)/2 {
+		t.Errorf("two salts agree on %d of %d ids, want about a quarter", same, len(a))
 	}
 }
 
-func TestSampledHitRatioIsNearTheWhole(t *testing.T) {
-	const spec = "gen:zipf?n=200000&m=20000&alpha=.3"
-	lru, err := ParsePolicy("lru")
-	if err != nil {
-		t.Fatal(err)
-	}
-	size, err := ParseSize("2000")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ratios := map[string]float64{}
-	for _, text := range []string{"", "1/8"} {
-		s := sample(t, text)
-		tr, err := DecodeSample(context.Background(), source(t, spec), s)
-		if err != nil {
-			t.Fatal(err)
+// TestSampledHitRatiosAreNearTheWhole: where a hash alone would miss or keep what is read most.
+func TestSampledHitRatiosAreNearTheWhole(t *testing.T) {
+	for spec, most := range map[string]float64{"gen:zipf?n=300000&m=20000": .005, "gen:tickets?n=300000": .03} {
+		ratios := map[string][]Row{}
+		for _, text := range []string{"", "1/16:a"} {
+			s := sample(t, text)
+			tr, err := DecodeSample(t.Context(), source(t, spec), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var jobs []Job
+			for _, name := range []string{"lru", "s3fifo"} {
+				for _, share := range []string{"2%", "10%"} {
+					policy, err := ParsePolicy(name)
+					if err != nil {
+						t.Fatal(err)
+					}
+					size, err := ParseSize(share)
+					if err != nil {
+						t.Fatal(err)
+					}
+					jobs = append(jobs, Job{Trace: tr, Policy: policy, Size: size.Scaled(s.Share()), Seed: 1})
+				}
+			}
+			if ratios[text], err = Run(t.Context(), jobs, 1, nil); err != nil {
+				t.Fatal(err)
+			}
 		}
-		rows, err := Run(context.Background(), []Job{{Trace: tr, Policy: lru, Size: size.Scaled(s.Share()), Seed: 1}}, 1, nil)
-		if err != nil {
-			t.Fatal(err)
+		for i, whole := range ratios[""] {
+			if off := ratios["1/16:a"][i].HitRatio - whole.HitRatio; math.Abs(off) > most {
+				t.Errorf("%s, %s at %s: %.3f of the whole, %+.3f of the sample", spec, whole.Policy, whole.SizeText, whole.HitRatio, off)
+			}
 		}
-		ratios[text] = rows[0].HitRatio
-	}
-	if math.Abs(ratios[""]-ratios["1/8"]) > .02 {
-		t.Errorf("LRU hits %.3f of the whole and %.3f of the sample", ratios[""], ratios["1/8"])
 	}
 }
 

@@ -22,6 +22,7 @@ type Trace struct {
 	Name   string
 	SHA256 string // of the file, or of a generator's stream
 	Sample Sample // which part of it this is
+	whole  int    // requests of all of it
 
 	ids   []uint32 // the unit of a read, the feed of a write
 	ops   []uint8  // workloads.Op of each request; nil: all reads
@@ -57,6 +58,9 @@ func (t *Trace) Reads() int { return t.reads }
 
 // Requests returns the number of requests, reads and writes.
 func (t *Trace) Requests() int { return len(t.ids) }
+
+// Whole returns the number of requests of the trace that this is a sample of.
+func (t *Trace) Whole() int { return t.whole }
 
 // Bytes returns the sum over distinct units of the largest answer seen; 0 = sizes unknown.
 func (t *Trace) Bytes() int64 {

@@ -19,7 +19,7 @@ import (
 type convertCmd struct {
 	In     string `arg:"" help:"Trace to read."`
 	Out    string `arg:"" help:"File to write; its extension tells the format (.folio .csv .jsonl .u64, then .zst or .gz); - writes jsonl to stdout."`
-	Sample string `placeholder:"1/N[:SALT]" help:"Keep one feed in N, chosen by hash."`
+	Sample string `placeholder:"1/N[:SALT]" help:"Keep one query in N, with all its pages and its feed's writes: one of each N that are read about as often."`
 	Window string `placeholder:"FROM-TO" help:"Keep the requests from FROM to before TO after the trace's start, such as 10m-1h, 10m- or (after =) -1h; their times count from FROM."`
 	Key    string `name:"anonymize-key" placeholder:"KEYFILE" help:"Replace ids, lists, scopes, variants and cursors by keyed hashes (HMAC-SHA256); the scope public stays. The file holds at least 16 random bytes."`
 }
@@ -61,13 +61,17 @@ func convert(s *streams, in, out string, f filter, skipped func(line int, why st
 	if err != nil {
 		return err
 	}
+	drawn, err := f.draw(s.ctx, source)
+	if err != nil {
+		return err
+	}
 	source.Skipped = skipped
 	put := func(w io.Writer) error {
 		packed, err := pack(w)
 		if err != nil {
 			return err
 		}
-		return errors.Join(copyRequests(s, f.apply(source.Requests()), to, packed), packed.Close())
+		return errors.Join(copyRequests(s, f.apply(source.Requests(), drawn), to, packed), packed.Close())
 	}
 	if out == stdoutPath {
 		return put(s.stdout)

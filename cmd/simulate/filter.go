@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
@@ -27,13 +28,24 @@ type filter struct {
 
 func (f filter) active() bool { return f.sample.Text != "" || f.window.text != "" }
 
+// draw chooses which requests of a source are of the sample, of those within the window.
+func (f filter) draw(ctx context.Context, source *workloads.Source) (func(workloads.Request) bool, error) {
+	return f.sample.Draw(ctx, func(yield func(workloads.Request, error) bool) {
+		for r, err := range source.Requests() {
+			if (err != nil || f.window.keeps(r.Time)) && !yield(r, err) {
+				return
+			}
+		}
+	})
+}
+
 // apply filters a stream. Nothing left, or a window on a trace without a clock, is an error.
-func (f filter) apply(requests iter.Seq2[workloads.Request, error]) iter.Seq2[workloads.Request, error] {
+func (f filter) apply(requests iter.Seq2[workloads.Request, error], drawn func(workloads.Request) bool) iter.Seq2[workloads.Request, error] {
 	return func(yield func(workloads.Request, error) bool) {
 		kept, clock := 0, false
 		for r, err := range requests {
 			clock = clock || r.Time > 0
-			if err == nil && (!f.sample.Keeps(r) || !f.window.keeps(r.Time)) {
+			if err == nil && (!f.window.keeps(r.Time) || !drawn(r)) {
 				continue
 			}
 			kept++

@@ -33,7 +33,7 @@ type replayFlags struct {
 	Warmup   string        `default:"0" placeholder:"10%|N" help:"Part of the requests that is replayed but not counted."`
 	TTL      time.Duration `name:"ttl" placeholder:"DUR" help:"Time to live of every copy, from the start of its load on (5m). Default: for ever."`
 	Untold   float64       `default:"0" placeholder:"SHARE" help:"Share of the writes, 0 to 1, that no cache is told of; how many reads were stale by them is in the JSON."`
-	Sample   string        `placeholder:"1/N[:SALT]" help:"Replay one feed in N, chosen by hash; sizes in objects or bytes shrink alike."`
+	Sample   string        `placeholder:"1/N[:SALT]" help:"Replay one query in N, with all its pages and its feed's writes: one of each N that are read about as often. Sizes in objects or bytes shrink alike."`
 	Seed     uint64        `default:"1" help:"Seed of everything random."`
 	Seeds    int           `default:"1" help:"Run with so many seeds, from --seed on."`
 	Jobs     int           `short:"j" help:"Runs side by side; default: the number of cores."`
@@ -202,7 +202,7 @@ func distinct(name string, i int, before []sim.TraceInfo) string {
 }
 
 func (p *plan) jobs(c *runCmd, t *sim.Trace, policies []sim.Policy) ([]sim.Job, error) {
-	warmup, err := p.warmup.share(t.Requests())
+	warmup, err := p.warmup.share(t.Whole())
 	if err != nil {
 		return nil, err
 	}
