@@ -42,6 +42,8 @@ type Arena struct {
 	rules   []strategy.Strategy
 	arbiter Arbiter
 	ruling  int
+	young   int // reads that are still to come before it is known what the cache is of
+	pages   int // of those that came
 	Competition
 }
 
@@ -102,18 +104,23 @@ func New(c Config) (*Arena, error) {
 	if g := c.Geometry; g.Most > 0 && int(g.Most) < 2*g.Buckets {
 		faults = append(faults, fmt.Errorf("arena: a bound of %d entries; rings of %d buckets need %d", g.Most, g.Buckets, 2*g.Buckets))
 	}
-	var err error
-	a.arbiter, err = newArbiter(c.Arbiter, ArbiterConfig{Arms: c.Strategies, Entries: c.Entries, Seed: c.Seed})
+	err := a.appoint(false)
 	if err := errors.Join(append(faults, err)...); err != nil {
 		return nil, err
 	}
-	a.ruling = a.arbiter.Leader()
+	a.young, a.ruling = acquaintance, a.arbiter.Leader()
 	a.Ruled = make([]int64, len(a.rules))
 	a.build()
 	if c.Rule == "" {
 		a.follow(a.ruling)
 	}
 	return a, nil
+}
+
+// appoint makes an arbiter that has seen nothing.
+func (a *Arena) appoint(pages bool) (err error) {
+	a.arbiter, err = newArbiter(a.config.Arbiter, ArbiterConfig{Arms: a.names, Entries: a.config.Entries, Pages: pages, Seed: a.config.Seed})
+	return err
 }
 
 // build makes the planes: all worlds in one where the shadows are exact.
@@ -218,10 +225,27 @@ func (a *Arena) overhear(r *Request, hit bool) {
 // judge tells the arbiter which strategies' shadows missed a request and follows its choice. Bit 0 of
 // missed is the composite's and no concern of the arbiter.
 func (a *Arena) judge(missed uint32, r *Request) {
+	if a.young > 0 {
+		a.acquaint(r)
+	}
 	a.arbiter.Observe(Outcome{Missed: missed >> 1, Cost: r.cost(), Lap: a.Lap()})
 	if l := a.arbiter.Leader(); l != a.ruling {
 		a.Switches++
 		a.follow(l)
+	}
+}
+
+// acquaintance is how many reads tell whether a cache is of pages or of single keys.
+const acquaintance = 64
+
+// acquaint counts one of them. Where most are of pages, the arbiter begins anew with who rules these first.
+func (a *Arena) acquaint(r *Request) {
+	a.young--
+	if r.Depth > 0 {
+		a.pages++
+	}
+	if a.young == 0 && 2*a.pages > acquaintance && a.appoint(true) == nil {
+		a.follow(a.arbiter.Leader())
 	}
 }
 
