@@ -21,7 +21,8 @@ type mrcCmd struct {
 // Help is the end of simulate mrc --help.
 func (c *mrcCmd) Help() string {
 	return `The curve of lru takes one pass over the trace, whatever the number of sizes. Other policies are replayed once a size, with --sample 1/N
-through a sample of the trace in caches of a Nth of the size; the report names the whole size. With --ttl or --untold, lru is replayed, too.
+through a sample of the trace in caches of a Nth of the size; the report names the whole size. With --ttl or --untold, lru is replayed, too; what is
+found in one pass does not tell evictions and bytes.
 
 Examples:
   simulate mrc trace.folio
