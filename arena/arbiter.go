@@ -54,9 +54,8 @@ func newArbiter(name string, c ArbiterConfig) (Arbiter, error) {
 // again soon or never; conservative otherwise, where it competes, since what it leaves out can still be let in.
 // Measured: docs/decisions/0003-arbiter.md.
 func (c ArbiterConfig) first() int {
-	name := "conservative"
-	if c.Pages {
-		name = "aggressive"
+	if i := slices.Index(c.Arms, "aggressive"); c.Pages && i >= 0 {
+		return i
 	}
-	return max(0, slices.Index(c.Arms, name))
+	return max(0, slices.Index(c.Arms, "conservative"))
 }

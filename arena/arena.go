@@ -42,7 +42,7 @@ type Arena struct {
 	rules   []strategy.Strategy
 	arbiter Arbiter
 	ruling  int
-	young   int // reads that are still to come before it is known what the cache is of
+	young   int // reads that the shadows are still to see before it is known what the cache is of
 	pages   int // of those that came
 	Competition
 }
@@ -235,7 +235,7 @@ func (a *Arena) judge(missed uint32, r *Request) {
 	}
 }
 
-// acquaintance is how many reads tell whether a cache is of pages or of single keys.
+// acquaintance is how many reads that the shadows see tell whether a cache is of pages or of single keys.
 const acquaintance = 64
 
 // acquaint counts one of them. Where most are of pages, the arbiter begins anew with who rules these first.

@@ -52,6 +52,15 @@ type Outcome struct {
 	Held   bool    `json:"held"`
 }
 
+// MarshalJSON writes what JSON has no number for, a change from nothing, as the largest one.
+func (o Outcome) MarshalJSON() ([]byte, error) {
+	type plain Outcome
+	if math.IsInf(o.Found, 0) {
+		o.Found = math.Copysign(math.MaxFloat64, o.Found)
+	}
+	return json.Marshal(plain(o))
+}
+
 // A selector ends at the first brace outside quotes.
 const operandPattern = `[A-Za-z][A-Za-z0-9_.]*(?:\{(?:[^}"]|"[^"]*")*\})?`
 

@@ -147,7 +147,16 @@ func (s Sample) hashes(r workloads.Request) (feed, query uint64) {
 // context that ends stops it with the context's error.
 func DecodeSample(ctx context.Context, source *workloads.Source, sample Sample) (*Trace, error) {
 	d := newDecoder(source.Name)
+	var passed, whole int64
+	if tell := source.Progress; tell != nil && sample.one > 1 { // of both passes
+		source.Progress = func(done, total int64) {
+			whole = total
+			tell(passed+done, 2*total)
+		}
+		defer func() { source.Progress = tell }()
+	}
 	keeps, err := sample.Draw(ctx, source.Requests())
+	passed = whole
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +173,7 @@ func DecodeSample(ctx context.Context, source *workloads.Source, sample Sample) 
 		}
 	}
 	if len(d.trace.ids) == 0 {
-		return nil, fmt.Errorf("%w: the sample %s of %s holds no request", ErrConfig, sample.Text, source.Name)
+		return nil, fmt.Errorf("%w: the sample %s of %s holds no read", ErrConfig, sample.Text, source.Name)
 	}
 	d.trace.Sample, d.trace.whole = sample, n
 	if sample.Text != "" {

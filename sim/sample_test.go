@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/foliocache/folio/workloads"
@@ -156,5 +157,18 @@ func TestDecodingEndsWithItsContext(t *testing.T) {
 	cancel()
 	if _, err := DecodeSample(ctx, source(t, "gen:zipf?n=1000000"), Sample{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
+	}
+}
+
+// TestProgressOfASampleGoesOn: a source that is read twice comes to its end once.
+func TestProgressOfASampleGoesOn(t *testing.T) {
+	s := source(t, "gen:zipf?n=50000&m=500")
+	var shares []float64
+	s.Progress = func(done, total int64) { shares = append(shares, float64(done)/float64(total)) }
+	if _, err := DecodeSample(t.Context(), s, sample(t, "1/4")); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(shares); n < 10 || !slices.IsSorted(shares) || shares[n/4] > .5 || shares[n-1] != 1 {
+		t.Errorf("told %v", shares)
 	}
 }

@@ -45,7 +45,7 @@ func (c *claims) parse() ([]sim.Assertion, error) {
 type checkCmd struct {
 	Result string `arg:"" placeholder:"RESULT" help:"Result that run or mrc wrote with -o json; - is stdin."`
 	claims
-	Out []string `short:"o" sep:"none" placeholder:"FMT[:PATH]" help:"The result with what became of the claims, repeatable: ${outputs}. Default: a line for each claim that held."`
+	Out []string `short:"o" sep:"none" placeholder:"FMT[:PATH]" help:"The result, and in json, md, junit and html what became of the claims, repeatable: ${outputs}. Default: a line for each claim that held."`
 }
 
 // Help is the end of simulate check --help.

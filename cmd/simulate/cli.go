@@ -65,7 +65,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 	helped := false
 	parser := kong.Must(&c, kong.Name("simulate"), kong.Description(description), kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { helped = true; panic(helpShown{}) }), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
-		kong.Vars{"policies": policyList(), "outputs": report.Runs.Names(), "comparisons": report.Comparisons.Names()})
+		kong.Vars{"policies": policyList(), "outputs": report.Runs.Names(), "comparisons": report.Comparisons.Names(),
+			"searches": report.Searches.Names(), "answers": report.Answers.Names()})
 	parsed, err := parse(parser, args)
 	if helped {
 		return exitFine

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ type compareCmd struct {
 	Head string `arg:"" placeholder:"HEAD" help:"What is to be: likewise."`
 
 	Trace      []string `sep:"none" placeholder:"TRACE" help:"Replay this trace through two policies, repeatable."`
-	Match      []string `sep:"none" placeholder:"BASE=HEAD" help:"Compare a policy of the base with one of another name of the head, repeatable; split at the first =."`
+	Match      []string `sep:"none" placeholder:"BASE=HEAD" help:"Compare a policy of the base with one of another name of the head, repeatable."`
 	FailOn     string   `enum:"regress,change,never" default:"regress" help:"Exit status 1 where a row is worse (regress), where any count differs (change), or only for claims (never)."`
 	Alpha      float64  `default:"0.01" help:"Probability that any row is said to be better or worse by chance alone."`
 	Conclusive bool     `help:"Exit status 4 where a row is undecided."`
@@ -40,7 +41,7 @@ Examples:
   simulate compare base.json head.json -o md:comment.md -o junit:compare.xml
   simulate compare base.json head.json --match folio=folio:strategy=balanced --fail-on never
   simulate compare base.json head.json --assert 'delta.origin_queries{policy=folio} <= +0.5%' --assert 'delta.hit_ratio{class=page1} >= -0.1pp'
-  simulate compare --trace trace.folio -s 64MiB --seeds 5 folio folio:widen=off`
+  simulate compare --trace trace.folio -s 64MiB --seeds 5 folio folio:widen=off` + report.Comparisons.Help()
 }
 
 // ofFiles are the flags that a comparison of two results takes; the others say how traces are replayed.
@@ -71,11 +72,11 @@ func (c *compareCmd) Run(s *streams) error {
 		return failed
 	}
 	if len(c.Trace) > 0 {
-		options.Match = map[string]string{c.Base: c.Head}
+		options.Match = []string{c.Base + "=" + c.Head}
 	}
 	result, err := compare.Compare(base, head, options)
 	if err != nil {
-		return errors.Join(failed, err)
+		return cmp.Or(failed, err)
 	}
 	result.Complete = failed == nil
 	result.Claims, err = judged(assertions, func(a sim.Assertion) ([]sim.Outcome, error) { return a.JudgePairs(result.Pairs) })
@@ -93,14 +94,12 @@ func (c *compareCmd) Run(s *streams) error {
 
 // parse reads everything that can be wrong before a file is read.
 func (c *compareCmd) parse() (o compare.Options, outs []output[compare.Result], assertions []sim.Assertion, err error) {
-	o = compare.Options{Match: map[string]string{}, Alpha: c.Alpha, FailOn: compare.FailOn(c.FailOn)}
+	o = compare.Options{Match: c.Match, Alpha: c.Alpha, FailOn: compare.FailOn(c.FailOn)}
 	var faults []error
 	for _, text := range c.Match {
-		from, to, ok := strings.Cut(text, "=")
-		if _, twice := o.Match[from]; !ok || twice {
-			faults = append(faults, fmt.Errorf("%w: --match %q: want BASE=HEAD, a policy once", sim.ErrConfig, text))
+		if !strings.Contains(text, "=") {
+			faults = append(faults, fmt.Errorf("%w: --match %q: want BASE=HEAD", sim.ErrConfig, text))
 		}
-		o.Match[from] = to
 	}
 	if len(c.Trace) > 0 && c.Base == c.Head {
 		faults = append(faults, fmt.Errorf("%w: %q is compared with itself", sim.ErrConfig, c.Base))

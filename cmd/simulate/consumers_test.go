@@ -65,17 +65,17 @@ func TestBenchstatReadsTheLines(t *testing.T) {
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
 	out, err := c.Output()
-	if err != nil || stderr.Len() > 0 {
+	if err != nil {
 		t.Fatalf("%v: %s", err, stderr.String())
 	}
-	for _, want := range []string{"base", "head", "vs base", "2.338", "misses", "queries"} {
-		if !strings.Contains(string(out), want) {
-			t.Errorf("%q is not in what benchstat says:\n%s", want, out)
+	for want, times := range map[string]int{"vs base": 3, "hit%": 2, "misses": 2, "queries": 2, "policy=lru_>_s3fifo/size=": 6} {
+		if got := strings.Count(string(out), want); got != times {
+			t.Errorf("%q is %d times in what benchstat says, want %d:\n%s", want, got, times, out)
 		}
 	}
 }
 
-// TestMarkdownIsRendered as GitHub does: a table whose lines have as many cells as its head, and page depths folded.
+// TestMarkdownIsRendered as GitHub does: two tables whose lines have as many cells as their heads, and page depths folded.
 func TestMarkdownIsRendered(t *testing.T) {
 	text, err := os.ReadFile(reports(t, "md")["md"])
 	if err != nil {
@@ -98,7 +98,15 @@ func TestMarkdownIsRendered(t *testing.T) {
 			t.Errorf("a line of a table is not one: %q", n.Data)
 		}
 	}
-	if found["table"] != 2 || found["details"] != 1 || found["th"] == 0 || found["td"]%found["th"] == 1 || found["li"] == 0 {
+	if found["table"] != 2 || found["details"] != 1 || found["li"] == 0 {
 		t.Errorf("elements: %v of\n%s", found, text)
+	}
+	cells := 0 // a renderer pads and cuts lines that have too few or too many
+	for line := range strings.Lines(string(text)) {
+		n := strings.Count(strings.ReplaceAll(line, `\|`, ""), "|")
+		if n > 0 && cells > 0 && n != cells {
+			t.Errorf("%d cells below a head of %d: %s", n-1, cells-1, line)
+		}
+		cells = n
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/foliocache/folio/sim"
+	"github.com/foliocache/folio/sim/report"
 	"github.com/foliocache/folio/workloads"
 )
 
@@ -54,7 +55,7 @@ Examples:
   simulate run -p folio -p s3fifo -p lru -s 1%,5%,20% -o table -o svg:hits.svg web12.trace.xz
   simulate run -p opt -p lru -s 1000 -o json --no-timing arc:OLTP.lis.zst
   simulate run --sample 1/64 -s 64MiB gen:tickets
-  simulate run -c nightly.yaml --set seeds=5 --assert 'misses{policy=folio} <= misses{policy=s3fifo}' trace.folio`
+  simulate run -c nightly.yaml --set seeds=5 --assert 'misses{policy=folio} <= misses{policy=s3fifo}' trace.folio` + report.Runs.Help()
 }
 
 // Run replays every trace through every policy at every size.

@@ -30,7 +30,7 @@ type tuneCmd struct {
 	MaxStale float64  `default:"0.01" placeholder:"SHARE" help:"Share of the reads, 0 to 1, that may be stale by writes that nobody is told of: with --untold."`
 	Alpha    float64  `default:"0.01" help:"Probability that the gain is called better or worse by chance alone."`
 	State    string   `placeholder:"FILE" help:"Keep what was replayed in this file, and take from it what is there: a search that was ended goes on."`
-	Output   []string `name:"out" short:"o" sep:"none" placeholder:"FMT[:PATH]" help:"Output, repeatable: table, json. Default: table."`
+	Output   []string `name:"out" short:"o" sep:"none" placeholder:"FMT[:PATH]" help:"Output, repeatable: ${searches}. Default: table."`
 	replayFlags
 }
 
@@ -43,7 +43,7 @@ trace choose, the rest of it judges: where the gain does not hold there, the def
 Examples:
   simulate tune -s 64MiB trace.folio
   simulate tune -s 5% --max-time 10m --state tune.state -o table -o json:tuned.json trace.folio
-  simulate tune -s 64MiB --untold 1 --max-stale 0.02 trace.folio`
+  simulate tune -s 64MiB --untold 1 --max-stale 0.02 trace.folio` + report.Searches.Help()
 }
 
 // Run searches.

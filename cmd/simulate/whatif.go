@@ -13,7 +13,7 @@ import (
 // whatifCmd is simulate whatif.
 type whatifCmd struct {
 	Trace  string   `arg:"" help:"Trace to replay."`
-	Output []string `name:"out" short:"o" sep:"none" placeholder:"FMT[:PATH]" help:"Output, repeatable: table, md, json. Default: table."`
+	Output []string `name:"out" short:"o" sep:"none" placeholder:"FMT[:PATH]" help:"Output, repeatable: ${answers}. Default: table."`
 	replayFlags
 }
 
@@ -24,7 +24,7 @@ delete the first page of each query alone, as code does that deletes the keys it
 
 Examples:
   simulate whatif -s 64MiB trace.folio
-  simulate whatif -s 5% --seeds 3 -o table -o md:whatif.md trace.folio`
+  simulate whatif -s 5% --seeds 3 -o table -o md:whatif.md trace.folio` + report.Answers.Help()
 }
 
 // Run answers.

@@ -10,8 +10,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 
 	"github.com/foliocache/folio/sim"
 )
@@ -35,8 +35,8 @@ const (
 
 // Options say how to compare.
 type Options struct {
-	Match map[string]string // a policy of the base, and that of the head to compare it with; others are with their namesakes
-	Alpha float64           // probability, 0..1, that any row is said to be better or worse by chance alone
+	Match []string // BASE=HEAD: a policy of the base, and that of the head to compare it with; others are with their namesakes
+	Alpha float64  // probability, 0..1, that any row is said to be better or worse by chance alone
 	FailOn
 }
 
@@ -123,12 +123,13 @@ func Compare(base, head *sim.Result, o Options) (*Result, error) {
 	from, order := grouped(base.Rows, func(row *sim.Row) key { return keyOf(row, row.Trace) })
 	to, others := grouped(head.Rows, func(row *sim.Row) key { return keyOf(row, names[row.Trace]) })
 	compared := map[key]bool{} // of the head
-	if err := o.matches(base, head); err != nil {
+	match, err := o.matched(base, head)
+	if err != nil {
 		return nil, err
 	}
 	for _, k := range order {
 		like := k
-		like.policy = cmp.Or(o.Match[k.policy], k.policy)
+		like.policy = cmp.Or(match[k.policy], k.policy)
 		if len(to[like]) == 0 {
 			r.Alone = append(r.Alone, "base: "+k.String())
 			continue
@@ -150,20 +151,38 @@ func Compare(base, head *sim.Result, o Options) (*Result, error) {
 	return r, nil
 }
 
-// matches reports a --match that names no policy of its side.
-func (o Options) matches(base, head *sim.Result) error {
+// matched returns the policies of o.Match. What they are split at is the first = that leaves a policy of each side:
+// policies are named with = as well.
+func (o Options) matched(base, head *sim.Result) (map[string]string, error) {
 	has := func(r *sim.Result, policy string) bool {
 		return slices.ContainsFunc(r.Rows, func(row sim.Row) bool { return row.Policy == policy })
 	}
-	for _, from := range slices.Sorted(maps.Keys(o.Match)) {
-		switch to := o.Match[from]; {
-		case !has(base, from):
-			return fmt.Errorf("%w: --match %s=%s: the base has no policy %q", sim.ErrConfig, from, to, from)
-		case !has(head, to):
-			return fmt.Errorf("%w: --match %s=%s: the head has no policy %q", sim.ErrConfig, from, to, to)
+	match := map[string]string{}
+	for _, text := range o.Match {
+		from, to := "", ""
+		for i := range text {
+			if text[i] == '=' && has(base, text[:i]) && has(head, text[i+1:]) {
+				from, to = text[:i], text[i+1:]
+				break
+			}
 		}
+		if from == "" || match[from] != "" {
+			return nil, fmt.Errorf("%w: --match %q: want BASE=HEAD, a policy of each side, those of the base once; the base has %s, the head %s", sim.ErrConfig, text,
+				policies(base), policies(head))
+		}
+		match[from] = to
 	}
-	return nil
+	return match, nil
+}
+
+// policies names those of a result.
+func policies(r *sim.Result) string {
+	var names []string
+	for i := range r.Rows {
+		names = append(names, r.Rows[i].Policy)
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), " ")
 }
 
 // sameTraces returns the base's name of each trace of the head.
@@ -234,6 +253,7 @@ func (r *Result) add(k key, from, to []sim.Row) error {
 	row.Classes = classes(from, to)
 	r.Rows = append(r.Rows, row)
 	for i := range row.Seeds {
+		to[i].Trace = k.trace
 		r.Pairs = append(r.Pairs, sim.Pair{Base: from[i], Head: to[i]})
 	}
 	return nil

@@ -172,11 +172,27 @@ func TestWhatCannotBeComparedIsAnError(t *testing.T) {
 	if _, err := Compare(resultOf(base), &sim.Result{Schema: sim.Schema}, Options{Alpha: .05}); !errors.Is(err, ErrTraces) {
 		t.Errorf("no trace: %v", err)
 	}
-	if _, err := Compare(resultOf(base), resultOf(base), Options{Alpha: .05, Match: map[string]string{"p": "q"}}); !errors.Is(err, sim.ErrConfig) {
+	if _, err := Compare(resultOf(base), resultOf(base), Options{Alpha: .05, Match: []string{"p=q"}}); !errors.Is(err, sim.ErrConfig) {
 		t.Errorf("no such policy: %v", err)
 	}
 	longer, _ := traffic{0, 1, 0, 101}.draw(seed.Random(t), 1, true)
 	if _, err := Compare(resultOf(base), resultOf(longer), Options{Alpha: .05}); !errors.Is(err, sim.ErrConfig) {
 		t.Errorf("other requests: %v", err)
+	}
+}
+
+// TestARenamedTraceIsOne: the head's rows are told of by the base's name.
+func TestARenamedTraceIsOne(t *testing.T) {
+	rows := func(trace string) []sim.Row {
+		return []sim.Row{{Trace: trace, Policy: "p", SizeUnit: "objects", Size: 10, Requests: 10, Hits: 5, Misses: 5, HitRatio: .5}}
+	}
+	base, head := resultOf(rows("t")), resultOf(rows("renamed"))
+	head.Traces[0].Name = "renamed"
+	r, err := Compare(base, head, Options{Alpha: .05})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Rows) != 1 || len(r.Pairs) != 1 || r.Pairs[0].Head.Trace != "t" {
+		t.Errorf("rows %+v, pairs %+v", r.Rows, r.Pairs)
 	}
 }

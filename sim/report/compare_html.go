@@ -11,6 +11,11 @@ import (
 //go:embed compare.html
 var compareHTMLText string
 
+// claimsHTMLText is the table of claims, of both pages.
+//
+//go:embed claims.html
+var claimsHTMLText string
+
 var compareTemplate = template.Must(template.New("compare").Funcs(template.FuncMap{
 	"both": func(r compare.Row) string { return both(&r) }, "size": func(r compare.Row) string { return sizeOf(&r) },
 	"interval": func(r compare.Row) string { return interval(&r) }, "change": change, "summary": summary,
@@ -21,7 +26,7 @@ var compareTemplate = template.Must(template.New("compare").Funcs(template.FuncM
 		}
 		return ""
 	},
-}).Parse(compareHTMLText))
+}).Parse(compareHTMLText + claimsHTMLText))
 
 // compareHTML writes a page with all it needs.
 func compareHTML(w io.Writer, r *compare.Result) error { return compareTemplate.Execute(w, r) }

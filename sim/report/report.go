@@ -41,6 +41,16 @@ func (f Formats[R]) Names() string {
 	return strings.Join(names, " ")
 }
 
+// Help describes them, a line each.
+func (f Formats[R]) Help() string {
+	var b strings.Builder
+	b.WriteString("\n\nOutputs:")
+	for _, one := range f {
+		fmt.Fprintf(&b, "\n  %-8s%s", one.Name, one.Doc)
+	}
+	return b.String()
+}
+
 // Runs are the formats of what policies did.
 var Runs = Formats[sim.Result]{
 	{"table", "hit ratios by policy and size, for people", writeTable},
