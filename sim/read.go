@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 
 	"github.com/foliocache/folio/workloads"
 )
@@ -57,6 +55,13 @@ func (r *Row) check() error {
 			return fmt.Errorf("%d hits of %d requests of a class", c.Hits, c.Requests)
 		}
 	}
+	if r.Folio != nil {
+		for name, parts := range r.Folio.RuledParts {
+			if len(parts) > PartCount {
+				return fmt.Errorf("%d parts of the trace that %s ruled", len(parts), name)
+			}
+		}
+	}
 	switch {
 	case r.Hits < 0 || r.Misses < 0 || r.Hits+r.Misses != r.Requests:
 		return fmt.Errorf("%d hits and %d misses are not %d requests", r.Hits, r.Misses, r.Requests)
@@ -64,8 +69,6 @@ func (r *Row) check() error {
 		return fmt.Errorf("its classes have %d requests, not %d", classes, r.Requests)
 	case r.SizeUnit != "objects" && r.SizeUnit != "bytes":
 		return fmt.Errorf("a size in %q", r.SizeUnit)
-	case r.Folio != nil && slices.ContainsFunc(slices.Collect(maps.Values(r.Folio.RuledParts)), func(parts []int64) bool { return len(parts) > PartCount }):
-		return fmt.Errorf("more than %d parts of the trace that a strategy ruled", PartCount)
 	case len(r.Parts.Hits) != len(r.Parts.Requests):
 		return fmt.Errorf("hits of %d parts, requests of %d", len(r.Parts.Hits), len(r.Parts.Requests))
 	}

@@ -63,11 +63,8 @@ func (s Sample) Draw(ctx context.Context, requests iter.Seq2[workloads.Request, 
 	if s.one <= 1 {
 		return func(workloads.Request) bool { return true }, nil
 	}
-	queries, n := map[uint64]*drawn{}, 0
-	for r, err := range requests {
-		if n++; n%checkEvery == 0 && err == nil {
-			err = ctx.Err()
-		}
+	queries := map[uint64]*drawn{}
+	for r, err := range until(ctx, requests) {
 		if err != nil {
 			return nil, err
 		}
@@ -143,6 +140,21 @@ func (s Sample) hashes(r workloads.Request) (feed, query uint64) {
 	return feed, query
 }
 
+// until returns the requests of a trace; where the context ends, its error.
+func until(ctx context.Context, requests iter.Seq2[workloads.Request, error]) iter.Seq2[workloads.Request, error] {
+	return func(yield func(workloads.Request, error) bool) {
+		n := 0
+		for r, err := range requests {
+			if n++; n%checkEvery == 0 && err == nil {
+				err = ctx.Err()
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
 // DecodeSample is [Decode] for a sample of a source, which is read twice. The trace's name says that it is one. A
 // context that ends stops it with the context's error.
 func DecodeSample(ctx context.Context, source *workloads.Source, sample Sample) (*Trace, error) {
@@ -161,11 +173,8 @@ func DecodeSample(ctx context.Context, source *workloads.Source, sample Sample) 
 		return nil, err
 	}
 	n := 0
-	for r, err := range source.Requests() {
-		if n++; n%checkEvery == 0 && err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
+	for r, err := range until(ctx, source.Requests()) {
+		if n++; err != nil {
 			return nil, err
 		}
 		if keeps(r) {

@@ -69,7 +69,7 @@ func (c *checkCmd) Run(s *streams) error {
 	if len(assertions) == 0 {
 		return usageError{fmt.Errorf("nothing to check: say --assert EXPR or --assert-file FILE")}
 	}
-	outputs, err := outputs(c.Out, report.Runs)
+	outs, err := outputs(c.Out, report.Runs)
 	if err != nil {
 		return err
 	}
@@ -81,11 +81,11 @@ func (c *checkCmd) Run(s *streams) error {
 		return err
 	}
 	for _, o := range result.Claims {
-		if o.Held && len(outputs) == 0 {
+		if o.Held && len(outs) == 0 {
 			fmt.Fprintf(s.stdout, "held: %s on %s %s: %g\n", o.Claim, o.Trace, o.Row, o.Found)
 		}
 	}
-	if err := write(s, outputs, result); err != nil {
+	if err := write(s, outs, result); err != nil {
 		return err
 	}
 	return failures(s, result.Claims)

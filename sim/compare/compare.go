@@ -154,21 +154,18 @@ func Compare(base, head *sim.Result, o Options) (*Result, error) {
 // matched returns the policies of o.Match. What they are split at is the first = that leaves a policy of each side:
 // policies are named with = as well.
 func (o Options) matched(base, head *sim.Result) (map[string]string, error) {
-	has := func(r *sim.Result, policy string) bool {
-		return slices.ContainsFunc(r.Rows, func(row sim.Row) bool { return row.Policy == policy })
-	}
-	match := map[string]string{}
+	bases, heads, match := policies(base), policies(head), map[string]string{}
 	for _, text := range o.Match {
 		from, to := "", ""
 		for i := range text {
-			if text[i] == '=' && has(base, text[:i]) && has(head, text[i+1:]) {
+			if text[i] == '=' && slices.Contains(bases, text[:i]) && slices.Contains(heads, text[i+1:]) {
 				from, to = text[:i], text[i+1:]
 				break
 			}
 		}
 		if from == "" || match[from] != "" {
 			return nil, fmt.Errorf("%w: --match %q: want BASE=HEAD, a policy of each side, those of the base once; the base has %s, the head %s", sim.ErrConfig, text,
-				policies(base), policies(head))
+				strings.Join(bases, " "), strings.Join(heads, " "))
 		}
 		match[from] = to
 	}
@@ -176,13 +173,12 @@ func (o Options) matched(base, head *sim.Result) (map[string]string, error) {
 }
 
 // policies names those of a result.
-func policies(r *sim.Result) string {
-	var names []string
+func policies(r *sim.Result) (names []string) {
 	for i := range r.Rows {
 		names = append(names, r.Rows[i].Policy)
 	}
 	slices.Sort(names)
-	return strings.Join(slices.Compact(names), " ")
+	return slices.Compact(names)
 }
 
 // sameTraces returns the base's name of each trace of the head.

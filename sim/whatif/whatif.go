@@ -30,13 +30,12 @@ func Scenarios(t *sim.Trace, onHeap bool) []Scenario {
 
 // Report is the answers; its JSON form is the tool's contract.
 type Report struct {
-	Schema  string        `json:"schema"`
-	Tool    sim.Tool      `json:"tool"`
-	Trace   sim.TraceInfo `json:"trace"`
-	Size    string        `json:"size"`
-	Answers []Answer      `json:"answers"`
-
-	Complete bool `json:"complete"` // as other results say it: answers are all there or none
+	Schema   string        `json:"schema"`
+	Tool     sim.Tool      `json:"tool"`
+	Complete bool          `json:"complete"` // true: answers are all there or none
+	Trace    sim.TraceInfo `json:"trace"`
+	Size     string        `json:"size"`
+	Answers  []Answer      `json:"answers"`
 }
 
 // Answer is what came of a scenario: means over the seeds.
