@@ -82,12 +82,17 @@ type Row struct {
 	TTL      float64 `json:"ttl_s,omitempty"`
 	Seeds    int     `json:"seeds"` // of the side with fewer
 
-	From    Side             `json:"base"`
-	To      Side             `json:"head"`
-	Points  float64          `json:"delta_points"`      // hit ratio, head less base, in hundredths
-	Between [2]float64       `json:"interval_points"`   // where it would be on other traffic like this, 1-alpha of the time
-	P       float64          `json:"p"`                 // of a difference as large, were there none; for all rows together (Holm)
-	Verdict Verdict          `json:"verdict"`           // on the hit ratio
+	From    Side       `json:"base"`
+	To      Side       `json:"head"`
+	Points  float64    `json:"delta_points"`    // hit ratio, head less base, in hundredths
+	Between [2]float64 `json:"interval_points"` // where it would be on other traffic like this, 1-alpha of the time
+	P       float64    `json:"p"`               // of a difference as large, were there none; for all rows together (Holm)
+	Verdict Verdict    `json:"verdict"`         // on the hit ratio
+
+	// SeedsWanted is with how many of a side an undecided row would be told, three times in four: 0 where it was replayed with
+	// one, or where a hundred would not do, since blocks differ.
+	SeedsWanted int `json:"seeds_wanted,omitempty"`
+
 	Classes map[string]Class `json:"classes,omitempty"` // by page depth
 }
 
@@ -135,7 +140,7 @@ func Compare(base, head *sim.Result, o Options) (*Result, error) {
 			continue
 		}
 		compared[like] = true
-		if err := r.add(k, from[k], to[like]); err != nil {
+		if err := r.add(k, from[k], to[like], r.Alpha/float64(len(order))); err != nil {
 			return nil, err
 		}
 	}
@@ -230,8 +235,8 @@ func grouped(rows []sim.Row, of func(*sim.Row) key) (map[key][]sim.Row, []key) {
 	return groups, order
 }
 
-// add compares the rows of one key.
-func (r *Result) add(k key, from, to []sim.Row) error {
+// add compares the rows of one key; alpha is its own.
+func (r *Result) add(k key, from, to []sim.Row, alpha float64) error {
 	row := Row{Trace: k.trace, Policy: from[0].Policy, Head: to[0].Policy, Size: k.size, SizeUnit: k.unit, Sample: k.sample, TTL: k.ttl,
 		Seeds: min(len(from), len(to)), From: sideOf(from), To: sideOf(to)}
 	for _, side := range [][]sim.Row{from, to} {
@@ -242,9 +247,11 @@ func (r *Result) add(k key, from, to []sim.Row) error {
 		}
 	}
 	row.Points = 100 * (row.To.HitRatio - row.From.HitRatio)
-	row.Between, row.P = difference(from, to).outlook(r.Alpha)
-	if row.Verdict = Undecided; same(from, to) {
-		row.Verdict = Same
+	d := difference(from, to)
+	row.Between, row.P = d.outlook(r.Alpha)
+	row.Verdict, row.SeedsWanted = Undecided, d.wanted(row.Seeds, alpha)
+	if same(from, to) {
+		row.Verdict, row.SeedsWanted = Same, 0
 	}
 	row.Classes = classes(from, to)
 	r.Rows = append(r.Rows, row)

@@ -100,6 +100,47 @@ func TestVerdictsAreHonest(t *testing.T) {
 	}
 }
 
+// TestSeedsWanted: as many seeds as are said to tell a difference mostly do so, and where blocks differ no
+// number is named.
+func TestSeedsWanted(t *testing.T) {
+	compared := func(w traffic, r *rand.Rand, seeds int) Row {
+		base, head := w.draw(r, seeds, false)
+		result, err := Compare(resultOf(base), resultOf(head), Options{Alpha: .01})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result.Rows[0]
+	}
+	r, tried, told := seed.From(t, 3), 0, 0
+	world := traffic{-.5, 1, .3, 1e6}
+	for range 120 {
+		row := compared(world, r, 5)
+		if row.SeedsWanted > 0 && row.SeedsWanted <= 5 || row.Verdict != Undecided && row.SeedsWanted != 0 {
+			t.Errorf("%s: %d seeds are wanted", row.Verdict, row.SeedsWanted)
+		}
+		if row.SeedsWanted > 0 {
+			tried++
+			if compared(world, r, row.SeedsWanted).Verdict == Worse {
+				told++
+			}
+		}
+	}
+	t.Logf("told %d of %d", told, tried)
+	if tried < 40 || told < tried*3/5 {
+		t.Errorf("of %d that were undecided %d were told", tried, told)
+	}
+	for range 20 {
+		if row := compared(traffic{0, 5, .3, 1e6}, r, 5); row.Verdict == Undecided && row.SeedsWanted > 0 && math.Abs(row.Points) < 1 {
+			t.Errorf("%.2f points among blocks five apart: %d seeds", row.Points, row.SeedsWanted)
+		}
+	}
+	// .5 points of hits, in all blocks, with a standard error of .2 over five seeds: (.2/.5)^2 * 5 * (2.845+.842)^2, of t with 20 degrees
+	d := delta{hits: []float64{5, 5}, requests: []float64{1000, 1000}, seeds: .002, freedom: 8}
+	if n := d.wanted(5, .01); n != 11 {
+		t.Errorf("%d seeds are wanted", n)
+	}
+}
+
 // TestManyRowsRaiseNoMoreAlarms: of forty rows without a difference none is said to be worse or better, but in a
 // part of the comparisons.
 func TestManyRowsRaiseNoMoreAlarms(t *testing.T) {

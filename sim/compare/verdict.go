@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 
@@ -16,6 +17,9 @@ const (
 	resamples = 10000
 	chance    = 1 // seed of the resampling: a comparison says the same every time
 )
+
+// mostSeeds is the largest number that is recommended.
+const mostSeeds = 100
 
 // delta is how the hits of two sides differ.
 type delta struct {
@@ -109,6 +113,29 @@ func (d delta) outlook(alpha float64) (between [2]float64, p float64) {
 	return between, min(1, 2*float64(1+min(low, high))/(resamples+1))
 }
 
+// wanted returns how many seeds of each side, instead of so many, would tell a difference as large: more than
+// those, and 0 if no number up to mostSeeds would. They do four times in five if it is so large, and three in four as far as
+// so many seeds can know. The seeds' part falls with their number, that of the blocks stays.
+func (d delta) wanted(seeds int, alpha float64) int {
+	if d.seeds == 0 {
+		return 0
+	}
+	hits, requests, blocks := floats.Sum(d.hits), floats.Sum(d.requests), 0.
+	for b := range d.hits {
+		off := (d.hits[b] - d.requests[b]*hits/requests) / requests
+		blocks += off * off
+	}
+	for k := seeds + 1; k <= mostSeeds; k++ {
+		more := float64(k-1) / float64(seeds-1)
+		t := distuv.StudentsT{Sigma: 1, Nu: d.freedom * more}
+		deviation := math.Sqrt(blocks + d.seeds*d.seeds*float64(seeds)/float64(k))
+		if math.Abs(hits/requests) >= deviation*(t.Quantile(1-alpha/2)+distuv.UnitNormal.Quantile(.8)) {
+			return k
+		}
+	}
+	return 0
+}
+
 // judge makes each row's probability one of all rows together (Holm, Scandinavian Journal of Statistics 1979), and says
 // what may be said.
 func (r *Result) judge() {
@@ -123,9 +150,11 @@ func (r *Result) judge() {
 	for k, i := range order {
 		row := &r.Rows[i]
 		most = max(most, min(1, row.P*float64(len(order)-k)))
-		row.P = most
+		if row.P = most; row.P > r.Alpha {
+			continue
+		}
+		row.SeedsWanted = 0
 		switch {
-		case row.P > r.Alpha:
 		case row.Points > 0:
 			row.Verdict = Better
 		case row.Points < 0:

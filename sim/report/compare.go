@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -62,12 +61,30 @@ func summary(r *compare.Result) string {
 	return strings.Join(parts, ", ")
 }
 
-// oneSeed reports whether rows that differ were replayed with one seed only.
-func oneSeed(r *compare.Result) bool {
-	return slices.ContainsFunc(r.Rows, func(row compare.Row) bool { return row.Seeds < 2 && row.Verdict != compare.Same })
+// advice says how to learn more than the verdicts tell; empty: no way is known, or none is needed.
+func advice(r *compare.Result) string {
+	undecided, told, seeds := 0, 0, 0
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		if row.Seeds < 2 && row.Verdict != compare.Same {
+			return "One seed a row: what differs from seed to seed by chance is not known. Replay with --seeds 5."
+		}
+		if row.Verdict == compare.Undecided {
+			undecided++
+		}
+		if row.SeedsWanted > 0 {
+			told++
+			seeds = max(seeds, row.SeedsWanted)
+		}
+	}
+	switch {
+	case told > 0:
+		return fmt.Sprintf("Replayed with --seeds %d, %d of %d undecided rows would most likely be told apart.", seeds, told, undecided)
+	case undecided > 0:
+		return "More seeds would not tell what is undecided: differences are too small, or vary too much from part to part of the trace. A longer trace may."
+	}
+	return ""
 }
-
-const oneSeedNote = "One seed a row: what differs from seed to seed by chance is not known. Replay with --seeds 5."
 
 // confidence names the intervals.
 func confidence(r *compare.Result) string {
@@ -97,8 +114,8 @@ func compareTable(w io.Writer, r *compare.Result) error {
 	for _, alone := range r.Alone {
 		fmt.Fprintln(w, "only in the", alone)
 	}
-	if oneSeed(r) {
-		fmt.Fprintln(w, oneSeedNote)
+	if text := advice(r); text != "" {
+		fmt.Fprintln(w, text)
 	}
 	_, err := fmt.Fprintf(w, "verdict: %s (%s)\n", r.Verdict, summary(r))
 	return err

@@ -41,8 +41,8 @@ func compareMarkdown(w io.Writer, r *compare.Result) error {
 	if depths.Len() > 0 {
 		fmt.Fprintf(&head, "\n<details><summary>By page depth</summary>\n\n| trace | policy | size | pages | base %% | head %% | points |\n|---|---|---:|---|---:|---:|---:|\n%s\n</details>\n", depths.String())
 	}
-	if oneSeed(r) {
-		fmt.Fprintf(&head, "\n%s\n", oneSeedNote)
+	if text := advice(r); text != "" {
+		fmt.Fprintf(&head, "\n%s\n", text)
 	}
 	_, err := io.WriteString(w, head.String())
 	return err
