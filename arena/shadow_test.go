@@ -4,9 +4,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/foliocache/folio/internal/seed"
 	"github.com/foliocache/folio/strategy"
-	"github.com/google/go-cmp/cmp"
 )
 
 // TestExactShadowIsTheRunOfItsStrategyAlone drives one competition and every strategy alone

@@ -10,10 +10,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/foliocache/folio/internal/seed"
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+
+	"github.com/foliocache/folio/internal/seed"
 )
 
 // squeeze compresses data as its name says.

@@ -1,9 +1,10 @@
 package workloads
 
 import (
-	"github.com/foliocache/folio/internal/seed"
 	"math"
 	"testing"
+
+	"github.com/foliocache/folio/internal/seed"
 )
 
 func TestExactFunctionsAgreeWithMath(t *testing.T) {

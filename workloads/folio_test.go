@@ -11,8 +11,9 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
-	"github.com/foliocache/folio/internal/seed"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/foliocache/folio/internal/seed"
 )
 
 // anyRequests makes valid requests that use every field up to its limits.

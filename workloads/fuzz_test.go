@@ -6,8 +6,9 @@ import (
 	"os"
 	"testing"
 
-	"github.com/foliocache/folio/internal/seed"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/foliocache/folio/internal/seed"
 )
 
 // fuzzMost ends the reading of a fuzzed trace: one line of arc may stand for millions of requests.
