@@ -20,7 +20,8 @@ type whatifCmd struct {
 // Help is the end of simulate whatif --help.
 func (c *whatifCmd) Help() string {
 	return `What would be with no cache, with half or twice the memory, with LRU; of pages also with no loads ahead, with one page a load, and where writes
-delete the first page of each query alone, as code does that deletes the keys it knows: how many reads then get what is outdated.
+delete the first page of each query alone, as code does that deletes the keys it knows: how many reads then get what is outdated. All answers are there or
+none: over --max-time or --max-mem, or interrupted, nothing is written.
 
 Examples:
   simulate whatif -s 64MiB trace.folio

@@ -8,8 +8,10 @@ import (
 	_ "embed"
 	"encoding/csv"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/foliocache/folio/sim"
 	"github.com/foliocache/folio/workloads"
@@ -59,6 +61,13 @@ func Run(ctx context.Context, o Options) (bool, error) {
 	goldens, order, err := load(o)
 	if err != nil {
 		return false, err
+	}
+	for _, name := range order { // before minutes of work
+		if file, ok := strings.CutPrefix(specs[name], "arc:"); ok {
+			if _, err := os.Stat(filepath.Join(o.Traces, file)); err != nil {
+				return false, err
+			}
+		}
 	}
 	all := true
 	say := func(ok bool, format string, args ...any) {
@@ -127,8 +136,8 @@ func open(name string, o Options) (*sim.Trace, error) {
 	if !ok {
 		return nil, fmt.Errorf("verify: no trace %q", name)
 	}
-	if rest, ok := bytes.CutPrefix([]byte(spec), []byte("arc:")); ok {
-		spec = "arc:" + filepath.Join(o.Traces, string(rest))
+	if file, ok := strings.CutPrefix(spec, "arc:"); ok {
+		spec = "arc:" + filepath.Join(o.Traces, file)
 	}
 	s, err := workloads.Open(spec)
 	if err != nil {
