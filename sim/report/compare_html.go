@@ -11,12 +11,7 @@ import (
 //go:embed compare.html
 var compareHTMLText string
 
-// claimsHTMLText is the table of claims, of both pages.
-//
-//go:embed claims.html
-var claimsHTMLText string
-
-var compareTemplate = template.Must(template.New("compare").Funcs(template.FuncMap{
+var compareTemplate = template.Must(template.New("compare").Funcs(claimsFuncs).Funcs(template.FuncMap{
 	"both": func(r compare.Row) string { return both(&r) }, "size": func(r compare.Row) string { return sizeOf(&r) },
 	"interval": func(r compare.Row) string { return interval(&r) }, "change": change, "summary": summary,
 	"style": func() template.CSS { return template.CSS(styleText) }, "confidence": confidence, "times": func(a, b float64) float64 { return a * b },

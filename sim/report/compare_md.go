@@ -48,20 +48,6 @@ func compareMarkdown(w io.Writer, r *compare.Result) error {
 	return err
 }
 
-// failedLines lists the claims that did not hold.
-func failedLines(all []sim.Outcome) string {
-	var b strings.Builder
-	for _, c := range all {
-		if !c.Held {
-			fmt.Fprintf(&b, "- %s `%s` on %s `%s`: found %g, wanted %g\n", map[bool]string{true: "warning:", false: "failed:"}[c.Warn], c.Claim, c.Trace, c.Row, c.Found, c.Wanted)
-		}
-	}
-	if b.Len() > 0 {
-		b.WriteString("\n")
-	}
-	return b.String()
-}
-
 // gravity puts what is worse first.
 func gravity(v compare.Verdict) int {
 	return slices.Index([]compare.Verdict{compare.Worse, compare.Undecided, compare.Better, compare.Same}, v)

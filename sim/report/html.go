@@ -19,7 +19,7 @@ var runHTMLText string
 //go:embed style.css
 var styleText string
 
-var runTemplate = template.Must(template.New("run").Parse(runHTMLText + claimsHTMLText))
+var runTemplate = template.Must(template.New("run").Funcs(claimsFuncs).Parse(runHTMLText + claimsHTMLText))
 
 // page is what the template is filled with.
 type page struct {
