@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,27 +66,23 @@ func (c *compareCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	base, head, failed := c.sides(s)
-	if failed != nil && (base == nil || head == nil) {
-		return failed
+	base, head, err := c.sides(s)
+	if err != nil {
+		return err
 	}
 	if len(c.Trace) > 0 {
 		options.Match = []string{c.Base + "=" + c.Head}
 	}
 	result, err := compare.Compare(base, head, options)
 	if err != nil {
-		return cmp.Or(failed, err)
+		return err
 	}
-	result.Complete = failed == nil
 	result.Claims, err = judged(assertions, func(a sim.Assertion) ([]sim.Outcome, error) { return a.JudgePairs(result.Pairs) })
 	if err != nil {
 		return err
 	}
 	if err := write(s, outs, result); err != nil {
 		return err
-	}
-	if failed != nil {
-		return failed
 	}
 	return c.verdict(s, result)
 }
@@ -116,8 +111,7 @@ func (c *compareCmd) parse() (o compare.Options, outs []output[compare.Result], 
 	return o, outs, assertions, errors.Join(append(faults, err)...)
 }
 
-// sides returns what is to be compared: two files, or two policies that are replayed. An error with both is that of a
-// replay that was ended early.
+// sides returns what is to be compared: two files, or two policies that are replayed.
 func (c *compareCmd) sides(s *streams) (base, head *sim.Result, err error) {
 	if len(c.Trace) == 0 {
 		if base, err = readResult(c.Base); err == nil {
@@ -131,7 +125,7 @@ func (c *compareCmd) sides(s *streams) (base, head *sim.Result, err error) {
 		return nil, nil, err
 	}
 	all, err := r.result(s, p, func(ctx context.Context, p *plan, all *sim.Result) error { return p.replay(ctx, &r, s, all) })
-	if all == nil {
+	if err != nil {
 		return nil, nil, err
 	}
 	one, other := *all, *all
@@ -143,12 +137,15 @@ func (c *compareCmd) sides(s *streams) (base, head *sim.Result, err error) {
 			other.Rows = append(other.Rows, row)
 		}
 	}
-	return &one, &other, err
+	return &one, &other, nil
 }
 
 // verdict turns what was found into the exit status.
 func (c *compareCmd) verdict(s *streams, r *compare.Result) error {
 	err := failures(s, r.Claims)
+	if r.Lacks() {
+		err = errors.Join(err, fmt.Errorf("%w: it has no %s", errRegression, strings.Join(r.Missing, ", no ")))
+	}
 	for i := range r.Rows {
 		if r.Fails(&r.Rows[i]) {
 			return errors.Join(err, fmt.Errorf("%w: %s at %d on %s is %s", errRegression, r.Rows[i].Head, r.Rows[i].Size, r.Rows[i].Trace, r.Rows[i].Verdict))

@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -55,17 +56,21 @@ func (r *Result) Fails(row *Row) bool {
 	return r.FailOn == Regress && row.Verdict == Worse || r.FailOn == Change && row.Verdict != Same
 }
 
+// Lacks reports whether the comparison fails for rows that the head has not: nobody knows whether they are worse.
+func (r *Result) Lacks() bool { return len(r.Missing) > 0 && r.FailOn != Never }
+
 // Result is what a comparison found; its JSON form is the tool's contract.
 type Result struct {
 	Schema   string          `json:"schema"`
 	Tool     sim.Tool        `json:"tool"`
-	Complete bool            `json:"complete"`
+	Complete bool            `json:"complete"` // true: two whole results are compared, or none
 	Alpha    float64         `json:"alpha"`
 	FailOn   FailOn          `json:"fail_on"`
 	Verdict  Verdict         `json:"verdict"` // the worst of the rows; better only if none is undecided
 	Traces   []sim.TraceInfo `json:"traces"`
 	Rows     []Row           `json:"rows"`
-	Alone    []string        `json:"alone,omitempty"` // rows that one side only has
+	Missing  []string        `json:"missing,omitempty"` // rows of the base that the head has not
+	New      []string        `json:"new,omitempty"`     // rows of the head that the base has not
 	Claims   []sim.Outcome   `json:"claims,omitempty"`
 
 	Pairs []sim.Pair `json:"-"` // what claims are judged on: the rows of each seed
@@ -80,14 +85,14 @@ type Row struct {
 	SizeUnit string  `json:"size_unit"` // objects or bytes
 	Sample   string  `json:"sample,omitempty"`
 	TTL      float64 `json:"ttl_s,omitempty"`
-	Seeds    int     `json:"seeds"` // of the side with fewer
+	Seeds    int     `json:"seeds"` // of each side
 
 	From    Side       `json:"base"`
 	To      Side       `json:"head"`
 	Points  float64    `json:"delta_points"`    // hit ratio, head less base, in hundredths
 	Between [2]float64 `json:"interval_points"` // where it would be on other traffic like this, 1-alpha of the time
 	P       float64    `json:"p"`               // of a difference as large, were there none; for all rows together (Holm)
-	Verdict Verdict    `json:"verdict"`         // on the hit ratio
+	Verdict Verdict    `json:"verdict"`         // on the hit ratio; worse in any case if the head alone serves stale reads
 
 	// SeedsWanted is with how many of a side an undecided row would be told, three times in four: 0 where it was replayed with
 	// one, or where a hundred would not do, since blocks differ.
@@ -132,11 +137,12 @@ func Compare(base, head *sim.Result, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	related(match, policies(base), policies(head))
 	for _, k := range order {
 		like := k
 		like.policy = cmp.Or(match[k.policy], k.policy)
 		if len(to[like]) == 0 {
-			r.Alone = append(r.Alone, "base: "+k.String())
+			r.Missing = append(r.Missing, k.String())
 			continue
 		}
 		compared[like] = true
@@ -146,7 +152,7 @@ func Compare(base, head *sim.Result, o Options) (*Result, error) {
 	}
 	for _, k := range others {
 		if !compared[k] {
-			r.Alone = append(r.Alone, "head: "+k.String())
+			r.New = append(r.New, k.String())
 		}
 	}
 	if len(r.Rows) == 0 {
@@ -177,6 +183,28 @@ func (o Options) matched(base, head *sim.Result) (map[string]string, error) {
 	return match, nil
 }
 
+// related matches what is left over of a kind, folio:widen=0 with folio:widen=2, where each side has one such policy: a
+// setting was changed.
+func related(match map[string]string, bases, heads []string) {
+	kind := func(policy string) string { name, _, _ := strings.Cut(policy, ":"); return name }
+	matched := slices.Collect(maps.Values(match))
+	left := func(all, others []string, taken func(string) bool) map[string][]string {
+		kinds := map[string][]string{}
+		for _, p := range all {
+			if !slices.Contains(others, p) && !taken(p) {
+				kinds[kind(p)] = append(kinds[kind(p)], p)
+			}
+		}
+		return kinds
+	}
+	of := left(heads, bases, func(p string) bool { return slices.Contains(matched, p) })
+	for name, from := range left(bases, heads, func(p string) bool { return match[p] != "" }) {
+		if to := of[name]; len(from) == 1 && len(to) == 1 {
+			match[from[0]] = to[0]
+		}
+	}
+}
+
 // policies names those of a result.
 func policies(r *sim.Result) (names []string) {
 	for i := range r.Rows {
@@ -190,7 +218,11 @@ func policies(r *sim.Result) (names []string) {
 func sameTraces(base, head *sim.Result) (map[string]string, error) {
 	names := map[string]string{}
 	for _, t := range head.Traces {
-		i := slices.IndexFunc(base.Traces, func(b sim.TraceInfo) bool { return b.SHA256 == t.SHA256 && b.Requests == t.Requests })
+		is := func(b sim.TraceInfo) bool { return b.SHA256 == t.SHA256 && b.Requests == t.Requests }
+		i := slices.IndexFunc(base.Traces, func(b sim.TraceInfo) bool { return is(b) && b.Name == t.Name }) // the same one twice has two names
+		if i < 0 {
+			i = slices.IndexFunc(base.Traces, is)
+		}
 		if i < 0 {
 			return nil, fmt.Errorf("%w: %s (sha256 %.12s…) is not in the base", ErrTraces, t.Name, t.SHA256)
 		}
@@ -238,7 +270,10 @@ func grouped(rows []sim.Row, of func(*sim.Row) key) (map[key][]sim.Row, []key) {
 // add compares the rows of one key; alpha is its own.
 func (r *Result) add(k key, from, to []sim.Row, alpha float64) error {
 	row := Row{Trace: k.trace, Policy: from[0].Policy, Head: to[0].Policy, Size: k.size, SizeUnit: k.unit, Sample: k.sample, TTL: k.ttl,
-		Seeds: min(len(from), len(to)), From: sideOf(from), To: sideOf(to)}
+		Seeds: len(from), From: sideOf(from), To: sideOf(to)}
+	if len(from) != len(to) {
+		return fmt.Errorf("%w: %s: the base has %d seeds, the head %d: replay both with the same --seeds", sim.ErrConfig, k, len(from), len(to))
+	}
 	for _, side := range [][]sim.Row{from, to} {
 		for i := range side {
 			if !slices.Equal(side[i].Parts.Requests, from[0].Parts.Requests) {
@@ -282,9 +317,6 @@ func sideOf(rows []sim.Row) (s Side) {
 
 // same reports whether nothing that is counted differs.
 func same(from, to []sim.Row) bool {
-	if len(from) != len(to) {
-		return false
-	}
 	for i := range from {
 		a, b := &from[i], &to[i]
 		if a.Hits != b.Hits || a.OriginQueries != b.OriginQueries || a.StaleServed != b.StaleServed || !slices.Equal(a.Parts.Hits, b.Parts.Hits) {

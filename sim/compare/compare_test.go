@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -166,6 +167,134 @@ func TestManyRowsRaiseNoMoreAlarms(t *testing.T) {
 	}
 }
 
+// TestManyClearRowsAreTold: however many rows are judged together, what is clear in each of them is said.
+func TestManyClearRowsAreTold(t *testing.T) {
+	r := seed.From(t, 5)
+	for _, seeds := range []int{1, 5} {
+		var bases, heads []sim.Row
+		for size := range int64(120) {
+			base, head := traffic{-10, 1, .1, 1e6}.draw(r, seeds, true)
+			for i := range base {
+				base[i].Size, head[i].Size = size, size
+			}
+			bases, heads = append(bases, base...), append(heads, head...)
+		}
+		result, err := Compare(resultOf(bases), resultOf(heads), Options{Alpha: .01, FailOn: Regress})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range result.Rows {
+			if row.Verdict != Worse || !result.Fails(&row) {
+				t.Fatalf("%d seeds: %+.2f points are %s, p = %g", seeds, row.Points, row.Verdict, row.P)
+			}
+		}
+	}
+}
+
+// TestTheTailIsThatOfTheDraws: where draws are still to be counted, the formula that stands for them elsewhere says the same.
+func TestTheTailIsThatOfTheDraws(t *testing.T) {
+	r := seed.From(t, 6)
+	looked := 0
+	for i := range 40 {
+		world := []traffic{{.3, 1, .1, 1e6}, {.8, .1, .5, 1e6}}[i%2] // blocks differ, or seeds
+		base, head := world.draw(r, 5, false)
+		d := difference(base, head)
+		if _, p := d.outlook(.01); p > .005 && p < .2 {
+			if looked++; d.tail() < p/2 || d.tail() > p*2 {
+				t.Errorf("%+v: %g of draws, %g by the formula", world, p, d.tail())
+			}
+		}
+	}
+	if looked < 10 {
+		t.Errorf("only %d were looked at", looked)
+	}
+}
+
+// TestWhatTheHeadLacks fails, unless nothing is to.
+func TestWhatTheHeadLacks(t *testing.T) {
+	base, head := traffic{0, 1, 0, 100}.draw(seed.Random(t), 1, true)
+	more := base[0]
+	more.Size = 10
+	for on, want := range map[FailOn]bool{Regress: true, Change: true, Never: false} {
+		r, err := Compare(resultOf([]sim.Row{base[0], more}), resultOf(head), Options{Alpha: .05, FailOn: on})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Lacks() != want || len(r.Missing) != 1 || len(r.New) != 0 {
+			t.Errorf("%s: %v is missing, %v", on, r.Missing, r.Lacks())
+		}
+	}
+	r, err := Compare(resultOf(base), resultOf([]sim.Row{head[0], more}), Options{Alpha: .05, FailOn: Change})
+	if err != nil || r.Lacks() || len(r.New) != 1 {
+		t.Errorf("%v, %v", err, r)
+	}
+}
+
+// TestAChangedSettingIsCompared: what is left of a kind of policies on both sides is one pair, if it is one of each.
+func TestAChangedSettingIsCompared(t *testing.T) {
+	rows := func(policies ...string) *sim.Result {
+		base, _ := traffic{0, 1, 0, 100}.draw(seed.From(t, 1), 1, true)
+		var all []sim.Row
+		for _, p := range policies {
+			base[0].Policy = p
+			all = append(all, base[0])
+		}
+		return resultOf(all)
+	}
+	for _, test := range []struct {
+		base, head *sim.Result
+		match      []string
+		want       string
+	}{
+		{rows("lru", "folio"), rows("lru", "folio:widen=0"), nil, "lru>lru folio>folio:widen=0"},
+		{rows("folio:widen=2", "lru"), rows("lru", "folio:widen=0"), nil, "folio:widen=2>folio:widen=0 lru>lru"},
+		{rows("lru", "folio:a"), rows("lru", "folio:b", "folio:c"), nil, "lru>lru"},
+		{rows("lru", "folio:a"), rows("lru", "folio:b", "folio:c"), []string{"folio:a=folio:c"}, "lru>lru folio:a>folio:c"},
+		{rows("folio", "fifo"), rows("folio", "lru"), nil, "folio>folio"},
+	} {
+		r, err := Compare(test.base, test.head, Options{Alpha: .05, Match: test.match})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pairs []string
+		for _, row := range r.Rows {
+			pairs = append(pairs, row.Policy+">"+row.Head)
+		}
+		if got := strings.Join(pairs, " "); got != test.want {
+			t.Errorf("got %s, want %s", got, test.want)
+		}
+	}
+}
+
+// TestStaleReadsAreWorse: those of the head, where the base has none, whatever else is better.
+func TestStaleReadsAreWorse(t *testing.T) {
+	base, head := traffic{5, .1, 0, 1e6}.draw(seed.Random(t), 1, true)
+	for _, test := range []struct {
+		base, head int64
+		want       Verdict
+	}{{0, 1, Worse}, {1, 1, Better}, {0, 0, Better}} {
+		base[0].StaleServed, head[0].StaleServed = test.base, test.head
+		r, err := Compare(resultOf(base), resultOf(head), Options{Alpha: .05})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Rows[0].Verdict != test.want || r.Verdict != test.want {
+			t.Errorf("%d and %d stale reads: %s, in all %s", test.base, test.head, r.Rows[0].Verdict, r.Verdict)
+		}
+	}
+}
+
+// TestOneTraceTwice: it has two names, and rows of both.
+func TestOneTraceTwice(t *testing.T) {
+	base, _ := traffic{0, 1, 0, 100}.draw(seed.Random(t), 1, true)
+	r := resultOf(append(base, base[0]))
+	r.Traces = append(r.Traces, r.Traces[0])
+	r.Traces[1].Name, r.Rows[1].Trace = "t#2", "t#2"
+	if c, err := Compare(r, r, Options{Alpha: .05}); err != nil || len(c.Rows) != 2 || c.Verdict != Same {
+		t.Errorf("%v, %v", c, err)
+	}
+}
+
 // TestHolm: his procedure on four rows, by hand.
 func TestHolm(t *testing.T) {
 	r := &Result{Alpha: .05, Rows: []Row{
@@ -215,6 +344,9 @@ func TestWhatCannotBeComparedIsAnError(t *testing.T) {
 	}
 	if _, err := Compare(resultOf(base), resultOf(base), Options{Alpha: .05, Match: []string{"p=q"}}); !errors.Is(err, sim.ErrConfig) {
 		t.Errorf("no such policy: %v", err)
+	}
+	if _, err := Compare(resultOf(base), resultOf(append(base, base[0])), Options{Alpha: .05}); !errors.Is(err, sim.ErrConfig) {
+		t.Errorf("another number of seeds: %v", err)
 	}
 	longer, _ := traffic{0, 1, 0, 101}.draw(seed.Random(t), 1, true)
 	if _, err := Compare(resultOf(base), resultOf(longer), Options{Alpha: .05}); !errors.Is(err, sim.ErrConfig) {

@@ -15,7 +15,8 @@ import (
 
 const (
 	resamples = 10000
-	chance    = 1 // seed of the resampling: a comparison says the same every time
+	rare      = 10 // draws on the other side of zero, fewer of which say too little about how probable that is
+	chance    = 1  // seed of the resampling: a comparison says the same every time
 )
 
 // mostSeeds is the largest number that is recommended.
@@ -110,7 +111,38 @@ func (d delta) outlook(alpha float64) (between [2]float64, p float64) {
 	}
 	slices.Sort(draws)
 	between = [2]float64{stat.Quantile(alpha/2, stat.Empirical, draws, nil), stat.Quantile(1-alpha/2, stat.Empirical, draws, nil)}
-	return between, min(1, 2*float64(1+min(low, high))/(resamples+1))
+	p = min(1, 2*float64(1+min(low, high))/(resamples+1))
+	if min(low, high) < rare {
+		p = min(p, d.tail())
+	}
+	return between, p
+}
+
+// tail returns the probability of a difference as large, either way, where hardly any draw shows it: of Student's t with
+// both parts' variances, and degrees of freedom by Welch's rule.
+func (d delta) tail() float64 {
+	share, blocks := d.blocks()
+	seeds := d.seeds * d.seeds
+	if share == 0 || blocks+seeds == 0 {
+		return 0
+	}
+	parts := blocks * blocks / float64(max(1, len(d.hits)-1))
+	if d.freedom > 0 {
+		parts += seeds * seeds / d.freedom
+	}
+	t := distuv.StudentsT{Sigma: 1, Nu: (blocks + seeds) * (blocks + seeds) / parts}
+	return 2 * t.CDF(-math.Abs(share)/math.Sqrt(blocks+seeds))
+}
+
+// blocks returns the difference as a share of the requests, and the variance that it has because blocks differ.
+func (d delta) blocks() (share, variance float64) {
+	requests := floats.Sum(d.requests)
+	share = floats.Sum(d.hits) / max(1, requests)
+	for b := range d.hits {
+		off := (d.hits[b] - share*d.requests[b]) / max(1, requests)
+		variance += off * off
+	}
+	return share, variance
 }
 
 // wanted returns how many seeds of each side, instead of so many, would tell a difference as large: more than
@@ -120,16 +152,12 @@ func (d delta) wanted(seeds int, alpha float64) int {
 	if d.seeds == 0 {
 		return 0
 	}
-	hits, requests, blocks := floats.Sum(d.hits), floats.Sum(d.requests), 0.
-	for b := range d.hits {
-		off := (d.hits[b] - d.requests[b]*hits/requests) / requests
-		blocks += off * off
-	}
+	share, blocks := d.blocks()
 	for k := seeds + 1; k <= mostSeeds; k++ {
 		more := float64(k-1) / float64(seeds-1)
 		t := distuv.StudentsT{Sigma: 1, Nu: d.freedom * more}
 		deviation := math.Sqrt(blocks + d.seeds*d.seeds*float64(seeds)/float64(k))
-		if math.Abs(hits/requests) >= deviation*(t.Quantile(1-alpha/2)+distuv.UnitNormal.Quantile(.8)) {
+		if math.Abs(share) >= deviation*(t.Quantile(1-alpha/2)+distuv.UnitNormal.Quantile(.8)) {
 			return k
 		}
 	}
@@ -159,6 +187,11 @@ func (r *Result) judge() {
 			row.Verdict = Better
 		case row.Points < 0:
 			row.Verdict = Worse
+		}
+	}
+	for i := range r.Rows {
+		if row := &r.Rows[i]; row.To.StaleServed > 0 && row.From.StaleServed == 0 {
+			row.Verdict, row.SeedsWanted = Worse, 0
 		}
 	}
 	r.Verdict = Same

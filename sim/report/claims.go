@@ -15,7 +15,7 @@ import (
 //go:embed claims.html
 var claimsHTMLText string
 
-var claimsFuncs = template.FuncMap{"failed": failed, "gravest": gravest, "outcome": outcome}
+var claimsFuncs = template.FuncMap{"failed": failed, "gravest": gravest, "outcome": outcome, "early": func() string { return early }}
 
 // outcomes are what may become of a claim, the gravest first.
 var outcomes = []string{"failed", "warning", "held"}
@@ -51,15 +51,25 @@ func failed(all []sim.Outcome) string {
 	return fmt.Sprintf("%d of %d claims failed", n, len(all))
 }
 
+// listed is how many lines of a kind a comment takes: the others are in the JSON.
+const listed = 20
+
 // failedLines lists the claims that did not hold.
 func failedLines(all []sim.Outcome) string {
 	var b strings.Builder
+	n := 0
 	for _, c := range gravest(all) {
-		if !c.Held {
-			fmt.Fprintf(&b, "- %s: `%s` on %s `%s`: found %.6g, wanted %.6g\n", outcome(c), c.Claim, c.Trace, c.Row, c.Found, c.Wanted)
+		if c.Held {
+			continue
+		}
+		if n++; n <= listed {
+			fmt.Fprintf(&b, "- %s: `%s` on `%s %s`: found %.6g, wanted %.6g\n", outcome(c), code(c.Claim), code(c.Trace), code(c.Row), c.Found, c.Wanted)
 		}
 	}
-	if b.Len() > 0 {
+	if n > listed {
+		fmt.Fprintf(&b, "- and %d more\n", n-listed)
+	}
+	if n > 0 {
 		b.WriteString("\n")
 	}
 	return b.String()

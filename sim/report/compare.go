@@ -58,7 +58,27 @@ func summary(r *compare.Result) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, v))
 		}
 	}
+	if n := len(r.Missing); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d missing", n))
+	}
 	return strings.Join(parts, ", ")
+}
+
+// alone says which rows one side only has, a line each, as many as a comment takes.
+func alone(r *compare.Result) (lines []string) {
+	for _, side := range []struct {
+		name string
+		rows []string
+	}{{"base", r.Missing}, {"head", r.New}} {
+		for i, row := range side.rows {
+			if i == listed {
+				lines = append(lines, fmt.Sprintf("and %d more only in the %s", len(side.rows)-i, side.name))
+				break
+			}
+			lines = append(lines, fmt.Sprintf("only in the %s: %s", side.name, row))
+		}
+	}
+	return lines
 }
 
 // advice says how to learn more than the verdicts tell; empty: no way is known, or none is needed.
@@ -111,8 +131,8 @@ func compareTable(w io.Writer, r *compare.Result) error {
 			return err
 		}
 	}
-	for _, alone := range r.Alone {
-		fmt.Fprintln(w, "only in the", alone)
+	for _, line := range alone(r) {
+		fmt.Fprintln(w, line)
 	}
 	if text := advice(r); text != "" {
 		fmt.Fprintln(w, text)

@@ -15,7 +15,7 @@ var compareTemplate = template.Must(template.New("compare").Funcs(claimsFuncs).F
 	"both": func(r compare.Row) string { return both(&r) }, "size": func(r compare.Row) string { return sizeOf(&r) },
 	"interval": func(r compare.Row) string { return interval(&r) }, "change": change, "summary": summary,
 	"style": func() template.CSS { return template.CSS(styleText) }, "confidence": confidence, "times": func(a, b float64) float64 { return a * b },
-	"advice": advice,
+	"advice": advice, "alone": alone,
 }).Parse(compareHTMLText + claimsHTMLText))
 
 // compareHTML writes a page with all it needs.

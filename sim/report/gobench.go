@@ -14,6 +14,9 @@ const gobenchUnits = "Unit hit% better=higher assume=exact\nUnit misses better=l
 func writeGobench(w io.Writer, r *sim.Result) error {
 	var b strings.Builder
 	b.WriteString(gobenchUnits)
+	if !r.Complete {
+		b.WriteString("state: " + early + "\n")
+	}
 	for _, row := range r.Rows {
 		gobenchLine(&b, row.Trace, row.Name(), row.Size, row.SizeUnit, fmt.Sprintf("seed=%d", row.Seed), row.HitRatio, row.Misses, row.OriginQueries)
 	}

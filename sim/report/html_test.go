@@ -54,18 +54,13 @@ func TestThePageTellsAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := b.String()
-	for text, times := range map[string]int{"folio hits most at 2 of 2 sizes": 1, "<svg": 7, "Hit ratio by page depth": 2, "Who ruled": 2, "Calibration": 2, "regret, to the best": 2, "Incomplete": 0} {
+	for text, times := range map[string]int{"folio hits most at 2 of 2 sizes": 1, "<svg": 7, "Hit ratio by page depth": 2, "Who ruled": 2, "Calibration": 2, "regret, to the best": 2, early: 0} {
 		if n := strings.Count(page, text); n != times {
 			t.Errorf("%q is there %d times, want %d", text, n, times)
 		}
 	}
 	if found := regexp.MustCompile(`(?i)(src|href|url\()\s*=?\s*["']?https?:`).FindString(page); found != "" {
 		t.Errorf("the page reaches for the network: %s", found)
-	}
-	r.Complete = false
-	b.Reset()
-	if err := writeHTML(&b, r); err != nil || !strings.Contains(b.String(), "Incomplete") {
-		t.Errorf("an incomplete result does not say so: %v", err)
 	}
 }
 

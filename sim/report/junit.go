@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/foliocache/folio/sim"
 	"github.com/foliocache/folio/sim/compare"
@@ -41,6 +42,13 @@ func (s *junitSuite) add(c junitCase) {
 	s.Cases = append(s.Cases, c)
 }
 
+// require adds a suite of one test that failed.
+func (s *junitSuites) require(suite, what, why string) {
+	one := junitSuite{Name: suite}
+	one.add(junitCase{Class: suite, Name: what, Failure: &junitFailure{why}})
+	s.Suites = append(s.Suites, one)
+}
+
 // claims adds the claims about rows of a trace.
 func (s *junitSuite) claims(all []sim.Outcome, trace string) {
 	for _, claim := range all {
@@ -58,6 +66,9 @@ func (s *junitSuite) claims(all []sim.Outcome, trace string) {
 // runJUnit has a suite for every trace. A row is a test that passes: what may fail are claims.
 func runJUnit(w io.Writer, r *sim.Result) error {
 	all := junitSuites{Name: "simulate"}
+	if !r.Complete {
+		all.require("the run", "everything was replayed", early)
+	}
 	for _, t := range r.Traces {
 		suite := junitSuite{Name: t.Name}
 		for i := range r.Rows {
@@ -75,6 +86,9 @@ func runJUnit(w io.Writer, r *sim.Result) error {
 // compareJUnit has a suite for every trace.
 func compareJUnit(w io.Writer, r *compare.Result) error {
 	all := junitSuites{Name: "simulate compare"}
+	if r.Lacks() {
+		all.require("the head", "it has every row of the base", "missing: "+strings.Join(r.Missing, "; "))
+	}
 	for _, t := range r.Traces {
 		suite := junitSuite{Name: t.Name}
 		for i := range r.Rows {

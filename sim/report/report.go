@@ -14,6 +14,9 @@ import (
 	"github.com/foliocache/folio/sim/whatif"
 )
 
+// early is what a result of a run that was stopped says, in every format.
+const early = "incomplete: the run was ended early"
+
 // Format writes a whole result of some kind.
 type Format[R any] struct {
 	Name, Doc string

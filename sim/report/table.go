@@ -97,6 +97,9 @@ func (b *block) title() string {
 
 func writeTable(w io.Writer, r *sim.Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	if !r.Complete {
+		fmt.Fprintln(w, early)
+	}
 	for i, b := range blocks(r) {
 		if i > 0 {
 			fmt.Fprintln(t)
@@ -160,12 +163,15 @@ func (b *block) writeContest(w io.Writer) {
 
 func writeMarkdown(w io.Writer, r *sim.Result) error {
 	var out strings.Builder
+	if !r.Complete {
+		out.WriteString("🔴 " + early + "\n\n")
+	}
 	out.WriteString(failedLines(r.Claims))
 	for _, b := range blocks(r) {
 		fmt.Fprintf(&out, "**%s** — hit %%, best that needs no future in bold\n\n| policy | %s |\n|---|%s\n", b.title(),
 			strings.Join(b.sizes, " | "), strings.Repeat("---:|", len(b.sizes)))
 		for _, p := range b.policies {
-			fmt.Fprintf(&out, "| `%s` |", p)
+			fmt.Fprintf(&out, "| `%s` |", code(p))
 			for _, s := range b.sizes {
 				cell := strings.TrimSpace(b.cell(p, s))
 				if bare, ok := strings.CutSuffix(cell, "*"); ok {

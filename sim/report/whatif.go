@@ -42,7 +42,7 @@ func whatIfMarkdown(w io.Writer, r *whatif.Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "**%s** at %s: %d requests, %d writes\n\n| %s |\n|---%s|\n", r.Trace.Name, r.Size, r.Trace.Requests, r.Trace.Writes, strings.Join(whatIfHead, " | "), strings.Repeat("|---:", len(whatIfHead)-1))
 	for _, line := range whatIfCells(r) {
-		line[0] = cell(line[0])
+		line[0] = code(line[0])
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(line, " | "))
 	}
 	_, err := io.WriteString(w, b.String())
