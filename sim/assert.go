@@ -15,7 +15,7 @@ import (
 
 // Assertion is a parsed claim about the rows of a result:
 //
-//	[error:|warn:]metric{selector} op value
+//	[error:|warn:|off:]metric{selector} op value
 //
 // where value is a number, a percentage or another metric{selector}, and a selector is a list
 // of field=value that rows must match; class=page1 picks a depth class. With another metric
@@ -25,6 +25,7 @@ import (
 type Assertion struct {
 	Text  string
 	Warn  bool // a failure is only a warning
+	Off   bool // it is not to be judged
 	left  operand
 	op    string
 	right operand
@@ -77,10 +78,10 @@ func ParseAssertion(text string) (Assertion, error) {
 	if m == nil {
 		return a, fmt.Errorf("%w: assertion %q: want [warn:]metric{selector} >= value", ErrConfig, text)
 	}
-	a.Warn, a.op = m[1] == "warn", m[3]
+	a.Warn, a.Off, a.op = m[1] == "warn", m[1] == "off", m[3]
 	var err error
-	if m[1] != "" && m[1] != "warn" && m[1] != "error" {
-		err = fmt.Errorf("%q is neither error nor warn", m[1])
+	if m[1] != "" && m[1] != "error" && !a.Warn && !a.Off {
+		err = fmt.Errorf("%q is none of error, warn and off", m[1])
 	}
 	if err == nil {
 		a.left, err = parseOperand(m[2])
@@ -97,6 +98,9 @@ func ParseAssertion(text string) (Assertion, error) {
 	return a, nil
 }
 
+// shares are the metrics beside ratios that a percentage may be said of.
+var shares = []string{"folio.ece", "folio.brier", "folio.brier_skill", "sample_error"}
+
 // units reports numbers of a kind that does not fit what they are compared with.
 func (a Assertion) units() error {
 	share := strings.HasSuffix(a.left.metric, "ratio")
@@ -105,6 +109,8 @@ func (a Assertion) units() error {
 		return errors.New("a delta is compared with a number")
 	case a.left.delta && share && a.right.unit != "pp" && a.right.number != 0:
 		return fmt.Errorf("delta.%s is in points: say %gpp", a.left.metric, 100*a.right.number)
+	case a.right.unit == "%" && !a.left.delta && !share && !slices.Contains(shares, a.left.metric):
+		return fmt.Errorf("%s is no share: say a number", a.left.metric)
 	case a.right.unit == "pp" && !(a.left.delta && share):
 		return errors.New("points (pp) are of the delta of a ratio")
 	}

@@ -55,7 +55,7 @@ func newOurs(j Job, capacity int64) (*ours, error) {
 	switch g := p.Params["geometry"]; {
 	case g == "fastcache" && !s.Bytes:
 		return nil, fmt.Errorf("%w: policy %q: fastcache's geometry needs a size in bytes", ErrConfig, p.Text)
-	case g == "fastcache", g == "auto" && s.Bytes:
+	case g == "fastcache", g == "auto" && s.Bytes && capacity >= arena.MinFastcache:
 		c.Geometry, err = arena.Fastcache(capacity)
 	case g == "plain", g == "auto":
 		c.Geometry = arena.Plain(capacity)

@@ -49,7 +49,7 @@ func folioInfo() baseline.Info {
 	return baseline.Info{Name: "folio", Kind: "exact", Doc: "the arena: four admission strategies and an arbiter (this project)", Params: append([]baseline.Param{
 		{Name: "strategy", Default: "", Doc: "one strategy rules alone: " + strings.Join(strategy.Names(), ", ")},
 		{Name: "arbiter", Default: "hedge", Doc: "who chooses the ruling strategy: " + strings.Join(arena.Arbiters(), ", ")},
-		{Name: "geometry", Default: "auto", Doc: "plain, or fastcache as it is laid out in memory; auto: fastcache for bytes"},
+		{Name: "geometry", Default: "auto", Doc: "plain, or fastcache as it is laid out in memory; auto: fastcache for 96 MiB and more, else plain, as with OnHeap"},
 		{Name: "entries", Default: "0", Doc: "how many entries it may hold beside its size, outdated ones included; 0: as many as fit"},
 		{Name: "mean", Default: "0", Doc: "bytes that an entry takes on average, for sizes in bytes: 3/5 of the live MeanBytes; 0: those of the trace"},
 		{Name: "cost", Default: "load", Doc: "what strategies save: the time of a load, or none: loads are alike, as to the live cache"},

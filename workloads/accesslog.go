@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ func init() {
 			{Name: "scope", Doc: "name of the one whose value is the scope; $user: who was logged in; none = all is public"},
 			{Name: "first", Default: "1", Doc: "number of the first page, 0 or 1"},
 			{Name: "rows", Default: "20", Doc: "limit of a request that names none"},
+			{Name: "bad", Default: "0", Doc: "so many lines may be none of a log's"},
 		},
 		Read:  readAccessLog,
 		Sniff: sniffAccessLog,
@@ -38,7 +40,8 @@ func init() {
 //     parent's, of those that the log has read before; none: the line is skipped. With scopes it is of the writer's own alone:
 //     a log does not say who else sees what was written.
 //   - Every other line is skipped, and told to Options.Skipped. A line that is not of the log
-//     format is an error.
+//     format is an error, but for as many as are allowed for, after the first that is.
+//   - A log in which no request has the page, offset or cursor parameter is an error: they are not its names.
 //
 // Times count from the first line; a line written late takes the time of the line before.
 // Source: https://httpd.apache.org/docs/2.4/logs.html, "Combined Log Format"; JSON by the names of nginx's variables, of
@@ -51,10 +54,9 @@ func readAccessLog(r io.Reader, o Options) iter.Seq2[Request, error] {
 			return
 		}
 		in := newLines(r)
-		for in.next() {
-			line, err := parseLogLine(string(in.text))
+		for line, err := range parseLog(in, mapper.bad, o.skip) {
 			if err != nil {
-				yield(Request{}, in.fault(err))
+				yield(Request{}, err)
 				return
 			}
 			requests, why := mapper.requests(line)
@@ -67,8 +69,33 @@ func readAccessLog(r io.Reader, o Options) iter.Seq2[Request, error] {
 				}
 			}
 		}
+		if len(mapper.read) > 0 && !mapper.paged {
+			yield(Request{}, fmt.Errorf("%w: no request has one named %s, %s or %s: nothing says which page is asked for", ErrParameter, mapper.page, mapper.offset, mapper.cursor))
+		}
+	}
+}
+
+// parseLog yields the lines of a log. After the first good one so many may be none of a log's, torn by a client or by
+// being copied while the server writes; they are told to skip.
+func parseLog(in *lines, bad uint64, skip func(line int, why string)) iter.Seq2[logLine, error] {
+	return func(yield func(logLine, error) bool) {
+		for good := false; in.next(); {
+			line, err := parseLogLine(string(in.text))
+			switch {
+			case err == nil:
+				if good = true; !yield(line, nil) {
+					return
+				}
+			case !good || bad == 0:
+				yield(logLine{}, in.fault(err))
+				return
+			default:
+				bad--
+				skip(in.number, "it is no line of a log")
+			}
+		}
 		if err := in.err(); err != nil {
-			yield(Request{}, err)
+			yield(logLine{}, err)
 		}
 	}
 }
@@ -77,6 +104,8 @@ func readAccessLog(r io.Reader, o Options) iter.Seq2[Request, error] {
 type logMapper struct {
 	page, limit, offset, cursor, scope string // names of query parameters
 	first, rows                        uint32
+	bad                                uint64 // lines that may be none of a log's
+	paged                              bool   // a request said which page it wants
 	clock                              clock
 	read                               map[feed]bool // feeds read so far
 	out                                [2]Request
@@ -97,6 +126,7 @@ func newLogMapper(v Values) (*logMapper, error) {
 	}
 	m.first = uint32(v.Int("first", 0, 1))
 	m.rows = uint32(v.Int("rows", 1, 1<<20))
+	m.bad = uint64(v.Int("bad", 0, math.MaxInt32))
 	return m, v.Err()
 }
 
@@ -148,6 +178,7 @@ func (m *logMapper) place(r *Request, query url.Values) (why string) {
 	if !ok1 || !ok2 || !ok3 || page < m.first || limit == 0 {
 		return "page, limit or offset is not a number in range"
 	}
+	m.paged = m.paged || m.page == pathPage || query.Has(m.page) || query.Has(m.offset) || query.Has(m.cursor)
 	r.Limit, r.Cursor = limit, query.Get(m.cursor)
 	if r.Cursor != "" {
 		r.Page = max(2, page-m.first+1)

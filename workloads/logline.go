@@ -79,10 +79,17 @@ func (l *logLine) answer(fields []string) error {
 		return err
 	}
 	var err error
-	if l.size, err = parseUint32([]byte(fields[1])); err != nil {
-		return fmt.Errorf("%w: bytes: %w", errLogLine, err)
+	l.size, err = bodySize(fields[1])
+	return err
+}
+
+// bodySize reads a number of bytes. A trace holds at most 4 GiB: what is more is no page.
+func bodySize(text string) (uint32, error) {
+	n, err := parseUint([]byte(text))
+	if err != nil {
+		return 0, fmt.Errorf("%w: bytes: %w", errLogLine, err)
 	}
-	return nil
+	return uint32(min(n, math.MaxUint32)), nil
 }
 
 func (l *logLine) setStatus(text string) error {
@@ -150,8 +157,8 @@ func parseJSONLine(text string) (logLine, error) {
 		return logLine{}, err
 	}
 	if size := first(all, jsonSize); size != "" {
-		if line.size, err = parseUint32([]byte(size)); err != nil {
-			return logLine{}, fmt.Errorf("%w: bytes: %w", errLogLine, err)
+		if line.size, err = bodySize(size); err != nil {
+			return logLine{}, err
 		}
 	}
 	line.method, line.target = cmp.Or(line.method, first(all, jsonMethod)), cmp.Or(line.target, first(all, jsonTarget)) // $uri has no query

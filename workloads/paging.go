@@ -55,15 +55,15 @@ const (
 // FindPaging reads a log of the format accesslog, twice, and finds which query parameters page its lists: by what clients
 // ask for one after the other. A parameter is a page if clients that change it alone go on by one, and begin at the first;
 // an offset if they go on by the limit; a cursor if it is called like one and the way begins without one. Lines that are no requests
-// are left out.
+// are left out, and so many that are none of a log's.
 //
 // Errors: those of [Open] and of reading the log, ctx's, and one that wraps ErrParameter if nothing pages.
-func FindPaging(ctx context.Context, path string) (*Paging, error) {
+func FindPaging(ctx context.Context, path string, bad uint32) (*Paging, error) {
 	s := spec{path: path, format: "accesslog"}
 	f := &finder{paths: map[string]map[string]bool{}, stats: map[string]*paramStats{}}
 	for _, pass := range []func(client, path string, query url.Values){f.collect, f.follow} {
 		f.reads = 0
-		if err := s.eachRead(ctx, func(client, path string, query url.Values) {
+		if err := s.eachRead(ctx, uint64(bad), func(client, path string, query url.Values) {
 			f.reads++
 			pass(client, path, query)
 		}); err != nil {
@@ -77,8 +77,8 @@ func FindPaging(ctx context.Context, path string) (*Paging, error) {
 	return p, nil
 }
 
-// eachRead calls fn for every answered GET of a log.
-func (s spec) eachRead(ctx context.Context, fn func(client, path string, query url.Values)) error {
+// eachRead calls fn for every answered GET of a log, of which so many lines may be none.
+func (s spec) eachRead(ctx context.Context, bad uint64, fn func(client, path string, query url.Values)) error {
 	file, err := openRegular(s.path)
 	if err != nil {
 		return err
@@ -90,14 +90,9 @@ func (s spec) eachRead(ctx context.Context, fn func(client, path string, query u
 		return err
 	}
 	defer data.Close()
-	in := newLines(data)
-	for in.next() {
-		if err := ctx.Err(); err != nil {
+	for line, err := range parseLog(newLines(data), bad, func(int, string) {}) {
+		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return err
-		}
-		line, err := parseLogLine(string(in.text))
-		if err != nil {
-			return in.fault(err)
 		}
 		if line.read() != "" {
 			continue
@@ -106,7 +101,7 @@ func (s spec) eachRead(ctx context.Context, fn func(client, path string, query u
 			fn(line.client, path, query)
 		}
 	}
-	return in.err()
+	return nil
 }
 
 // finder gathers evidence.

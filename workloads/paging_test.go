@@ -102,7 +102,7 @@ var paged = map[string]struct {
 
 func TestPagingIsFoundByWhatClientsAskForNext(t *testing.T) {
 	for name, test := range paged {
-		got, err := FindPaging(t.Context(), logOf(t, test.visit))
+		got, err := FindPaging(t.Context(), logOf(t, test.visit), 0)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -136,7 +136,7 @@ func TestWhatIsNoPageIsNotFound(t *testing.T) {
 		},
 		"no parameters": func(get func(int, string)) { get(1, "/t") },
 	} {
-		got, err := FindPaging(t.Context(), logOf(t, visit))
+		got, err := FindPaging(t.Context(), logOf(t, visit), 0)
 		if !errors.Is(err, ErrParameter) {
 			t.Errorf("%s: %v, found %+v", name, err, got)
 		}
@@ -156,10 +156,10 @@ func TestPagingOfABrokenLogIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	var at *Error
-	if _, err := FindPaging(t.Context(), path); !errors.As(err, &at) || at.Line != 2 || at.Path != path {
+	if _, err := FindPaging(t.Context(), path, 0); !errors.As(err, &at) || at.Line != 2 || at.Path != path {
 		t.Errorf("%v", err)
 	}
-	if _, err := FindPaging(t.Context(), path+".none"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := FindPaging(t.Context(), path+".none", 0); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
 }

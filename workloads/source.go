@@ -11,11 +11,13 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"unicode"
 )
 
 // Source is a trace that can be read as often as wanted. Requests and SHA256 may be called
 // concurrently once the hooks are set.
 type Source struct {
+	Path   string // of the file; a generator has none
 	Name   string // file: base name without compression; generator: its spec
 	Format string // name of the format; "gen" for a generator
 	Size   int64  // bytes of the file as stored; generator: requests, 0 = not known
@@ -64,12 +66,22 @@ func (s spec) open() (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	source := &Source{Name: packedName(s.path), Format: f.Name, Size: size}
+	source := &Source{Name: printable(packedName(s.path)), Path: s.path, Format: f.Name, Size: size}
 	source.open = func() iter.Seq2[Request, error] {
 		return s.read(f, Options{Values: values, Skipped: source.Skipped}, source)
 	}
 	source.digest = sync.OnceValues(func() (string, error) { return hashFile(s.path) })
 	return source, nil
+}
+
+// printable keeps what is no text out of reports.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '_'
+	}, name)
 }
 
 // Requests streams the trace from its start. An error is the last thing it yields.

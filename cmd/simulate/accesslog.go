@@ -26,6 +26,8 @@ type accesslogCmd struct {
 	First  string `enum:",0,1" default:"" placeholder:"N" help:"Number of the first page, 0 or 1."`
 	Rows   int    `default:"20" help:"Rows of a request that names none."`
 
+	Bad uint32 `name:"max-bad-lines" default:"100" placeholder:"N" help:"Leave out at most N lines that are none of a log's (${default})."`
+
 	Plain bool   `help:"Keep names as they are. Default: lists, scopes, filters and cursors are replaced by hashes with a key that nobody knows."`
 	Key   string `name:"anonymize-key" placeholder:"KEYFILE" help:"Replace them by hashes with this key, at least 16 random bytes: logs of several days get the same names."`
 }
@@ -59,7 +61,7 @@ func (c *accesslogCmd) Run(s *streams) error {
 	}
 	options := url.Values{}
 	if c.Page == "" && c.Offset == "" && c.Cursor == "" {
-		paging, err := workloads.FindPaging(s.ctx, c.In)
+		paging, err := workloads.FindPaging(s.ctx, c.In, c.Bad)
 		if paging != nil {
 			evidence(s, paging)
 		}
@@ -68,7 +70,7 @@ func (c *accesslogCmd) Run(s *streams) error {
 		}
 		options = paging.Spec()
 	}
-	for name, value := range map[string]string{"page": c.Page, "offset": c.Offset, "limit": c.Limit, "cursor": c.Cursor, "scope": c.Scope, "first": c.First, "rows": fmt.Sprint(c.Rows)} {
+	for name, value := range map[string]string{"page": c.Page, "offset": c.Offset, "limit": c.Limit, "cursor": c.Cursor, "scope": c.Scope, "first": c.First, "rows": fmt.Sprint(c.Rows), "bad": fmt.Sprint(c.Bad)} {
 		if value != "" {
 			options.Set(name, value)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/foliocache/folio/sim"
@@ -25,7 +26,7 @@ func (c *claims) parse() ([]sim.Assertion, error) {
 		if err != nil {
 			return nil, err
 		}
-		for i, line := range strings.Split(string(b), "\n") {
+		for i, line := range strings.Split(strings.TrimPrefix(string(b), "\ufeff"), "\n") { // without the mark that editors put first
 			line = strings.TrimSpace(line)
 			if line == "" || line[0] == '#' {
 				continue
@@ -38,7 +39,7 @@ func (c *claims) parse() ([]sim.Assertion, error) {
 		}
 	}
 	all, err := each(c.Assert, sim.ParseAssertion)
-	return append(all, ofFiles...), err
+	return slices.DeleteFunc(append(all, ofFiles...), func(a sim.Assertion) bool { return a.Off }), err
 }
 
 // checkCmd is simulate check.
@@ -50,7 +51,7 @@ type checkCmd struct {
 
 // Help is the end of simulate check --help.
 func (c *checkCmd) Help() string {
-	return `A claim is [warn:]METRIC{SELECTOR} OP VALUE. METRIC is a number of the result's rows (hit_ratio, misses, origin_queries, folio.switches); SELECTOR
+	return `A claim is [warn:|off:]METRIC{SELECTOR} OP VALUE: one that fails is an error, a warning, or not looked at. METRIC is a number of the result's rows (hit_ratio, misses, origin_queries, folio.switches); SELECTOR
 picks rows by policy, size, trace, seed, and a depth class by class=page1; OP is one of >= <= == != < >; VALUE is a number, a share such as 42%, or another
 METRIC{SELECTOR}, of the same trace, size and seed. A claim that picks no row is an error.
 

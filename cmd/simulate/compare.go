@@ -21,8 +21,8 @@ type compareCmd struct {
 
 	Trace      []string `sep:"none" placeholder:"TRACE" help:"Replay this trace through two policies, repeatable."`
 	Match      []string `sep:"none" placeholder:"BASE=HEAD" help:"Compare a policy of the base with one of another name of the head, repeatable."`
-	FailOn     string   `enum:"regress,change,never" default:"regress" help:"Exit status 1 where a row is worse (regress), where any count differs (change), or only for claims (never)."`
-	Alpha      float64  `default:"0.01" help:"Probability that any row is said to be better or worse by chance alone."`
+	FailOn     string   `enum:"regress,change,never" default:"regress" help:"Exit status 1 where a row is worse or missing (regress), where any count differs (change), or only for claims (never)."`
+	Alpha      float64  `default:"0.01" help:"Probability that any row is said to be better or worse by chance alone (${default})."`
 	Conclusive bool     `help:"Exit status 4 where a row is undecided."`
 	Output     []string `name:"out" short:"o" sep:"none" placeholder:"FMT[:PATH]" help:"Output, repeatable: ${comparisons}. Default: table."`
 	claims
@@ -33,7 +33,9 @@ type compareCmd struct {
 func (c *compareCmd) Help() string {
 	return `On one trace and seed each count is exact: a difference is a fact. Whether it would be there on other traffic like this is judged by resampling a hundred
 blocks of time, and, with --seeds, by how far the seeds are apart: a row is better, worse, undecided, or the same in all counts. Claims may
-say delta.METRIC: points of a ratio (-0.1pp), else a number or a part of the base's (+0.5%).
+say delta.METRIC: points of a ratio (-0.1pp), else a number or a part of the base's (+0.5%). The verdict is on hits alone; stale reads where the base has none
+are worse, too. A policy with other settings than in the base is compared with it where there is one of its kind on each side. Rows of the base that the head
+has not fail as well.
 
 Examples:
   simulate compare base.json head.json

@@ -33,7 +33,7 @@ func outputs[R any](texts []string, formats report.Formats[R]) ([]output[R], err
 		if found && path == "" {
 			return o, fmt.Errorf("%w: -o %q: the path is empty", sim.ErrConfig, text)
 		}
-		o.place = place(cmp.Or(path, stdoutPath))
+		o.place = place(filepath.Clean(cmp.Or(path, stdoutPath)))
 		o.format, err = formats.Named(name)
 		return o, err
 	})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 
@@ -11,6 +12,9 @@ import (
 	"github.com/foliocache/folio/sim/report"
 	"github.com/foliocache/folio/workloads"
 )
+
+// mostSeeds keeps a slip of the finger from planning for ever.
+const mostSeeds = 1000
 
 // plan is a parsed command: everything that can be wrong without reading a trace is checked.
 type plan struct {
@@ -55,8 +59,24 @@ func (c *runCmd) plan() (*plan, error) {
 		}
 	}
 	var err error
-	p.sources, err = each(c.Traces, workloads.Open)
-	return p, err
+	if p.sources, err = each(c.Traces, workloads.Open); err != nil {
+		return nil, err
+	}
+	return p, p.overwritten()
+}
+
+// overwritten reports a trace that an output would replace.
+func (p *plan) overwritten() error {
+	for _, o := range p.outputs {
+		to, err := os.Stat(string(o.place))
+		for _, s := range p.sources {
+			from, err2 := os.Stat(s.Path)
+			if err == nil && err2 == nil && os.SameFile(to, from) {
+				return fmt.Errorf("%w: -o %s:%s would replace the trace", sim.ErrConfig, o.format.Name, o.place)
+			}
+		}
+	}
+	return nil
 }
 
 // check judges what needs no parsing.
@@ -67,7 +87,7 @@ func (c *runCmd) check() error {
 			faults = append(faults, fmt.Errorf("%w: %s", sim.ErrConfig, text))
 		}
 	}
-	fault(c.Seeds < 1, "--seeds must be at least 1")
+	fault(c.Seeds < 1 || c.Seeds > mostSeeds, fmt.Sprintf("--seeds must be 1 to %d", mostSeeds))
 	fault(c.Jobs < 0, "-j must be at least 0")
 	fault(c.MaxTime < 0, "--max-time must not be negative")
 	fault(len(c.Size) == 0, "no cache size given")

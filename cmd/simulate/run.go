@@ -36,9 +36,9 @@ type replayFlags struct {
 	Untold   float64       `default:"0" placeholder:"SHARE" help:"Share of the writes, 0 to 1, that no cache is told of; how many reads were stale by them is in the JSON."`
 	Sample   string        `placeholder:"1/N[:SALT]" help:"Replay one query in N, with all its pages and its feed's writes: one of each N that are read about as often. Sizes in objects or bytes shrink alike."`
 	Seed     uint64        `default:"1" help:"Seed of everything random."`
-	Seeds    int           `default:"1" help:"Run with so many seeds, from --seed on."`
+	Seeds    int           `default:"1" help:"Run with so many seeds, 1 to 1000, from --seed on."`
 	Jobs     int           `short:"j" help:"Runs side by side; default: the number of cores."`
-	MaxTime  time.Duration `placeholder:"DUR" help:"Stop after so long, with what is finished; the exit status is 4."`
+	MaxTime  time.Duration `placeholder:"DUR" help:"Stop after so long, with what is finished; the exit status is 4. Of tune: the time to search in, which ends well."`
 	MaxMem   string        `placeholder:"SIZE" help:"Stop when so much memory is in use (2GiB), with what is finished; the exit status is 4."`
 	Progress string        `enum:"auto,plain,none" default:"auto" help:"Progress on stderr: auto, plain or none."`
 	Quiet    bool          `short:"q" xor:"talk" help:"No progress."`

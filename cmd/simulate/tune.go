@@ -26,9 +26,9 @@ type tuneCmd struct {
 	Trace string `arg:"" help:"Trace that was recorded."`
 
 	Only     []string `placeholder:"KNOB" help:"Search these knobs alone: rule, widening, ahead, ttl, promise. Default: all that the trace has a use for."`
-	MoreTime float64  `name:"more-origin-time" default:"2" placeholder:"PERCENT" help:"How much more of the origin's time settings may take than the defaults, in percent of it."`
-	MaxStale float64  `default:"0.01" placeholder:"SHARE" help:"Share of the reads, 0 to 1, that may be stale by writes that nobody is told of: with --untold."`
-	Alpha    float64  `default:"0.01" help:"Probability that the gain is called better or worse by chance alone."`
+	MoreTime float64  `name:"more-origin-time" default:"2" placeholder:"PERCENT" help:"How much more of the origin's time settings may take than the defaults, in percent of it (${default})."`
+	MaxStale float64  `default:"0.01" placeholder:"SHARE" help:"Share of the reads, 0 to 1, that may be stale by writes that nobody is told of: with --untold (${default})."`
+	Alpha    float64  `default:"0.01" help:"Probability that the gain is called better or worse by chance alone (${default})."`
 	State    string   `placeholder:"FILE" help:"Keep what was replayed in this file, and take from it what is there: a search that was ended goes on."`
 	Output   []string `name:"out" short:"o" sep:"none" placeholder:"FMT[:PATH]" help:"Output, repeatable: ${searches}. Default: table."`
 	replayFlags
