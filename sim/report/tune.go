@@ -14,6 +14,9 @@ import (
 
 // tuned writes what a search found: the config, what it gains, what each setting is worth.
 func tuned(w io.Writer, f *tune.Found) error {
+	if !f.Complete {
+		fmt.Fprintln(w, early)
+	}
 	fmt.Fprintf(w, "%s at %s: %d settings tried\n%s\n\n", f.Trace.Name, f.Size, f.Tried, f.Why)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if f.HeldOut != nil {
