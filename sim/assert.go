@@ -208,7 +208,11 @@ func Metrics() []string {
 }
 
 // oftenZero are the numbers that a row leaves out of JSON where they are 0.
-var oftenZero = []string{"ttl_s", "refreshed", "warmed", "warmed_used", "rewarmed", "rewarmed_used"}
+var oftenZero = []string{"ttl_s", "untold", "refreshed", "warmed", "warmed_used", "rewarmed", "rewarmed_used"}
+
+// notOfCurves are the numbers that a row of a curve has no other value for than 0.
+var notOfCurves = []string{"prefetched", "prefetch_used", "admitted", "evicted", "invalidated", "revoked", "bytes_written", "bytes_live", "bytes_dead",
+	"bytes_metadata", "bytes_peak"}
 
 // flatten returns a row's fields by their names in JSON, those of folio with a prefix.
 func flatten(r Row) map[string]any {
@@ -240,7 +244,8 @@ func (a Assertion) Judge(rows []Row) ([]Outcome, error) {
 	return a.JudgePairs(pairs)
 }
 
-// JudgePairs judges an assertion on every pair with a side that it selects: what is no delta, on the head.
+// JudgePairs judges an assertion on every pair with a side that it selects: what is no delta, on the head. So a claim about
+// a policy of the base is one about what it is compared with.
 func (a Assertion) JudgePairs(pairs []Pair) ([]Outcome, error) {
 	var all []Outcome
 	heads, seeds := make([]Row, len(pairs)), false
@@ -250,7 +255,10 @@ func (a Assertion) JudgePairs(pairs []Pair) ([]Outcome, error) {
 	}
 	for _, p := range pairs {
 		r := p.Head
-		if !a.left.selects(r) && !(a.left.delta && a.left.selects(p.Base)) {
+		if a.left.metric == "sample_error" && r.SampleError == nil {
+			continue // the whole trace has none
+		}
+		if !a.left.selects(r) && !(p.Base.Policy != "" && a.left.selects(p.Base)) {
 			continue
 		}
 		found, err := a.left.value(r)
@@ -293,7 +301,7 @@ func (o operand) selects(r Row) bool {
 		ok := true
 		switch k {
 		case "policy":
-			ok = v == r.Policy
+			ok = v == r.Policy || v == r.Name()
 		case "trace":
 			ok = v == r.Trace
 		case "size":
@@ -325,6 +333,9 @@ func (o operand) value(r Row) (float64, error) {
 			return ratio(r.Classes[c].Hits, r.Classes[c].Requests), nil
 		}
 		return 0, fmt.Errorf("%s is not known by class", o.metric)
+	}
+	if r.Curve && slices.Contains(notOfCurves, o.metric) {
+		return 0, fmt.Errorf("a curve that takes one pass does not tell %s: use run", o.metric)
 	}
 	v, ok := flatten(r)[o.metric].(float64)
 	if !ok && !slices.Contains(oftenZero, o.metric) {

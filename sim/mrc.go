@@ -31,7 +31,7 @@ func LRUCurve(ctx context.Context, t *Trace, sizes []Size, warmup float64, done 
 		if err != nil {
 			return nil, err
 		}
-		row := Row{Trace: t.Name, Policy: "lru", Size: capacity, SizeUnit: "objects", SizeText: size.Text}
+		row := Row{Trace: t.Name, Policy: "lru", Curve: true, Size: capacity, SizeUnit: "objects", SizeText: size.Text}
 		if size.Bytes {
 			row.SizeUnit, c.bytes = "bytes", true
 		}

@@ -65,7 +65,7 @@ func TestTheCurveOfLRUIsWhatReplaysFind(t *testing.T) {
 				}
 				continue
 			}
-			other := cmpopts.IgnoreFields(Row{}, "Admitted", "Evicted", "Invalidated", "BytesWritten", "BytesLive", "BytesPeak", "Latency")
+			other := cmpopts.IgnoreFields(Row{}, "Curve", "Admitted", "Evicted", "Invalidated", "BytesWritten", "BytesLive", "BytesPeak", "Latency")
 			if d := gocmp.Diff(want, got, other, cmpopts.IgnoreUnexported(Row{})); d != "" {
 				t.Errorf("%s, warm-up %g: -replay +curve:\n%s", name, warmup, d)
 			}

@@ -44,8 +44,10 @@ type Row struct {
 	SizeUnit   string  `json:"size_unit"` // objects or bytes
 	SizeText   string  `json:"size_text"` // as the caller wrote it
 	Seed       uint64  `json:"seed"`
-	TTLSeconds float64 `json:"ttl_s,omitempty"` // time to live of every copy; 0: for ever
+	TTLSeconds float64 `json:"ttl_s,omitempty"`  // time to live of every copy; 0: for ever
+	Untold     float64 `json:"untold,omitempty"` // share of the writes that the cache is not told of
 
+	Curve       bool     `json:"curve,omitempty"`        // found in one pass: what is asked of the cache and of the origin is known, and nothing else
 	Sample      string   `json:"sample,omitempty"`       // the row is of a cache smaller than size by as much as this sample is than the trace
 	SampleError *float64 `json:"sample_error,omitempty"` // its hit ratio less that of the whole trace, if that was replayed, too
 

@@ -76,7 +76,7 @@ func (j Job) run(ctx context.Context, done func(int)) (row *Row, err error) {
 	w := j.wide()
 	p := &replay{trace: j.Trace, cache: c, checker: newChecker(j.Trace, j.Trace.stored(w), j.TTL), wide: w, bytes: j.Size.Bytes,
 		warmup: int(j.Warmup * float64(len(j.Trace.ids))), untold: below(j.Untold), partly: j.Policy.Params["invalidate"] == "first"}
-	p.row = Row{Trace: j.Trace.Name, Policy: j.Policy.Text, Size: capacity, SizeUnit: "objects", Seed: j.Seed, TTLSeconds: j.TTL.Seconds(), SizeText: j.Size.Text}
+	p.row = Row{Trace: j.Trace.Name, Policy: j.Policy.Text, Size: capacity, SizeUnit: "objects", Seed: j.Seed, TTLSeconds: j.TTL.Seconds(), Untold: j.Untold, SizeText: j.Size.Text}
 	if j.Size.Bytes {
 		p.row.SizeUnit = "bytes"
 	}

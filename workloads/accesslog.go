@@ -1,12 +1,15 @@
 package workloads
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -41,7 +44,7 @@ func init() {
 //     a log does not say who else sees what was written.
 //   - Every other line is skipped, and told to Options.Skipped. A line that is not of the log
 //     format is an error, but for as many as are allowed for, after the first that is.
-//   - A log in which no request has the page, offset or cursor parameter is an error: they are not its names.
+//   - A log in which no request has a page, offset or cursor parameter that was given is an error: that is not its name.
 //
 // Times count from the first line; a line written late takes the time of the line before.
 // Source: https://httpd.apache.org/docs/2.4/logs.html, "Combined Log Format"; JSON by the names of nginx's variables, of
@@ -69,32 +72,40 @@ func readAccessLog(r io.Reader, o Options) iter.Seq2[Request, error] {
 				}
 			}
 		}
-		if len(mapper.read) > 0 && !mapper.paged {
-			yield(Request{}, fmt.Errorf("%w: no request has one named %s, %s or %s: nothing says which page is asked for", ErrParameter, mapper.page, mapper.offset, mapper.cursor))
+		for _, name := range slices.Sorted(maps.Keys(mapper.named)) {
+			if len(mapper.read) > 0 && !mapper.named[name] {
+				yield(Request{}, fmt.Errorf("%w: no request has one named %s, which should say which page is asked for", ErrParameter, name))
+				return
+			}
 		}
 	}
 }
 
-// parseLog yields the lines of a log. After the first good one so many may be none of a log's, torn by a client or by
-// being copied while the server writes; they are told to skip.
+// parseLog yields the lines of a log. So many may be none of a log's, torn by a client or by being copied while the server
+// writes; they are told to skip. A file without any line of a log is an error, that of its first one.
 func parseLog(in *lines, bad uint64, skip func(line int, why string)) iter.Seq2[logLine, error] {
 	return func(yield func(logLine, error) bool) {
-		for good := false; in.next(); {
+		good, first := false, error(nil)
+		for in.next() {
 			line, err := parseLogLine(string(in.text))
 			switch {
 			case err == nil:
 				if good = true; !yield(line, nil) {
 					return
 				}
-			case !good || bad == 0:
+			case bad == 0:
 				yield(logLine{}, in.fault(err))
 				return
 			default:
 				bad--
+				first = cmp.Or(first, in.fault(err))
 				skip(in.number, "it is no line of a log")
 			}
 		}
-		if err := in.err(); err != nil {
+		if good {
+			first = nil
+		}
+		if err := cmp.Or(in.err(), first); err != nil {
 			yield(logLine{}, err)
 		}
 	}
@@ -104,8 +115,8 @@ func parseLog(in *lines, bad uint64, skip func(line int, why string)) iter.Seq2[
 type logMapper struct {
 	page, limit, offset, cursor, scope string // names of query parameters
 	first, rows                        uint32
-	bad                                uint64 // lines that may be none of a log's
-	paged                              bool   // a request said which page it wants
+	bad                                uint64          // lines that may be none of a log's
+	named                              map[string]bool // parameters that were given: whether a request has them
 	clock                              clock
 	read                               map[feed]bool // feeds read so far
 	out                                [2]Request
@@ -119,7 +130,12 @@ type feed struct{ list, scope string }
 func newLogMapper(v Values) (*logMapper, error) {
 	m := &logMapper{
 		page: v.Text("page"), limit: v.Text("limit"), offset: v.Text("offset"), cursor: v.Text("cursor"), scope: v.Text("scope"),
-		read: map[feed]bool{},
+		read: map[feed]bool{}, named: map[string]bool{},
+	}
+	for _, of := range []string{"page", "offset", "cursor"} {
+		if name, given := v.set[of]; given && name != pathPage {
+			m.named[name] = false
+		}
 	}
 	if m.page == "" {
 		return nil, fmt.Errorf("%w: page: the name of the page parameter must be given", ErrParameter)
@@ -178,7 +194,9 @@ func (m *logMapper) place(r *Request, query url.Values) (why string) {
 	if !ok1 || !ok2 || !ok3 || page < m.first || limit == 0 {
 		return "page, limit or offset is not a number in range"
 	}
-	m.paged = m.paged || m.page == pathPage || query.Has(m.page) || query.Has(m.offset) || query.Has(m.cursor)
+	for name, seen := range m.named {
+		m.named[name] = seen || query.Has(name)
+	}
 	r.Limit, r.Cursor = limit, query.Get(m.cursor)
 	if r.Cursor != "" {
 		r.Page = max(2, page-m.first+1)

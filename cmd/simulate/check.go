@@ -71,6 +71,9 @@ func (c *checkCmd) Run(s *streams) error {
 		return usageError{fmt.Errorf("nothing to check: say --assert EXPR or --assert-file FILE")}
 	}
 	outs, err := outputs(c.Out, report.Runs)
+	if err == nil {
+		err = spares(outs, append(c.AssertFile, c.Result)...)
+	}
 	if err != nil {
 		return err
 	}

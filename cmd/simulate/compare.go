@@ -42,7 +42,7 @@ Examples:
   simulate compare base.json head.json -o md:comment.md -o junit:compare.xml
   simulate compare base.json head.json --match folio=folio:strategy=balanced --fail-on never
   simulate compare base.json head.json --assert 'delta.origin_queries{policy=folio} <= +0.5%' --assert 'delta.hit_ratio{class=page1} >= -0.1pp'
-  simulate compare --trace trace.folio -s 64MiB --seeds 5 folio folio:widen=off` + report.Comparisons.Help()
+  simulate compare --trace trace.folio -s 64MiB --seeds 5 folio folio:widen=0` + report.Comparisons.Help()
 }
 
 // ofFiles are the flags that a comparison of two results takes; the others say how traces are replayed.
@@ -68,7 +68,7 @@ func (c *compareCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	base, head, err := c.sides(s)
+	base, head, err := c.sides(s, outs)
 	if err != nil {
 		return err
 	}
@@ -114,8 +114,11 @@ func (c *compareCmd) parse() (o compare.Options, outs []output[compare.Result], 
 }
 
 // sides returns what is to be compared: two files, or two policies that are replayed.
-func (c *compareCmd) sides(s *streams) (base, head *sim.Result, err error) {
+func (c *compareCmd) sides(s *streams, outs []output[compare.Result]) (base, head *sim.Result, err error) {
 	if len(c.Trace) == 0 {
+		if err := spares(outs, append(c.AssertFile, c.Base, c.Head)...); err != nil {
+			return nil, nil, err
+		}
 		if base, err = readResult(c.Base); err == nil {
 			head, err = readResult(c.Head)
 		}
@@ -123,6 +126,9 @@ func (c *compareCmd) sides(s *streams) (base, head *sim.Result, err error) {
 	}
 	r := runCmd{Traces: c.Trace, Policy: []string{c.Base, c.Head}, replayFlags: c.replayFlags}
 	p, err := r.plan()
+	if err == nil {
+		err = spares(outs, append(p.inputs(), c.AssertFile...)...)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -146,7 +152,7 @@ func (c *compareCmd) sides(s *streams) (base, head *sim.Result, err error) {
 func (c *compareCmd) verdict(s *streams, r *compare.Result) error {
 	err := failures(s, r.Claims)
 	if r.Lacks() {
-		err = errors.Join(err, fmt.Errorf("%w: it has no %s", errRegression, strings.Join(r.Missing, ", no ")))
+		err = errors.Join(err, fmt.Errorf("%w: it has not %s", errRegression, r.Lacking()))
 	}
 	for i := range r.Rows {
 		if r.Fails(&r.Rows[i]) {

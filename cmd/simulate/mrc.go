@@ -22,7 +22,8 @@ type mrcCmd struct {
 func (c *mrcCmd) Help() string {
 	return `The curve of lru takes one pass over the trace, whatever the number of sizes. Other policies are replayed once a size, with --sample 1/N
 through a sample of the trace in caches of a Nth of the size; the report names the whole size. With --ttl or --untold, lru is replayed, too; what is
-found in one pass does not tell evictions and bytes.
+found in one pass does not tell evictions and bytes, and differs from run by a little where loads take time: a page counts as asked for last when its load
+begins. With --full each sampled hit ratio is followed by how far it is off, in points; claims say sample_error.
 
 Examples:
   simulate mrc trace.folio

@@ -54,6 +54,20 @@ func outputs[R any](texts []string, formats report.Formats[R]) ([]output[R], err
 	return all, errors.Join(faults...)
 }
 
+// spares reports an output that would replace what is read.
+func spares[R any](outputs []output[R], inputs ...string) error {
+	for _, o := range outputs {
+		to, err := os.Stat(string(o.place))
+		for _, path := range inputs {
+			from, err2 := os.Stat(path)
+			if err == nil && err2 == nil && from.Mode().IsRegular() && os.SameFile(to, from) {
+				return fmt.Errorf("%w: %s is read: it would be replaced", sim.ErrConfig, o.place)
+			}
+		}
+	}
+	return nil
+}
+
 // String names it for people.
 func (p place) String() string {
 	if p == stdoutPath {

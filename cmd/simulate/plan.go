@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,8 +53,14 @@ func (c *runCmd) plan() (*plan, error) {
 	if err := errors.Join(faults[:]...); err != nil {
 		return nil, err
 	}
+	named := slices.Clone(c.Policy)
+	for _, policy := range c.Policy {
+		if c.Sample != "" {
+			named = append(named, policy+"@"+c.Sample)
+		}
+	}
 	for _, a := range p.assertions {
-		if err := a.CheckPolicies(c.Policy); err != nil {
+		if err := a.CheckPolicies(named); err != nil {
 			return nil, err
 		}
 	}
@@ -62,21 +68,15 @@ func (c *runCmd) plan() (*plan, error) {
 	if p.sources, err = each(c.Traces, workloads.Open); err != nil {
 		return nil, err
 	}
-	return p, p.overwritten()
+	return p, spares(p.outputs, append(append(p.inputs(), c.AssertFile...), c.Config)...)
 }
 
-// overwritten reports a trace that an output would replace.
-func (p *plan) overwritten() error {
-	for _, o := range p.outputs {
-		to, err := os.Stat(string(o.place))
-		for _, s := range p.sources {
-			from, err2 := os.Stat(s.Path)
-			if err == nil && err2 == nil && os.SameFile(to, from) {
-				return fmt.Errorf("%w: -o %s:%s would replace the trace", sim.ErrConfig, o.format.Name, o.place)
-			}
-		}
+// inputs are the files of the traces.
+func (p *plan) inputs() (paths []string) {
+	for _, s := range p.sources {
+		paths = append(paths, s.Path)
 	}
-	return nil
+	return paths
 }
 
 // check judges what needs no parsing.

@@ -64,6 +64,9 @@ func (c *tuneCmd) Run(s *streams) error {
 	r := runCmd{Traces: []string{c.Trace}, Policy: []string{"folio"}, replayFlags: c.replayFlags}
 	r.MaxTime = 0 // it ends well
 	p, err := r.plan()
+	if err == nil {
+		err = spares(outs, p.inputs()...)
+	}
 	if err != nil {
 		return err
 	}

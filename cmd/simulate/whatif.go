@@ -42,6 +42,9 @@ func (c *whatifCmd) Run(s *streams) error {
 	}
 	r := runCmd{Traces: []string{c.Trace}, Policy: []string{"folio"}, replayFlags: c.replayFlags}
 	p, err := r.plan()
+	if err == nil {
+		err = spares(outs, p.inputs()...)
+	}
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,15 @@ func (r *Result) Fails(row *Row) bool {
 	return r.FailOn == Regress && row.Verdict == Worse || r.FailOn == Change && row.Verdict != Same
 }
 
+// Lacking names rows that the head has not, as many as a line takes.
+func (r *Result) Lacking() string {
+	const most = 5
+	if n := len(r.Missing); n > most {
+		return fmt.Sprintf("%s; and %d more", strings.Join(r.Missing[:most], "; "), n-most)
+	}
+	return strings.Join(r.Missing, "; ")
+}
+
 // Lacks reports whether the comparison fails for rows that the head has not: nobody knows whether they are worse.
 func (r *Result) Lacks() bool { return len(r.Missing) > 0 && r.FailOn != Never }
 
@@ -66,7 +75,7 @@ type Result struct {
 	Complete bool            `json:"complete"` // true: two whole results are compared, or none
 	Alpha    float64         `json:"alpha"`
 	FailOn   FailOn          `json:"fail_on"`
-	Verdict  Verdict         `json:"verdict"` // the worst of the rows; better only if none is undecided
+	Verdict  Verdict         `json:"verdict"` // the worst of the rows; better or same only if none is undecided or missing
 	Traces   []sim.TraceInfo `json:"traces"`
 	Rows     []Row           `json:"rows"`
 	Missing  []string        `json:"missing,omitempty"` // rows of the base that the head has not
@@ -156,7 +165,7 @@ func Compare(base, head *sim.Result, o Options) (*Result, error) {
 		}
 	}
 	if len(r.Rows) == 0 {
-		return nil, fmt.Errorf("%w: base and head share no policy at one size; pair policies of other names by --match BASE=HEAD", sim.ErrConfig)
+		return nil, fmt.Errorf("%w: base and head share no policy at one size, --ttl, --untold and --sample; pair policies of other names by --match BASE=HEAD", sim.ErrConfig)
 	}
 	r.judge()
 	return r, nil
@@ -240,11 +249,11 @@ func sameTraces(base, head *sim.Result) (map[string]string, error) {
 type key struct {
 	trace, policy, unit, sample string // the trace by the base's name
 	size                        int64
-	ttl                         float64
+	ttl, untold                 float64
 }
 
 func keyOf(r *sim.Row, trace string) key {
-	return key{trace, r.Policy, r.SizeUnit, r.Sample, r.Size, r.TTLSeconds}
+	return key{trace, r.Policy, r.SizeUnit, r.Sample, r.Size, r.TTLSeconds, r.Untold}
 }
 
 // String names it for people.

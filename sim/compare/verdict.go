@@ -194,9 +194,11 @@ func (r *Result) judge() {
 			row.Verdict, row.SeedsWanted = Worse, 0
 		}
 	}
-	r.Verdict = Same
+	if r.Verdict = Same; len(r.Missing) > 0 {
+		r.Verdict = Undecided
+	}
 	for _, v := range []Verdict{Better, Undecided, Worse} {
-		if slices.ContainsFunc(r.Rows, func(row Row) bool { return row.Verdict == v }) {
+		if slices.ContainsFunc(r.Rows, func(row Row) bool { return row.Verdict == v }) && (v != Better || len(r.Missing) == 0) {
 			r.Verdict = v
 		}
 	}

@@ -14,9 +14,15 @@ func writeCSV(w io.Writer, r *sim.Result) error {
 		"byte_hit_ratio", "origin_queries", "origin_ms", "admitted", "evicted", "invalidated", "stale_served", "bytes_written", "complete"}}
 	complete := strconv.FormatBool(r.Complete)
 	for _, row := range r.Rows {
+		counted := func(v int64) string {
+			if row.Curve {
+				return ""
+			}
+			return n(v)
+		}
 		head := []string{row.Trace, row.Name(), n(row.Size), row.SizeUnit, strconv.FormatUint(row.Seed, 10)}
 		lines = append(lines, append(head[:5:5], "", n(row.Requests), n(row.Hits), n(row.Misses), f(row.HitRatio), f(row.ByteHitRatio),
-			n(row.OriginQueries), f(row.OriginMS), n(row.Admitted), n(row.Evicted), n(row.Invalidated), n(row.StaleServed), n(row.BytesWritten), complete))
+			n(row.OriginQueries), f(row.OriginMS), counted(row.Admitted), counted(row.Evicted), counted(row.Invalidated), n(row.StaleServed), counted(row.BytesWritten), complete))
 		for _, d := range sim.Depths {
 			if k, ok := row.Classes[d]; ok {
 				lines = append(lines, append(head[:5:5], d, n(k.Requests), n(k.Hits), n(k.Requests-k.Hits),

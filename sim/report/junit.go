@@ -4,7 +4,6 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/foliocache/folio/sim"
 	"github.com/foliocache/folio/sim/compare"
@@ -87,7 +86,7 @@ func runJUnit(w io.Writer, r *sim.Result) error {
 func compareJUnit(w io.Writer, r *compare.Result) error {
 	all := junitSuites{Name: "simulate compare"}
 	if r.Lacks() {
-		all.require("the head", "it has every row of the base", "missing: "+strings.Join(r.Missing, "; "))
+		all.require("the head", "it has every row of the base", "missing: "+r.Lacking())
 	}
 	for _, t := range r.Traces {
 		suite := junitSuite{Name: t.Name}

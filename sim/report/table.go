@@ -79,12 +79,12 @@ func bytesText(n int64) string {
 }
 
 // best returns the policy that hits most at a size, but for those that cannot be bought: the
-// ones that know the future or have no bound.
+// ones that know the future or have no bound. A sample is not, where the whole was replayed as well.
 func (b *block) best(size string) string {
 	best, ratio := "", -1.0
 	for _, p := range b.policies {
 		name := nameOf(p)
-		if c, ok := b.cells[[2]string{p, size}]; ok && c.HitRatio > ratio && name != "opt" && name != "unbounded" {
+		if c, ok := b.cells[[2]string{p, size}]; ok && c.SampleError == nil && c.HitRatio > ratio && name != "opt" && name != "unbounded" {
 			best, ratio = p, c.HitRatio
 		}
 	}
@@ -132,6 +132,9 @@ func (b *block) cell(policy, size string) string {
 	}
 	if c.StaleServed > 0 {
 		mark += fmt.Sprintf(" %d STALE", c.StaleServed)
+	}
+	if c.SampleError != nil {
+		mark += fmt.Sprintf(" (%+.2f)", 100**c.SampleError)
 	}
 	return fmt.Sprintf("%.2f%s", 100*c.HitRatio, mark)
 }
