@@ -369,47 +369,56 @@ func TestAFailedLoadFailsAllThatItWasToBring(t *testing.T) {
 }
 
 // TestPagesAreWhatTheOriginHas: whatever is brought along, in lists of all lengths, with pages of all sizes,
-// from all places, while rows come and go.
+// from all places, while rows come and go. Loads take what a database takes, on a clock of their own.
 func TestPagesAreWhatTheOriginHas(t *testing.T) {
 	for _, keyset := range []bool{false, true} {
 		t.Run(strconv.FormatBool(keyset), func(t *testing.T) {
-			r := seed.Random(t)
-			config := small()
-			config.Exact = []int{0, sampled}[r.IntN(2)]
-			c := open(t, config)
-			l, origin := tickets(t, c, func(c *ListConfig[row]) {
-				c.MaxAhead, c.Finer = 0, r.IntN(2) == 0
-				if keyset {
-					c.Cursor = func(r row) string { return strconv.Itoa(r.ID + 1) }
-				}
-			})
-			for range 20_000 {
-				s := user(int(r.ExpFloat64() * 10))
-				if r.IntN(20) == 0 {
-					origin.rows[s.String()] = int(r.ExpFloat64() * 60)
-					if _, err := l.Invalidate(background, s); err != nil {
-						t.Fatal(err)
-					}
-				}
-				p, from, limit := somePage(r, s, keyset)
-				q, err := l.Query(p)
-				if err != nil {
-					t.Fatal(err)
-				}
-				got, err := l.Page(background, q)
-				if err != nil {
-					t.Fatal(err)
-				}
-				rows := origin.rows[s.String()]
-				want := max(0, min(limit, rows-from))
-				if len(got.Items) != want || want > 0 && got.Items[want-1].ID != from+want-1 {
-					t.Fatalf("%s of %d rows: %d, the last %v; want %d", q, rows, len(got.Items), got.Items, want)
-				}
-			}
-			if s := c.Stats(); s.Brought == 0 || s.Used == 0 || s.Hits < 1000 {
-				t.Errorf("%d pages brought, %d used, %d hits", s.Brought, s.Used, s.Hits)
-			}
+			synctest.Test(t, func(t *testing.T) { pagesAreRight(t, keyset) })
 		})
+	}
+}
+
+func pagesAreRight(t *testing.T, keyset bool) {
+	r := seed.Random(t)
+	config := small()
+	config.Exact = []int{0, sampled}[r.IntN(2)]
+	c := open(t, config)
+	l, origin := tickets(t, c, func(c *ListConfig[row]) {
+		c.MaxAhead, c.Finer = 0, r.IntN(2) == 0
+		if keyset {
+			c.Cursor = func(r row) string { return strconv.Itoa(r.ID + 1) }
+		}
+		load := c.Load
+		c.Load = func(ctx context.Context, q Query, r Range) ([]row, error) {
+			time.Sleep(time.Millisecond + time.Duration(r.Limit)*10*time.Microsecond)
+			return load(ctx, q, r)
+		}
+	})
+	for range 20_000 {
+		s := user(int(r.ExpFloat64() * 10))
+		if r.IntN(20) == 0 {
+			origin.rows[s.String()] = int(r.ExpFloat64() * 60)
+			if _, err := l.Invalidate(background, s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p, from, limit := somePage(r, s, keyset)
+		q, err := l.Query(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := l.Page(background, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := origin.rows[s.String()]
+		want := max(0, min(limit, rows-from))
+		if len(got.Items) != want || want > 0 && got.Items[want-1].ID != from+want-1 {
+			t.Fatalf("%s of %d rows: %d, the last %v; want %d", q, rows, len(got.Items), got.Items, want)
+		}
+	}
+	if s := c.Stats(); s.Brought == 0 || s.Used == 0 || s.Hits < 1000 {
+		t.Errorf("%d pages brought, %d used, %d hits", s.Brought, s.Used, s.Hits)
 	}
 }
 
