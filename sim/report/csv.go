@@ -30,6 +30,9 @@ func writeCSV(w io.Writer, r *sim.Result) error {
 			}
 		}
 	}
+	if len(r.Rows) == 0 && !r.Complete { // nobody else says so
+		lines = append(lines, append(make([]string, len(lines[0])-1), complete))
+	}
 	return c.WriteAll(lines)
 }
 

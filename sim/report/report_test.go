@@ -13,18 +13,20 @@ import (
 // TestAnIncompleteResultSaysSo: in whatever format, and a complete one does not.
 func TestAnIncompleteResultSaysSo(t *testing.T) {
 	whole := replayed(t)
-	part := *whole
-	part.Complete = false
-	for _, format := range Runs {
-		var whole1, part1 bytes.Buffer
-		if err := format.Write(&whole1, whole); err != nil {
-			t.Fatal(err)
-		}
-		if err := format.Write(&part1, &part); err != nil {
-			t.Fatal(err)
-		}
-		if bytes.Equal(whole1.Bytes(), part1.Bytes()) || strings.Contains(whole1.String(), early) {
-			t.Errorf("%s: a part and the whole look alike", format.Name)
+	for _, rows := range []int{len(whole.Rows), 0} {
+		part, all := *whole, *whole
+		part.Rows, all.Rows, part.Complete = whole.Rows[:rows], whole.Rows[:rows], false
+		for _, format := range Runs {
+			var whole, some bytes.Buffer
+			if err := format.Write(&whole, &all); err != nil {
+				t.Fatal(err)
+			}
+			if err := format.Write(&some, &part); err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Equal(whole.Bytes(), some.Bytes()) || strings.Contains(whole.String(), early) {
+				t.Errorf("%s of %d rows: a part and the whole look alike", format.Name, rows)
+			}
 		}
 	}
 }
