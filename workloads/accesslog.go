@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"maps"
 	"math"
 	"net/url"
 	"slices"
@@ -43,7 +42,7 @@ func init() {
 //     parent's, of those that the log has read before; none: the line is skipped. With scopes it is of the writer's own alone:
 //     a log does not say who else sees what was written.
 //   - Every other line is skipped, and told to Options.Skipped. A line that is not of the log
-//     format is an error, but for as many as are allowed for, after the first that is.
+//     format is an error, but for as many as the parameter bad allows for.
 //   - A log in which no request has a page, offset or cursor parameter that was given is an error: that is not its name.
 //
 // Times count from the first line; a line written late takes the time of the line before.
@@ -72,18 +71,15 @@ func readAccessLog(r io.Reader, o Options) iter.Seq2[Request, error] {
 				}
 			}
 		}
-		for _, name := range slices.Sorted(maps.Keys(mapper.named)) {
-			if len(mapper.read) > 0 && !mapper.named[name] {
-				yield(Request{}, fmt.Errorf("%w: no request has one named %s, which should say which page is asked for", ErrParameter, name))
-				return
-			}
+		if len(mapper.read) > 0 && len(mapper.unseen) > 0 {
+			yield(Request{}, fmt.Errorf("%w: no request has one named %s, which should say which page is asked for", ErrParameter, mapper.unseen[0]))
 		}
 	}
 }
 
 // parseLog yields the lines of a log. So many may be none of a log's, torn by a client or by being copied while the server
 // writes; they are told to skip. A file without any line of a log is an error, that of its first one.
-func parseLog(in *lines, bad uint64, skip func(line int, why string)) iter.Seq2[logLine, error] {
+func parseLog(in *lines, bad uint32, skip func(line int, why string)) iter.Seq2[logLine, error] {
 	return func(yield func(logLine, error) bool) {
 		good, first := false, error(nil)
 		for in.next() {
@@ -115,8 +111,8 @@ func parseLog(in *lines, bad uint64, skip func(line int, why string)) iter.Seq2[
 type logMapper struct {
 	page, limit, offset, cursor, scope string // names of query parameters
 	first, rows                        uint32
-	bad                                uint64          // lines that may be none of a log's
-	named                              map[string]bool // parameters that were given: whether a request has them
+	bad                                uint32   // lines that may be none of a log's
+	unseen                             []string // parameters that were given and no request has had so far
 	clock                              clock
 	read                               map[feed]bool // feeds read so far
 	out                                [2]Request
@@ -130,11 +126,11 @@ type feed struct{ list, scope string }
 func newLogMapper(v Values) (*logMapper, error) {
 	m := &logMapper{
 		page: v.Text("page"), limit: v.Text("limit"), offset: v.Text("offset"), cursor: v.Text("cursor"), scope: v.Text("scope"),
-		read: map[feed]bool{}, named: map[string]bool{},
+		read: map[feed]bool{},
 	}
 	for _, of := range []string{"page", "offset", "cursor"} {
 		if name, given := v.set[of]; given && name != pathPage {
-			m.named[name] = false
+			m.unseen = append(m.unseen, name)
 		}
 	}
 	if m.page == "" {
@@ -142,7 +138,7 @@ func newLogMapper(v Values) (*logMapper, error) {
 	}
 	m.first = uint32(v.Int("first", 0, 1))
 	m.rows = uint32(v.Int("rows", 1, 1<<20))
-	m.bad = uint64(v.Int("bad", 0, math.MaxInt32))
+	m.bad = uint32(v.Int("bad", 0, math.MaxInt32))
 	return m, v.Err()
 }
 
@@ -194,9 +190,7 @@ func (m *logMapper) place(r *Request, query url.Values) (why string) {
 	if !ok1 || !ok2 || !ok3 || page < m.first || limit == 0 {
 		return "page, limit or offset is not a number in range"
 	}
-	for name, seen := range m.named {
-		m.named[name] = seen || query.Has(name)
-	}
+	m.unseen = slices.DeleteFunc(m.unseen, query.Has)
 	r.Limit, r.Cursor = limit, query.Get(m.cursor)
 	if r.Cursor != "" {
 		r.Page = max(2, page-m.first+1)

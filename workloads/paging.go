@@ -63,7 +63,7 @@ func FindPaging(ctx context.Context, path string, bad uint32) (*Paging, error) {
 	f := &finder{paths: map[string]map[string]bool{}, stats: map[string]*paramStats{}}
 	for _, pass := range []func(client, path string, query url.Values){f.collect, f.follow} {
 		f.reads = 0
-		if err := s.eachRead(ctx, uint64(bad), func(client, path string, query url.Values) {
+		if err := s.eachRead(ctx, bad, func(client, path string, query url.Values) {
 			f.reads++
 			pass(client, path, query)
 		}); err != nil {
@@ -78,7 +78,7 @@ func FindPaging(ctx context.Context, path string, bad uint32) (*Paging, error) {
 }
 
 // eachRead calls fn for every answered GET of a log, of which so many lines may be none.
-func (s spec) eachRead(ctx context.Context, bad uint64, fn func(client, path string, query url.Values)) error {
+func (s spec) eachRead(ctx context.Context, bad uint32, fn func(client, path string, query url.Values)) error {
 	file, err := openRegular(s.path)
 	if err != nil {
 		return err

@@ -59,7 +59,7 @@ func convert(s *streams, in, out string, f filter, skipped func(line int, why st
 	}
 	source, err := workloads.Open(in)
 	if err == nil {
-		err = spares([]output[sim.Trace]{{place: place(out)}}, source.Path)
+		err = place(out).spares(source.Path)
 	}
 	if err != nil {
 		return err

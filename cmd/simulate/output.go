@@ -57,12 +57,23 @@ func outputs[R any](texts []string, formats report.Formats[R]) ([]output[R], err
 // spares reports an output that would replace what is read.
 func spares[R any](outputs []output[R], inputs ...string) error {
 	for _, o := range outputs {
-		to, err := os.Stat(string(o.place))
-		for _, path := range inputs {
-			from, err2 := os.Stat(path)
-			if err == nil && err2 == nil && from.Mode().IsRegular() && os.SameFile(to, from) {
-				return fmt.Errorf("%w: %s is read: it would be replaced", sim.ErrConfig, o.place)
-			}
+		if err := o.spares(inputs...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spares reports a place where something lies that is read.
+func (p place) spares(inputs ...string) error {
+	to, err := os.Stat(string(p))
+	if err != nil || p == stdoutPath {
+		return nil
+	}
+	for _, path := range inputs {
+		from, err := os.Stat(path)
+		if err == nil && from.Mode().IsRegular() && os.SameFile(to, from) {
+			return fmt.Errorf("%w: %s is read: it would be replaced", sim.ErrConfig, p)
 		}
 	}
 	return nil

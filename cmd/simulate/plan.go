@@ -68,7 +68,7 @@ func (c *runCmd) plan() (*plan, error) {
 	if p.sources, err = each(c.Traces, workloads.Open); err != nil {
 		return nil, err
 	}
-	return p, spares(p.outputs, append(append(p.inputs(), c.AssertFile...), c.Config)...)
+	return p, spares(p.outputs, slices.Concat(p.inputs(), c.AssertFile, []string{c.Config})...)
 }
 
 // inputs are the files of the traces.

@@ -181,11 +181,7 @@ func (t *tuner) replay(ctx context.Context, level, seed int, all []tune.Candidat
 func (t *tuner) job(trace *sim.Trace, level int, c tune.Candidate, seed uint64) (j sim.Job, err error) {
 	life := cmp.Or(c.TTL(), t.TTL.String())
 	size := t.plan.sizes[0]
-	n, err := size.Resolve(t.traces[len(t.traces)-1])
-	if err != nil {
-		return j, err
-	}
-	if size.Bytes && (level < len(t.traces)-1 || n < arena.MinFastcache) { // smaller than fastcache can be, on the heap
+	if size.Bytes && level < len(t.traces)-1 { // on the heap: a sample's steps of 32 MiB are not those of the whole
 		c = append(slices.Clip(c), tune.Set{Value: "geometry=plain"})
 	}
 	j = sim.Job{Trace: trace, Size: size.Scaled(trace.Sample.Share()), Seed: seed, Warmup: t.warmup, Untold: t.Untold}

@@ -142,6 +142,7 @@ func Compare(base, head *sim.Result, o Options) (*Result, error) {
 	from, order := grouped(base.Rows, func(row *sim.Row) key { return keyOf(row, row.Trace) })
 	to, others := grouped(head.Rows, func(row *sim.Row) key { return keyOf(row, names[row.Trace]) })
 	compared := map[key]bool{} // of the head
+	var deltas []delta         // of the rows
 	match, err := o.matched(base, head)
 	if err != nil {
 		return nil, err
@@ -155,9 +156,11 @@ func Compare(base, head *sim.Result, o Options) (*Result, error) {
 			continue
 		}
 		compared[like] = true
-		if err := r.add(k, from[k], to[like], r.Alpha/float64(len(order))); err != nil {
+		d, err := r.add(k, from[k], to[like])
+		if err != nil {
 			return nil, err
 		}
+		deltas = append(deltas, d)
 	}
 	for _, k := range others {
 		if !compared[k] {
@@ -168,6 +171,11 @@ func Compare(base, head *sim.Result, o Options) (*Result, error) {
 		return nil, fmt.Errorf("%w: base and head share no policy at one size, --ttl, --untold and --sample; pair policies of other names by --match BASE=HEAD", sim.ErrConfig)
 	}
 	r.judge()
+	for i := range r.Rows {
+		if row := &r.Rows[i]; row.Verdict == Undecided {
+			row.SeedsWanted = deltas[i].wanted(row.Seeds, r.Alpha/float64(len(order)))
+		}
+	}
 	return r, nil
 }
 
@@ -276,26 +284,25 @@ func grouped(rows []sim.Row, of func(*sim.Row) key) (map[key][]sim.Row, []key) {
 	return groups, order
 }
 
-// add compares the rows of one key; alpha is its own.
-func (r *Result) add(k key, from, to []sim.Row, alpha float64) error {
+// add compares the rows of one key.
+func (r *Result) add(k key, from, to []sim.Row) (d delta, err error) {
 	row := Row{Trace: k.trace, Policy: from[0].Policy, Head: to[0].Policy, Size: k.size, SizeUnit: k.unit, Sample: k.sample, TTL: k.ttl,
 		Seeds: len(from), From: sideOf(from), To: sideOf(to)}
 	if len(from) != len(to) {
-		return fmt.Errorf("%w: %s: the base has %d seeds, the head %d: replay both with the same --seeds", sim.ErrConfig, k, len(from), len(to))
+		return d, fmt.Errorf("%w: %s: the base has %d seeds, the head %d: replay both with the same --seeds", sim.ErrConfig, k, len(from), len(to))
 	}
 	for _, side := range [][]sim.Row{from, to} {
 		for i := range side {
 			if !slices.Equal(side[i].Parts.Requests, from[0].Parts.Requests) {
-				return fmt.Errorf("%w: %s: the sides counted other requests: was --warmup another?", sim.ErrConfig, k)
+				return d, fmt.Errorf("%w: %s: the sides counted other requests: was --warmup another?", sim.ErrConfig, k)
 			}
 		}
 	}
 	row.Points = 100 * (row.To.HitRatio - row.From.HitRatio)
-	d := difference(from, to)
+	d = difference(from, to)
 	row.Between, row.P = d.outlook(r.Alpha)
-	row.Verdict, row.SeedsWanted = Undecided, d.wanted(row.Seeds, alpha)
-	if same(from, to) {
-		row.Verdict, row.SeedsWanted = Same, 0
+	if row.Verdict = Undecided; same(from, to) {
+		row.Verdict = Same
 	}
 	row.Classes = classes(from, to)
 	r.Rows = append(r.Rows, row)
@@ -303,7 +310,7 @@ func (r *Result) add(k key, from, to []sim.Row, alpha float64) error {
 		to[i].Trace = k.trace
 		r.Pairs = append(r.Pairs, sim.Pair{Base: from[i], Head: to[i]})
 	}
-	return nil
+	return d, nil
 }
 
 // sideOf sums up the rows of all seeds.

@@ -178,11 +178,9 @@ func (r *Result) judge() {
 	for k, i := range order {
 		row := &r.Rows[i]
 		most = max(most, min(1, row.P*float64(len(order)-k)))
-		if row.P = most; row.P > r.Alpha {
-			continue
-		}
-		row.SeedsWanted = 0
+		row.P = most
 		switch {
+		case row.P > r.Alpha:
 		case row.Points > 0:
 			row.Verdict = Better
 		case row.Points < 0:
@@ -191,14 +189,12 @@ func (r *Result) judge() {
 	}
 	for i := range r.Rows {
 		if row := &r.Rows[i]; row.To.StaleServed > 0 && row.From.StaleServed == 0 {
-			row.Verdict, row.SeedsWanted = Worse, 0
+			row.Verdict = Worse
 		}
 	}
-	if r.Verdict = Same; len(r.Missing) > 0 {
-		r.Verdict = Undecided
-	}
+	r.Verdict = Same
 	for _, v := range []Verdict{Better, Undecided, Worse} {
-		if slices.ContainsFunc(r.Rows, func(row Row) bool { return row.Verdict == v }) && (v != Better || len(r.Missing) == 0) {
+		if slices.ContainsFunc(r.Rows, func(row Row) bool { return row.Verdict == v }) || v == Undecided && len(r.Missing) > 0 {
 			r.Verdict = v
 		}
 	}

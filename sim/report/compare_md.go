@@ -54,14 +54,17 @@ func compareMarkdown(w io.Writer, r *compare.Result) error {
 
 // headline is the verdict, after what fails a comparison whatever that is.
 func headline(r *compare.Result) string {
-	said := verdictMarks[r.Verdict]
-	if text := failed(r.Claims); text != "" {
-		said = fmt.Sprintf("🔴 %s; %s", text, r.Verdict)
-	}
+	var fails []string
 	if r.Lacks() {
-		said = fmt.Sprintf("🔴 rows are missing; %s", strings.TrimPrefix(said, "🔴 "))
+		fails = append(fails, "rows are missing")
 	}
-	return said
+	if text := failed(r.Claims); text != "" {
+		fails = append(fails, text)
+	}
+	if len(fails) == 0 {
+		return verdictMarks[r.Verdict]
+	}
+	return "🔴 " + strings.Join(append(fails, string(r.Verdict)), "; ")
 }
 
 // gravity puts what is worse first.

@@ -55,7 +55,7 @@ func (s *junitSuite) claims(all []sim.Outcome, trace string) {
 			continue
 		}
 		c := junitCase{Class: trace, Name: fmt.Sprintf("%s on %s", claim.Claim, claim.Row), Out: fmt.Sprintf("found %g, wanted %g", claim.Found, claim.Wanted)}
-		if !claim.Held && !claim.Warn {
+		if outcome(claim) == "failed" {
 			c.Failure = &junitFailure{c.Out}
 		}
 		s.add(c)
