@@ -40,12 +40,14 @@ type call struct {
 // page is what a loader brings.
 type page struct {
 	body  []byte
-	rows  int    // of a list's page
-	empty bool   // a list's page without rows
-	full  bool   // a list's page with as many rows as were asked for
-	next  string // cursor of the page behind, if there may be one
+	rows  int           // of a list's page
+	empty bool          // a list's page without rows
+	full  bool          // a list's page with as many rows as were asked for
+	next  string        // cursor of the page behind, if there may be one
+	ttl   time.Duration // of a raw list's page; 0: the loader's
 
 	revealed []core.Tag // that its rows depend on
+	aside    *aside     // what a raw list's load brought beside it
 	decoded  any        // its rows, if they are what decoding the body gives: see verbatim
 }
 
@@ -150,7 +152,7 @@ func inVain(err error) bool { return errors.Is(err, errNotBrought) || errors.Is(
 // outcome returns a call's outcome; where the load failed, what is too old may do.
 func (c *Cache) outcome(ctx context.Context, dst []byte, w *waiter) (answer, error) {
 	a, err := c.wait(ctx, w)
-	if err == nil || c.config.StaleIfError == 0 || ctx.Err() != nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrClosed) || inVain(err) {
+	if err == nil || c.config.StaleIfError == 0 || ctx.Err() != nil || w.id.raw || errors.Is(err, ErrNotFound) || errors.Is(err, ErrClosed) || inVain(err) {
 		return a, err
 	}
 	body, e, ok := c.find(dst, &w.id, int64(c.config.StaleIfError))
@@ -228,7 +230,7 @@ func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, an
 	}
 	if a.Action == core.Wait {
 		switch w := c.calls[a.Flight]; {
-		case c.held.any(id), id.open && c.core.Overtaken(a.Flight): // it may have begun before a write
+		case id.alone, c.held.any(id), id.open && c.core.Overtaken(a.Flight): // it may have begun before a write
 		case w.id.same(id):
 			awaited := within != nil && within.awaited(w, map[*call]bool{})
 			if awaited && w.main == nil {

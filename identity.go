@@ -21,6 +21,8 @@ type identity struct {
 	depth uint8      // depth bucket, see core.Query
 	tags  []core.Tag // further ones that its value depends on
 	open  bool       // its value may depend on more: its load will tell
+	raw   bool       // of a raw list
+	alone bool       // no load under way will do
 
 	// Of a page whose load may bring further ones:
 	list   uint32 // the list's number, from 1; else 0

@@ -417,8 +417,11 @@ func (l *List[T]) identify(q Query, text string) identity {
 }
 
 // depth returns a query's depth bucket, see core.Query.
-func (q *Query) depth() uint8 {
-	switch p := q.Page(); {
+func (q *Query) depth() uint8 { return pageDepth(q.Page()) }
+
+// pageDepth returns the depth bucket of a page's number; 0: it has none.
+func pageDepth(p int) uint8 {
+	switch {
 	case p == 1, p == 2:
 		return uint8(p)
 	case p <= 5: // keyset pages but the first among them: nobody knows how deep they are

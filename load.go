@@ -21,6 +21,9 @@ type loader struct {
 
 // life returns a page's time to live.
 func (l *loader) life(p page) time.Duration {
+	if p.ttl > 0 {
+		return p.ttl
+	}
 	if p.empty && (l.ttl == 0 || l.emptyTTL < l.ttl) {
 		return l.emptyTTL
 	}
@@ -184,7 +187,7 @@ func (c *Cache) counted(ctx context.Context, load func(context.Context) error) (
 			err = panicked
 			c.config.Logger.Error("folio: a loader panicked", "value", v, "stack", string(panicked.Stack))
 		}
-		if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, errOutdated) {
+		if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrAlone) && !errors.Is(err, errOutdated) {
 			c.counts.loadErrors.Add(1)
 		}
 	}()

@@ -55,7 +55,7 @@ func (c *Cache) around(ctx context.Context, id *identity, l *loader, m Mode) (an
 	if c.closed.Load() {
 		return answer{}, ErrClosed
 	}
-	if m == Off {
+	if m == Off || id.raw {
 		return c.direct(ctx, l, id)
 	}
 	_, e, there := c.lookup(nil, id)

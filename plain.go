@@ -96,7 +96,7 @@ func (c *Cache) set(key string, value []byte) error {
 	return c.put(&id, &f)
 }
 
-// supersede invalidates a plain key, if anything is known of it or may depend on it. Under c.mu.
+// supersede invalidates a plain key, or a scope of one page, if anything is known of it or may depend on it. Under c.mu.
 func (c *Cache) supersede(id *identity) error {
 	if !c.core.Known(id.unit) && !c.keyTags.Load() && len(c.keeper.logs()) == 0 { // what was saved may know it
 		return nil

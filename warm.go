@@ -31,15 +31,7 @@ func (c *Cache) busy() bool {
 func (l *List[T]) further(ctx context.Context, q Query, body []byte) {
 	c, reader := l.cache, q.known.id
 	asked := reader.query(c.now())
-	asked.Busy = c.busy()
-	c.mu.Lock()
-	ahead := false
-	if err := c.ready(); err == nil {
-		c.counts.hits.Add(1)
-		ahead = c.core.Consider(&asked)
-	}
-	c.mu.Unlock()
-	if !ahead {
+	if !c.consider(&asked) {
 		return
 	}
 	defer c.guard()
@@ -49,6 +41,18 @@ func (l *List[T]) further(ctx context.Context, q Query, body []byte) {
 	}
 	id, from := l.loading(next)
 	c.warmUp(ctx, &id, from, func(w *core.Query) (core.Flight, int) { return c.core.Warm(w, &asked) })
+}
+
+// consider tells the core of a hit that it wants to hear of at once, and reports whether it wants the page behind.
+func (c *Cache) consider(asked *core.Query) (ahead bool) {
+	asked.Busy = c.busy()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ready() != nil {
+		return false
+	}
+	c.counts.hits.Add(1)
+	return c.core.Consider(asked)
 }
 
 // next returns the query of the page behind one that is stored, if there may be one.

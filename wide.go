@@ -21,6 +21,7 @@ type wide struct {
 func (c *Cache) widen(w *call, l *loader) []*call {
 	calls := []*call{w}
 	if l.wide == nil {
+		w.ahead = 0
 		return calls
 	}
 	if w.ahead = min(w.ahead, max(0, l.wide.most)); l.wide.behind == nil {
@@ -58,7 +59,10 @@ func (c *Cache) bring(ctx context.Context, calls []*call, l *loader) error {
 	if l.wide == nil {
 		var err error
 		w.page, err = l.load(ctx)
-		w.took, w.brought = time.Since(began), w.rows
+		w.took, w.brought, w.last = time.Since(began), w.rows, w.full
+		if err == nil && w.aside != nil {
+			c.besides(w, l)
+		}
 		return err
 	}
 	pages, err := l.wide.load(ctx, 1+w.ahead)
@@ -106,6 +110,19 @@ func (c *Cache) bringAlong(w *call, pages []page, l *loader) {
 	if last != w {
 		c.hand(last, l)
 	}
+}
+
+// besides hands over what a raw list's load brought beside its page.
+func (c *Cache) besides(w *call, l *loader) {
+	c.mu.Lock()
+	if c.closed.Load() {
+		c.mu.Unlock()
+		return
+	}
+	b := c.branch(w, w.aside.id, 0)
+	c.mu.Unlock()
+	b.page, b.last = w.aside.page, w.aside.full
+	c.hand(b, l)
 }
 
 // hand hands over a page that another's load brought.

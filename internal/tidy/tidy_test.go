@@ -23,6 +23,7 @@ var imports = map[string][]string{
 	".":                 {"arena", "internal/board", "internal/core", "internal/snapshot", "internal/store"},
 	"foliotest":         {"."},
 	"folioprom":         {".", "foliotest"},
+	"httpcache":         {"."},
 	"record":            {".", "sim", "workloads"},
 	"strategy":          {},
 	"internal/board":    {},

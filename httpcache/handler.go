@@ -1,0 +1,294 @@
+package httpcache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/foliocache/folio"
+)
+
+// Handler answers requests from the cache, or has them answered. Safe for concurrent use.
+type Handler struct {
+	config Config
+	mux    *http.ServeMux // of the patterns; it only matches
+	routes map[string]*route
+	exact  map[string]*route // by path, those whose pattern is one
+}
+
+// New makes a handler. The error joins every fault of the config; each is a folio.ErrConfig.
+func New(config Config) (*Handler, error) {
+	if err := config.check(); err != nil {
+		return nil, err
+	}
+	h := &Handler{config: config.withDefaults(), mux: http.NewServeMux(), routes: map[string]*route{}, exact: map[string]*route{}}
+	byName := map[string]*route{}
+	for _, given := range h.config.Routes {
+		r, err := h.route(given)
+		if err != nil {
+			return nil, err
+		}
+		byName[r.Name] = r
+	}
+	for _, r := range byName {
+		for _, name := range r.Invalidates {
+			r.bumps = append(r.bumps, byName[name])
+		}
+		if len(r.Invalidates) == 0 {
+			r.bumps = []*route{r}
+		}
+	}
+	return h, nil
+}
+
+// route makes a route ready.
+func (h *Handler) route(given Route) (r *route, err error) {
+	if len(given.Types) == 0 {
+		given.Types = []string{"application/json"}
+	}
+	r = &route{Route: given, h: h, params: given.Params.names(), every: folio.Tag("route:" + given.Name)}
+	r.vary = []string{"Accept", "Accept-Encoding", "Accept-Language", "Origin"}
+	if given.Scope != nil {
+		r.vary = append(r.vary, "Authorization", "Cookie") // the key has whose they are
+	}
+	for _, name := range given.Vary {
+		r.vary = append(r.vary, http.CanonicalHeaderKey(name))
+	}
+	defer func() {
+		if v := recover(); v != nil { // what ServeMux does about patterns
+			err = fmt.Errorf("%w: httpcache: route %q: %v", folio.ErrConfig, given.Name, v)
+		}
+	}()
+	h.mux.Handle(given.Pattern, http.NotFoundHandler())
+	h.routes[given.Pattern] = r
+	if !strings.ContainsAny(given.Pattern, "{}") && !strings.HasSuffix(given.Pattern, "/") {
+		h.exact[given.Pattern] = r
+	}
+	r.list, err = folio.NewRawList(h.config.Cache, given.Name, !given.NoWarm && !given.Plain)
+	return r, err
+}
+
+// ServeHTTP answers a request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	r := h.find(q)
+	switch {
+	case r == nil:
+		h.pass(w, q, "bypass")
+	case q.Method != http.MethodGet && q.Method != http.MethodHead:
+		r.write(w, q)
+	case r.odd(q):
+		h.pass(w, q, "bypass")
+	default:
+		r.read(w, q)
+	}
+}
+
+// odd reports whether a GET or HEAD is none that is answered from the cache.
+func (r *route) odd(q *http.Request) bool {
+	for _, name := range []string{"Upgrade", "If-Match", "If-Unmodified-Since"} {
+		if len(q.Header[name]) > 0 {
+			return true
+		}
+	}
+	return q.ContentLength != 0 || len(q.TransferEncoding) > 0 || strings.Contains(strings.ToLower(q.Header.Get("Cache-Control")), "no-store")
+}
+
+// pass has the origin answer a request as it is.
+func (h *Handler) pass(w http.ResponseWriter, q *http.Request, why string) {
+	h.config.Next.ServeHTTP(&stamped{ResponseWriter: w, status: h.config.Name + "; fwd=" + why}, q)
+}
+
+// read answers a GET or HEAD.
+func (r *route) read(w http.ResponseWriter, q *http.Request) {
+	p, err := r.page(q)
+	switch {
+	case errors.Is(err, errPass):
+		r.h.pass(w, q, "bypass")
+		return
+	case err != nil:
+		refuse(w, err)
+		return
+	}
+	a := &asking{route: r, w: w, q: q, page: &p, now: r.h.config.Now()}
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	a.look((*buffer)[:0])
+	if a.found.Body != nil {
+		*buffer = a.found.Body[:0]
+	}
+	if a.stored.kind == aResponse && a.usable() {
+		a.hit()
+		return
+	}
+	a.miss()
+}
+
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// refuse answers a request that asks for what there is not.
+func refuse(w http.ResponseWriter, err error) {
+	var bad *folio.QueryError
+	text := http.StatusText(http.StatusBadRequest)
+	if errors.As(err, &bad) {
+		text = fmt.Sprintf("%s=%q: %s", bad.Param, bad.Value, bad.Reason)
+	}
+	http.Error(w, text, http.StatusBadRequest)
+}
+
+// asking is a GET or HEAD on its way.
+type asking struct {
+	*route
+	w    http.ResponseWriter
+	q    *http.Request
+	page *page
+	now  time.Time
+
+	key    folio.RawKey // of what is stored for it, or would be
+	vary   []string     // the marker's, if there is one
+	found  folio.Found
+	stored response // what was found; zero: nothing
+	fwd    string   // why it is forwarded
+}
+
+// look finds what is stored for a request.
+func (a *asking) look(dst []byte) {
+	a.key, a.vary, a.fwd, a.stored = a.page.key, nil, "uri-miss", response{}
+	a.found = a.list.Find(dst, &a.key)
+	if a.found.Body == nil {
+		return
+	}
+	a.stored, _ = parse(a.found.Body[len(dst):])
+	if a.stored.kind != aVary {
+		return
+	}
+	a.list.Serve(&a.key, &a.found)
+	a.vary, a.fwd = strings.Split(a.stored.fields, "\n"), "vary-miss"
+	key, err := a.variantOf(a.page, a.vary, a.q.Header)
+	a.stored, a.found = response{}, folio.Found{}
+	if err != nil {
+		return // longer than a key may be: it is asked for each time
+	}
+	a.key = key
+	if a.found = a.list.Find(dst, &a.key); a.found.Body != nil {
+		a.stored, _ = parse(a.found.Body[len(dst):])
+	}
+}
+
+// usable reports whether what is stored may answer the request now, be it stale.
+func (a *asking) usable() bool {
+	p := &a.stored
+	if len(a.q.Header["Authorization"]) > 0 && a.Scope == nil && !p.authored {
+		a.fwd = "request"
+		return false
+	}
+	if _, stale := p.ageAt(a.now); p.validate || stale >= 0 && stale >= p.while {
+		a.fwd = "stale"
+		return false
+	}
+	return true
+}
+
+// hit answers with what is stored.
+func (a *asking) hit() {
+	further := a.list.Serve(&a.key, &a.found)
+	_, stale := a.stored.ageAt(a.now)
+	status := a.h.config.Name + "; hit; ttl=" + seconds(-stale)
+	if stale >= 0 {
+		f := a.fetch(nil)
+		_ = a.list.Refresh(a.q.Context(), &a.key, &a.found, f.load)
+	}
+	a.send(&a.stored, status)
+	if further {
+		a.list.Further(context.WithoutCancel(a.q.Context()), &a.key, a.next)
+	}
+}
+
+// miss has a request answered by the origin, or by what it answers others meanwhile.
+func (a *asking) miss() {
+	if a.onlyIfCached() {
+		a.w.Header().Set("Cache-Status", a.h.config.Name+"; fwd="+a.fwd+"; fwd-status=504")
+		http.Error(a.w, http.StatusText(http.StatusGatewayTimeout), http.StatusGatewayTimeout)
+		return
+	}
+	if a.q.Method == http.MethodHead || len(a.q.Header["Range"]) > 0 {
+		a.h.pass(a.w, a.q, a.fwd) // what comes is not whole
+		return
+	}
+	for alone := a.stored.kind == aMiss; ; alone = true {
+		f := a.fetch(a.w)
+		body, source, err := a.list.Load(a.q.Context(), &a.key, &a.found, alone, f.load)
+		if f.answered(a) {
+			return
+		}
+		if err == nil && (source == folio.Joined || source == folio.Hit) {
+			if a.shared(body, source) {
+				return
+			}
+			a.look(nil)
+			continue
+		}
+		if !errors.Is(err, folio.ErrAlone) || alone {
+			a.fail(err)
+			return
+		}
+	}
+}
+
+// shared answers with what was loaded for another request, if that will do.
+func (a *asking) shared(body []byte, source folio.Source) bool {
+	p, ok := parse(body)
+	if ok && p.kind == aVary {
+		a.look(nil)
+		p, ok = a.stored, a.stored.kind == aResponse
+	}
+	if !ok || p.kind != aResponse {
+		return false
+	}
+	a.stored, a.now = p, a.h.config.Now()
+	if !a.usable() {
+		return false
+	}
+	status := a.h.config.Name + "; hit"
+	if source == folio.Joined {
+		status = a.h.config.Name + "; fwd=" + a.fwd + "; collapsed"
+	}
+	a.send(&a.stored, status)
+	return true
+}
+
+func (a *asking) onlyIfCached() bool {
+	return slices.ContainsFunc(a.q.Header["Cache-Control"], func(line string) bool { return strings.Contains(strings.ToLower(line), "only-if-cached") })
+}
+
+// fail answers a request that nothing came of: with what is stale, as long as that is allowed.
+func (a *asking) fail(err error) {
+	if a.excusable() {
+		_, stale := a.stored.ageAt(a.now)
+		a.send(&a.stored, a.h.config.Name+"; fwd=stale; ttl="+seconds(-stale)+"; detail=stale-if-error")
+		return
+	}
+	if a.q.Context().Err() != nil {
+		panic(http.ErrAbortHandler) // nobody is there any more
+	}
+	code := http.StatusBadGateway
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		code = http.StatusGatewayTimeout
+	case errors.Is(err, folio.ErrClosed):
+		code = http.StatusServiceUnavailable
+	}
+	a.h.config.Logger.Error("httpcache: a request cannot be answered", "list", a.Name, "status", code, "error", err)
+	a.w.Header().Set("Cache-Status", a.h.config.Name+"; fwd="+a.fwd)
+	http.Error(a.w, http.StatusText(code), code)
+}
+
+// excusable reports whether what is stored may answer where the origin fails: not if that is a failure, too.
+func (a *asking) excusable() bool {
+	_, stale := a.stored.ageAt(a.now)
+	return a.stored.kind == aResponse && a.stored.status < 500 && !a.stored.validate && stale < a.stored.ifError
+}
