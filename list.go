@@ -73,6 +73,9 @@ type ListConfig[T any] struct {
 	// [List.InvalidateTail] and [List.InvalidateTotal]: some 16 bytes more for each doubling of the
 	// page's place.
 	Finer bool
+	// Numbered has pages say, beside their items, their number as "page" (0: by cursor) and as "has_more" whether there
+	// may be rows behind: of a full page there may.
+	Numbered bool
 }
 
 // List is one paginated list of a cache. Safe for concurrent use.
@@ -280,7 +283,8 @@ func (l *List[T]) get(ctx context.Context, dst []byte, q Query) (answer, error) 
 			id, from := l.loading(q)
 			c.verify(ctx, &id, &q.known.end, &from)
 		}
-		return answer{page: page{body: append(dst, noRows...), empty: true}, sum: noRowsSum}, nil
+		body := l.noRows(dst, q)
+		return answer{page: page{body: body, empty: true}, sum: xxh3.Hash(body[len(dst):])}, nil
 	}
 	id, from := l.loading(q)
 	id.stand = found.stand
@@ -327,10 +331,21 @@ func (l *List[T]) tags(q Query) []core.Tag {
 	return l.cache.numbers(l.config.Tags(q), feed)
 }
 
-// noRows is the stored form of a page without rows.
-const noRows = `{"items":[]}`
+// noRows appends the stored form of a page without rows.
+func (l *List[T]) noRows(dst []byte, q Query) []byte {
+	dst = append(dst, `{"items":[]`...)
+	if l.config.Numbered {
+		dst = append(strconv.AppendInt(append(dst, `,"page":`...), int64(q.Page()), 10), `,"has_more":false`...)
+	}
+	return append(dst, '}')
+}
 
-var noRowsSum = xxh3.HashString(noRows)
+// numbered is the stored form of a page that tells its place.
+type numbered[T any] struct {
+	Page[T]
+	Number int  `json:"page"`
+	More   bool `json:"has_more"`
+}
 
 // behind reports whether a list is known to end before an offset: a page there was empty. So
 // pages past the end take no memory, and cost one load in all. It counts as a read if somebody asked.
@@ -385,6 +400,9 @@ func (l *List[T]) load(ctx context.Context, q Query, pages int) (all []page, err
 		if rows = rows[n:]; len(rows) == 0 {
 			return all, nil
 		}
+		if q.Cursor = p.next; l.config.Cursor == nil {
+			q.Offset += q.Limit
+		}
 	}
 }
 
@@ -397,7 +415,11 @@ func (l *List[T]) page(q Query, rows []T) (page, error) {
 	if l.config.Cursor != nil && len(rows) == q.Limit {
 		p.Next = l.config.Cursor(rows[len(rows)-1])
 	}
-	body, err := json.Marshal(p)
+	var form any = p
+	if l.config.Numbered {
+		form = numbered[T]{p, q.Page(), len(rows) == q.Limit}
+	}
+	body, err := json.Marshal(form)
 	made := page{body: body, rows: len(rows), empty: len(rows) == 0, full: len(rows) == q.Limit, next: p.Next, revealed: l.revealed(q, rows)}
 	if err == nil && utf8.ValidString(p.Next) && all(l.verbatim, p.Items) {
 		made.decoded = slices.Clone(p.Items) // the loader may write to its own

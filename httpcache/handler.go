@@ -292,3 +292,34 @@ func (a *asking) excusable() bool {
 	_, stale := a.stored.ageAt(a.now)
 	return a.stored.kind == aResponse && a.stored.status < 500 && !a.stored.validate && stale < a.stored.ifError
 }
+
+// asked returns the route and the page that a request asks for.
+func (h *Handler) asked(q *http.Request) (*route, *page, error) {
+	r := h.find(q)
+	if r == nil {
+		return nil, nil, &folio.QueryError{Param: "url", Value: q.URL.Path, Reason: "no route maps it"}
+	}
+	p, err := r.page(q)
+	if errors.Is(err, errPass) {
+		err = &folio.QueryError{Param: "url", Value: q.URL.String(), Reason: "it passes by: its scope is not known"}
+	}
+	return r, &p, err
+}
+
+// Explain tells why the page that a request asks for is, or is not, found now. It counts as no read.
+func (h *Handler) Explain(q *http.Request) (folio.Explanation, error) {
+	r, p, err := h.asked(q)
+	if err != nil {
+		return folio.Explanation{}, err
+	}
+	return r.list.Explain(&p.key), nil
+}
+
+// InvalidateURL outdates all pages of the scope that a request asks for a page of.
+func (h *Handler) InvalidateURL(q *http.Request) error {
+	r, p, err := h.asked(q)
+	if err != nil {
+		return err
+	}
+	return r.list.Invalidate(q.Context(), p.scope)
+}

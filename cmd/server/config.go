@@ -1,0 +1,256 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/invopop/jsonschema"
+
+	"github.com/foliocache/folio"
+	"github.com/foliocache/folio/httpcache"
+	"github.com/foliocache/folio/slo"
+	"github.com/foliocache/folio/web"
+)
+
+// config is the configuration file. The zero value of every field is its default.
+type config struct {
+	Listen string       `yaml:"listen,omitempty" json:"listen,omitempty" jsonschema:"description=Address of the API. Default 127.0.0.1:8080"`
+	TLS    *tlsConfig   `yaml:"tls,omitempty" json:"tls,omitempty"`
+	Admin  adminConfig  `yaml:"admin,omitempty" json:"admin,omitempty"`
+	Cache  cacheConfig  `yaml:"cache,omitempty" json:"cache,omitempty"`
+	Limits limitsConfig `yaml:"limits,omitempty" json:"limits,omitempty"`
+	Log    logConfig    `yaml:"log,omitempty" json:"log,omitempty"`
+
+	DB        string       `yaml:"db,omitempty" json:"db,omitempty" jsonschema:"description=Database of the tickets API: sqlite:PATH or postgres://… Default: a temporary SQLite file"`
+	Principal *scopeConfig `yaml:"principal,omitempty" json:"principal,omitempty" jsonschema:"description=How the tickets API knows its users. Default: the parameter user\\, on a loopback address alone"`
+
+	Upstream *upstreamConfig `yaml:"upstream,omitempty" json:"upstream,omitempty"`
+	Hosts    []string        `yaml:"hosts,omitempty" json:"hosts,omitempty" jsonschema:"description=Values of Host that are answered from the cache. Default: all"`
+	Routes   []routeConfig   `yaml:"routes,omitempty" json:"routes,omitempty"`
+
+	Objectives []slo.Objective `yaml:"objectives,omitempty" json:"objectives,omitempty"`
+}
+
+type tlsConfig struct {
+	Cert string `yaml:"cert" json:"cert" jsonschema:"description=PEM file of the certificate chain"`
+	Key  string `yaml:"key" json:"key" jsonschema:"description=PEM file of the private key"`
+}
+
+type adminConfig struct {
+	Listen    string      `yaml:"listen,omitempty" json:"listen,omitempty" jsonschema:"description=Address of dashboard\\, metrics and admin API. Default 127.0.0.1:8081; off: none"`
+	TLS       *tlsConfig  `yaml:"tls,omitempty" json:"tls,omitempty"`
+	Tokens    []tokenLine `yaml:"tokens,omitempty" json:"tokens,omitempty"`
+	ReadToken bool        `yaml:"read_token,omitempty" json:"read_token,omitempty" jsonschema:"description=Reading needs a token\\, too"`
+	Hosts     []string    `yaml:"hosts,omitempty" json:"hosts,omitempty"`
+	RecordDir string      `yaml:"record_dir,omitempty" json:"record_dir,omitempty" jsonschema:"description=Folder for recordings. Default: none can be made"`
+}
+
+type tokenLine struct {
+	Name   string      `yaml:"name" json:"name"`
+	SHA256 string      `yaml:"sha256" json:"sha256"`
+	Scopes []web.Scope `yaml:"scopes" json:"scopes" jsonschema:"enum=read,enum=invalidate,enum=purge_all,enum=config"`
+}
+
+type cacheConfig struct {
+	MaxBytes    size          `yaml:"max_bytes,omitempty" json:"max_bytes,omitempty" jsonschema:"description=Memory of the cache. Default 128MiB"`
+	OnHeap      bool          `yaml:"on_heap,omitempty" json:"on_heap,omitempty"`
+	MaxLoads    int           `yaml:"max_loads,omitempty" json:"max_loads,omitempty" jsonschema:"description=Questions to the origin at once. Default 64"`
+	LoadTimeout time.Duration `yaml:"load_timeout,omitempty" json:"load_timeout,omitempty" jsonschema:"type=string"`
+	WarmBudget  float64       `yaml:"warm_budget,omitempty" json:"warm_budget,omitempty"`
+	TTL         time.Duration `yaml:"ttl,omitempty" json:"ttl,omitempty" jsonschema:"type=string,description=Of the tickets API's pages. Default 5m"`
+	Strategy    string        `yaml:"strategy,omitempty" json:"strategy,omitempty"`
+	Mode        string        `yaml:"mode,omitempty" json:"mode,omitempty" jsonschema:"enum=on,enum=observe,enum=off"`
+	VerifyOneIn int           `yaml:"verify_one_in,omitempty" json:"verify_one_in,omitempty"`
+	Dir         string        `yaml:"dir,omitempty" json:"dir,omitempty" jsonschema:"description=Folder that contents are kept in over restarts"`
+}
+
+type limitsConfig struct {
+	HeaderTimeout time.Duration `yaml:"header_timeout,omitempty" json:"header_timeout,omitempty" jsonschema:"type=string,description=For a request's header. Default 5s"`
+	ReadTimeout   time.Duration `yaml:"read_timeout,omitempty" json:"read_timeout,omitempty" jsonschema:"type=string,description=For a whole request. Default 30s"`
+	WriteTimeout  time.Duration `yaml:"write_timeout,omitempty" json:"write_timeout,omitempty" jsonschema:"type=string,description=For a request and its response. Default 2m"`
+	IdleTimeout   time.Duration `yaml:"idle_timeout,omitempty" json:"idle_timeout,omitempty" jsonschema:"type=string,description=Between requests. Default 1m"`
+	HeaderBytes   size          `yaml:"header_bytes,omitempty" json:"header_bytes,omitempty" jsonschema:"description=Of a request's header. Default 16KiB"`
+	Connections   int           `yaml:"connections,omitempty" json:"connections,omitempty" jsonschema:"description=At once. Default 20000"`
+	Drain         time.Duration `yaml:"drain,omitempty" json:"drain,omitempty" jsonschema:"type=string,description=Between not being ready any more and taking no more connections\\, when stopped. Default 0"`
+	Stop          time.Duration `yaml:"stop,omitempty" json:"stop,omitempty" jsonschema:"type=string,description=For requests under way\\, when stopped. Default 10s"`
+}
+
+type logConfig struct {
+	Level  slog.Level `yaml:"level,omitempty" json:"level,omitempty" jsonschema:"type=string,enum=debug,enum=info,enum=warn,enum=error"`
+	Format string     `yaml:"format,omitempty" json:"format,omitempty" jsonschema:"enum=text,enum=json"`
+}
+
+type upstreamConfig struct {
+	URL            string        `yaml:"url,omitempty" json:"url,omitempty"`
+	KeepHost       bool          `yaml:"keep_host,omitempty" json:"keep_host,omitempty"`
+	ConnectTimeout time.Duration `yaml:"connect_timeout,omitempty" json:"connect_timeout,omitempty" jsonschema:"type=string"`
+	HeaderTimeout  time.Duration `yaml:"header_timeout,omitempty" json:"header_timeout,omitempty" jsonschema:"type=string"`
+	Connections    int           `yaml:"connections,omitempty" json:"connections,omitempty"`
+}
+
+type routeConfig struct {
+	Name                 string        `yaml:"name" json:"name"`
+	Path                 string        `yaml:"path" json:"path" jsonschema:"description=/api/tickets or /api/tickets/{id}"`
+	Scope                *scopeConfig  `yaml:"scope,omitempty" json:"scope,omitempty" jsonschema:"description=Whose rows a request may see. Default: everybody sees the same\\, and requests with credentials pass by"`
+	Cookies              bool          `yaml:"ignore_cookies,omitempty" json:"ignore_cookies,omitempty"`
+	Params               paramsConfig  `yaml:"params,omitempty" json:"params,omitempty"`
+	TTL                  time.Duration `yaml:"ttl,omitempty" json:"ttl,omitempty" jsonschema:"type=string,description=Of responses that do not say"`
+	StaleWhileRevalidate time.Duration `yaml:"stale_while_revalidate,omitempty" json:"stale_while_revalidate,omitempty" jsonschema:"type=string"`
+	StaleIfError         time.Duration `yaml:"stale_if_error,omitempty" json:"stale_if_error,omitempty" jsonschema:"type=string"`
+	KeepPrivate          bool          `yaml:"keep_private,omitempty" json:"keep_private,omitempty"`
+	ETag                 bool          `yaml:"etag,omitempty" json:"etag,omitempty"`
+	Types                []string      `yaml:"types,omitempty" json:"types,omitempty"`
+	Vary                 []string      `yaml:"vary,omitempty" json:"vary,omitempty"`
+	CDN                  time.Duration `yaml:"cdn,omitempty" json:"cdn,omitempty" jsonschema:"type=string"`
+	NoWarm               bool          `yaml:"no_warm,omitempty" json:"no_warm,omitempty"`
+	Invalidates          []string      `yaml:"invalidates,omitempty" json:"invalidates,omitempty"`
+	Everybody            bool          `yaml:"everybody,omitempty" json:"everybody,omitempty"`
+	Plain                bool          `yaml:"plain,omitempty" json:"plain,omitempty" jsonschema:"description=By RFC 9111 alone\\, every path and type"`
+}
+
+type paramsConfig struct {
+	Page         string   `yaml:"page,omitempty" json:"page,omitempty"`
+	Offset       string   `yaml:"offset,omitempty" json:"offset,omitempty"`
+	Cursor       string   `yaml:"cursor,omitempty" json:"cursor,omitempty"`
+	Limit        string   `yaml:"limit,omitempty" json:"limit,omitempty"`
+	Sort         string   `yaml:"sort,omitempty" json:"sort,omitempty"`
+	Filters      []string `yaml:"filters,omitempty" json:"filters,omitempty"`
+	DefaultLimit int      `yaml:"default_limit,omitempty" json:"default_limit,omitempty"`
+	MaxLimit     int      `yaml:"max_limit,omitempty" json:"max_limit,omitempty"`
+	MaxPage      int      `yaml:"max_page,omitempty" json:"max_page,omitempty"`
+	Unknown      string   `yaml:"unknown,omitempty" json:"unknown,omitempty" jsonschema:"enum=drop,enum=pass,enum=reject"`
+}
+
+// size is a number of bytes: 64MiB, 1048576.
+type size int64
+
+// UnmarshalText reads one.
+func (s *size) UnmarshalText(text []byte) error {
+	number := string(text)
+	for suffix, unit := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30} {
+		if digits, ok := strings.CutSuffix(number, suffix); ok {
+			n, err := strconv.ParseInt(digits, 10, 32)
+			*s = size(n * unit)
+			return err
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	*s = size(n)
+	return err
+}
+
+// JSONSchema says what a size looks like.
+func (size) JSONSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string", Pattern: "^[0-9]+([KMG]iB)?$"}, {Type: "integer"}}}
+}
+
+// readConfig reads a file; what it does not know is an error, with its place.
+func readConfig(path string) (*config, error) {
+	c := new(config)
+	if path == "" {
+		return c, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return c, nil
+	}
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField()).Decode(c); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", errUsage, path, err)
+	}
+	return c, nil
+}
+
+// withDefaults fills in what is not said.
+func (c *config) withDefaults() {
+	fill(&c.Listen, "127.0.0.1:8080")
+	fill(&c.Admin.Listen, "127.0.0.1:8081")
+	fill(&c.Cache.MaxBytes, 128<<20)
+	fill(&c.Cache.TTL, 5*time.Minute)
+	fill(&c.Limits.HeaderTimeout, 5*time.Second)
+	fill(&c.Limits.ReadTimeout, 30*time.Second)
+	fill(&c.Limits.WriteTimeout, 2*time.Minute)
+	fill(&c.Limits.IdleTimeout, time.Minute)
+	fill(&c.Limits.HeaderBytes, 16<<10)
+	fill(&c.Limits.Connections, 20_000)
+	fill(&c.Limits.Stop, 10*time.Second)
+	fill(&c.Log.Format, "text")
+}
+
+func fill[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// cache returns what a cache is made of.
+func (c *config) cache(watch *web.Watch, log *slog.Logger) (folio.Config, error) {
+	made := folio.Config{MaxBytes: int64(c.Cache.MaxBytes), OnHeap: c.Cache.OnHeap || c.Cache.MaxBytes < 96<<20, MaxLoads: c.Cache.MaxLoads, LoadTimeout: c.Cache.LoadTimeout,
+		WarmBudget: c.Cache.WarmBudget, Strategy: c.Cache.Strategy, VerifyOneIn: c.Cache.VerifyOneIn, Dir: c.Cache.Dir, Observe: watch.Observe, Logger: log}
+	switch c.Cache.Mode {
+	case "", "on":
+	case "observe":
+		made.Mode = folio.Observe
+	case "off":
+		made.Mode = folio.Off
+	default:
+		return made, fmt.Errorf("%w: cache.mode %q: want on, observe or off", errUsage, c.Cache.Mode)
+	}
+	return made, nil
+}
+
+// routes returns what is cached of an upstream. The error joins all faults.
+func (c *config) routes() (all []httpcache.Route, err error) {
+	var faults []error
+	for i := range c.Routes {
+		r := &c.Routes[i]
+		unknown := map[string]httpcache.Unknown{"": httpcache.Drop, "drop": httpcache.Drop, "pass": httpcache.Pass, "reject": httpcache.Reject}
+		u, ok := unknown[r.Params.Unknown]
+		if !ok {
+			faults = append(faults, fmt.Errorf("%w: route %q: params.unknown %q: want drop, pass or reject", errUsage, r.Name, r.Params.Unknown))
+		}
+		made := httpcache.Route{Name: r.Name, Pattern: r.Path, Cookies: r.Cookies, TTL: r.TTL, StaleWhileRevalidate: r.StaleWhileRevalidate, StaleIfError: r.StaleIfError,
+			KeepPrivate: r.KeepPrivate, ETag: r.ETag, Types: r.Types, Vary: r.Vary, CDN: r.CDN, NoWarm: r.NoWarm, Invalidates: r.Invalidates, Everybody: r.Everybody, Plain: r.Plain,
+			Params: httpcache.Params{Page: r.Params.Page, Offset: r.Params.Offset, Cursor: r.Params.Cursor, Limit: r.Params.Limit, Sort: r.Params.Sort, Filters: r.Params.Filters,
+				DefaultLimit: r.Params.DefaultLimit, MaxLimit: r.Params.MaxLimit, MaxPage: r.Params.MaxPage, Unknown: u}}
+		if r.Scope != nil {
+			scope, err := r.Scope.scope()
+			if err != nil {
+				faults = append(faults, fmt.Errorf("route %q: %w", r.Name, err))
+			}
+			made.Scope = scope
+		}
+		all = append(all, made)
+	}
+	return all, errors.Join(faults...)
+}
+
+// tokens returns those of the admin listener.
+func (c *adminConfig) tokens() (all []web.Token) {
+	for _, t := range c.Tokens {
+		all = append(all, web.Token{Name: t.Name, SHA256: t.SHA256, Scopes: t.Scopes})
+	}
+	return all
+}
+
+// objectives returns the objectives, if there are any.
+func (c *config) objectives() (*slo.Objectives, error) {
+	if len(c.Objectives) == 0 {
+		return nil, nil
+	}
+	o := &slo.Objectives{Objectives: c.Objectives}
+	if err := o.Prepare(); err != nil {
+		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return o, nil
+}

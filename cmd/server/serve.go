@@ -1,0 +1,347 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/invopop/jsonschema"
+	"golang.org/x/net/netutil"
+
+	"github.com/foliocache/folio"
+	"github.com/foliocache/folio/httpcache"
+	"github.com/foliocache/folio/internal/tickets"
+	"github.com/foliocache/folio/record"
+	"github.com/foliocache/folio/web"
+)
+
+// common are the flags of what listens; they stand above the file.
+type common struct {
+	Config string `placeholder:"FILE" type:"path" help:"Configuration in YAML: server schema prints what may be in it."`
+	Check  bool   `help:"Check the configuration and end."`
+	Listen string `placeholder:"ADDR" help:"Address of the API. Default 127.0.0.1:8080."`
+	Admin  string `placeholder:"ADDR" help:"Address of the dashboard, metrics and the admin API. Default 127.0.0.1:8081; off: none."`
+}
+
+// read reads the file and puts the flags above it.
+func (c *common) read() (*config, error) {
+	made, err := readConfig(c.Config)
+	if err != nil {
+		return nil, err
+	}
+	if c.Listen != "" {
+		made.Listen = c.Listen
+	}
+	if c.Admin != "" {
+		made.Admin.Listen = c.Admin
+	}
+	made.withDefaults()
+	return made, nil
+}
+
+// serveCmd is server serve.
+type serveCmd struct {
+	common
+	DB   string `name:"db" placeholder:"URL" help:"Database: sqlite:PATH or postgres://…; it is filled if it is empty. Default: a temporary SQLite file."`
+	Seed uint64 `default:"1" help:"Of the rows that an empty database is filled with."`
+}
+
+// Run serves the tickets API until it is stopped.
+func (c *serveCmd) Run(s *streams) error {
+	made, err := c.read()
+	if err != nil {
+		return err
+	}
+	if c.DB != "" {
+		made.DB = c.DB
+	}
+	user, err := made.user()
+	if err != nil {
+		return err
+	}
+	a, err := newApp(made, s.stderr)
+	if err != nil || c.Check {
+		return checked(a, err, s)
+	}
+	defer a.close()
+	db, err := tickets.Open(s.ctx, made.DB, tickets.DefaultSizes, c.Seed)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	api, err := tickets.New(tickets.Config{Database: db, Cache: a.cache, User: user, TTL: made.Cache.TTL, Logger: a.log})
+	if err != nil {
+		return err
+	}
+	a.ready = func(ctx context.Context) error { return db.PingContext(ctx) }
+	return a.run(s.ctx, api, api.Explain, nil)
+}
+
+// user returns how the users of the tickets API are known.
+func (c *config) user() (func(*http.Request) (string, error), error) {
+	if c.Principal != nil {
+		return c.Principal.principal()
+	}
+	if err := web.CheckListen(c.Listen, false, false); err != nil {
+		return nil, fmt.Errorf("%w: listen %q can be reached by others, and anybody may be anybody by ?user=: say how users are known (principal)", errUsage, c.Listen)
+	}
+	return tickets.UserParameter, nil
+}
+
+// checked ends a command that has only checked its configuration, or could not.
+func checked(a *app, err error, s *streams) error {
+	if err != nil {
+		return err
+	}
+	a.close()
+	fmt.Fprintln(s.stdout, "the configuration is fine")
+	return nil
+}
+
+// proxyCmd is server proxy.
+type proxyCmd struct {
+	common
+	Upstream string `placeholder:"URL" help:"Server that is asked for what is not in the cache."`
+}
+
+// Run proxies until it is stopped.
+func (c *proxyCmd) Run(s *streams) error {
+	made, err := c.read()
+	if err != nil {
+		return err
+	}
+	if made.Upstream == nil {
+		made.Upstream = new(upstreamConfig)
+	}
+	if c.Upstream != "" {
+		made.Upstream.URL = c.Upstream
+	}
+	up, err := url.Parse(made.Upstream.URL)
+	if err != nil || up.Host == "" || up.Scheme != "http" && up.Scheme != "https" {
+		return fmt.Errorf("%w: upstream %q: want http://… or https://…", errUsage, made.Upstream.URL)
+	}
+	routes, err := made.routes()
+	if err != nil {
+		return err
+	}
+	a, err := newApp(made, s.stderr)
+	if err != nil {
+		return err
+	}
+	u := made.Upstream
+	next := httpcache.Proxy(httpcache.Upstream{URL: up, KeepHost: u.KeepHost, ConnectTimeout: u.ConnectTimeout, HeaderTimeout: u.HeaderTimeout, MaxConns: u.Connections, Logger: a.log})
+	h, err := httpcache.New(httpcache.Config{Cache: a.cache, Next: next, Routes: routes, Hosts: made.Hosts, Logger: a.log})
+	if err != nil {
+		a.close()
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if c.Check {
+		return checked(a, nil, s)
+	}
+	defer a.close()
+	if len(routes) == 0 {
+		a.log.Warn("no routes: nothing is cached")
+	}
+	a.ready = func(context.Context) error { return nil }
+	return a.run(s.ctx, h, h.Explain, h.InvalidateURL)
+}
+
+// app is what both servers have.
+type app struct {
+	config   *config
+	log      *slog.Logger
+	watch    *web.Watch
+	recorder *record.Recorder
+	cache    *folio.Cache
+	tokens   []web.Token
+	once     string // token that was made for this run
+	ready    func(context.Context) error
+	stopping atomic.Bool
+}
+
+// newApp makes one, once its configuration is known to be right.
+func newApp(c *config, stderr io.Writer) (*app, error) {
+	var handler slog.Handler = slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.Log.Level})
+	if c.Log.Format == "json" {
+		handler = slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: c.Log.Level})
+	}
+	a := &app{config: c, log: slog.New(handler), watch: web.NewWatch(nil), recorder: new(record.Recorder), tokens: c.Admin.tokens()}
+	if _, err := c.objectives(); err != nil {
+		return nil, err
+	}
+	if c.Admin.Listen != "off" {
+		if err := web.CheckListen(c.Admin.Listen, c.Admin.TLS != nil, len(a.tokens) > 0 && c.Admin.ReadToken); err != nil {
+			return nil, fmt.Errorf("%w: admin: %w (and read_token: true)", errUsage, err)
+		}
+	}
+	made, err := c.cache(a.watch, a.log)
+	if err != nil {
+		return nil, err
+	}
+	observe := made.Observe
+	made.Observe = func(e folio.Event) { observe(e); a.recorder.Observe(e) }
+	if a.cache, err = folio.New(made); err != nil {
+		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if len(a.tokens) == 0 {
+		a.once = rand.Text()
+		a.tokens = []web.Token{{Name: "this run's", SHA256: web.HashToken(a.once), Scopes: web.Scopes}}
+	}
+	return a, nil
+}
+
+const closeTimeout = 5 * time.Second
+
+func (a *app) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if err := a.cache.Close(ctx); err != nil {
+		a.log.Warn("the cache is not closed", "error", err)
+	}
+}
+
+// run listens until ctx ends, then lets requests under way end.
+func (a *app) run(ctx context.Context, api http.Handler, explain func(*http.Request) (folio.Explanation, error), invalidate func(*http.Request) error) error {
+	mux := http.NewServeMux()
+	mux.Handle("/", api)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", a.readyz)
+	servers := []*http.Server{a.server(a.config.Listen, mux)}
+	if a.config.Admin.Listen != "off" {
+		objectives, err := a.config.objectives()
+		if err != nil {
+			return err
+		}
+		admin, err := web.New(web.Config{Cache: a.cache, Watch: a.watch, Explain: explain, InvalidateURL: invalidate, Recorder: a.recorder, RecordDir: a.config.Admin.RecordDir,
+			Objectives: objectives, Tokens: a.tokens, ReadToken: a.config.Admin.ReadToken, Hosts: a.config.Admin.Hosts, Logger: a.log})
+		if err != nil {
+			return fmt.Errorf("%w: %w", errUsage, err)
+		}
+		defer admin.Close()
+		servers = append(servers, a.server(a.config.Admin.Listen, admin))
+	}
+	certificates := []*tlsConfig{a.config.TLS, a.config.Admin.TLS}
+	var listeners []net.Listener
+	for _, s := range servers {
+		l, err := net.Listen("tcp", s.Addr)
+		if err != nil {
+			for _, l := range listeners {
+				_ = l.Close()
+			}
+			return err
+		}
+		listeners = append(listeners, netutil.LimitListener(l, a.config.Limits.Connections))
+	}
+	failed := make(chan error, len(servers))
+	for i, s := range servers {
+		go func() { failed <- serve(s, listeners[i], certificates[i]) }()
+	}
+	a.announce(listeners)
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	return errors.Join(err, a.stop(servers))
+}
+
+func serve(s *http.Server, l net.Listener, t *tlsConfig) error {
+	if t != nil {
+		return s.ServeTLS(l, t.Cert, t.Key)
+	}
+	return s.Serve(l)
+}
+
+// server makes a server with all its limits.
+func (a *app) server(address string, h http.Handler) *http.Server {
+	n := a.config.Limits
+	return &http.Server{Addr: address, Handler: h, ReadHeaderTimeout: n.HeaderTimeout, ReadTimeout: n.ReadTimeout, WriteTimeout: n.WriteTimeout, IdleTimeout: n.IdleTimeout,
+		MaxHeaderBytes: int(n.HeaderBytes), ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug)}
+}
+
+// announce says where what is.
+func (a *app) announce(listeners []net.Listener) {
+	a.log.Info("serving", "api", listeners[0].Addr().String())
+	if len(listeners) < 2 {
+		return
+	}
+	a.log.Info("administration", "dashboard", "http://"+listeners[1].Addr().String()+"/")
+	if a.once != "" {
+		a.log.Info("no tokens are configured: this one is good until the server stops", "token", a.once)
+	}
+}
+
+// readyz says whether requests should come here.
+func (a *app) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+	defer cancel()
+	err := a.ready(ctx)
+	if a.stopping.Load() {
+		err = errors.New("stopping")
+	}
+	if err != nil {
+		http.Error(w, "not ready", http.StatusServiceUnavailable)
+		a.log.Warn("not ready", "error", err)
+		return
+	}
+	_, _ = io.WriteString(w, "ready\n")
+}
+
+// stop lets requests under way end.
+func (a *app) stop(servers []*http.Server) error {
+	a.stopping.Store(true)
+	a.log.Info("stopping")
+	time.Sleep(a.config.Limits.Drain)
+	ctx, cancel := context.WithTimeout(context.Background(), a.config.Limits.Stop)
+	defer cancel()
+	var faults []error
+	for _, s := range servers {
+		if err := s.Shutdown(ctx); err != nil {
+			faults = append(faults, fmt.Errorf("requests were cut short: %w", err), s.Close())
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// tokenCmd is server token.
+type tokenCmd struct {
+	Name   string      `arg:"" help:"For the audit log."`
+	Scopes []web.Scope `default:"read,invalidate" help:"What it allows: read, invalidate, purge_all, config."`
+}
+
+// Run makes a token.
+func (c *tokenCmd) Run(s *streams) error {
+	token := rand.Text()
+	scopes, err := json.Marshal(c.Scopes)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.stdout, "# the token, which is nowhere else: %s\nadmin:\n  tokens:\n    - name: %q\n      sha256: %s\n      scopes: %s\n", token, c.Name, web.HashToken(token), scopes)
+	return nil
+}
+
+// schemaCmd is server schema.
+type schemaCmd struct{}
+
+// Run prints the schema.
+func (schemaCmd) Run(s *streams) error {
+	e := json.NewEncoder(s.stdout)
+	e.SetIndent("", "  ")
+	return e.Encode(schema())
+}
+
+func schema() *jsonschema.Schema {
+	r := jsonschema.Reflector{ExpandedStruct: true}
+	made := r.Reflect(&config{})
+	made.Title = "Configuration of Folio's server"
+	return made
+}
