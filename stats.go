@@ -57,6 +57,14 @@ type Stats struct {
 	// Calibration is the mean error of the confidences stated, 0..1, and BrierSkill their skill
 	// over base rates, at most 1; both over all decisions so far.
 	Calibration, BrierSkill float64
+	Bins                    [10]Bin // of the confidences stated: below .1, below .2 and so on
+}
+
+// Bin compares the confidences that were stated within a tenth with what came of it.
+type Bin struct {
+	N      int64   // decisions
+	Stated float64 // mean confidence
+	Found  float64 // the part that was asked for again in time
 }
 
 // WarmStats count loads that nobody waited for; they are among Stats.Loads.
@@ -126,6 +134,11 @@ func (c *Cache) Stats() Stats {
 			Books: m.Metadata + c.core.Metadata() + c.store.Metadata() + c.shares.metadata() + c.once.Bytes(), Values: c.config.values(), Most: int64(c.store.Geometry.Most)},
 		Ruling: a.Ruling(), Switches: a.Switches, Calibration: cal.ECE(), BrierSkill: cal.Skill(),
 		Depths: depths(a.Asked(), own.ClassHits),
+	}
+	for i, b := range cal.Bins {
+		if b.N > 0 {
+			s.Bins[i] = Bin{b.N, b.Stated / float64(b.N), float64(b.Reused) / float64(b.N)}
+		}
 	}
 	all := a.Standings()
 	s.Regret = regret(a.Own(), all)

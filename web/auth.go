@@ -41,7 +41,8 @@ func HashToken(token string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func (t *Token) check() error {
+// Check says what of a token cannot be.
+func (t *Token) Check() error {
 	if raw, err := hex.DecodeString(t.SHA256); err != nil || len(raw) != sha256.Size {
 		return fmt.Errorf("%w: token %q: sha256 is not 64 hexadecimal digits", ErrConfig, t.Name)
 	}

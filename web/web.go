@@ -90,7 +90,7 @@ func New(config Config) (*Server, error) {
 		faults = append(faults, fmt.Errorf("%w: no Cache, or no Watch", ErrConfig))
 	}
 	for _, t := range config.Tokens {
-		faults = append(faults, t.check())
+		faults = append(faults, t.Check())
 	}
 	if config.ReadToken && len(config.Tokens) == 0 {
 		faults = append(faults, fmt.Errorf("%w: reading needs a token, and there is none", ErrConfig))

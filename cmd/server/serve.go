@@ -178,6 +178,11 @@ func newApp(c *config, stderr io.Writer) (*app, error) {
 	if _, err := c.objectives(); err != nil {
 		return nil, err
 	}
+	for _, t := range a.tokens {
+		if err := t.Check(); err != nil {
+			return nil, fmt.Errorf("%w: admin: %w", errUsage, err)
+		}
+	}
 	if c.Admin.Listen != "off" {
 		if err := web.CheckListen(c.Admin.Listen, c.Admin.TLS != nil, len(a.tokens) > 0 && c.Admin.ReadToken); err != nil {
 			return nil, fmt.Errorf("%w: admin: %w (and read_token: true)", errUsage, err)
@@ -340,7 +345,7 @@ func (schemaCmd) Run(s *streams) error {
 }
 
 func schema() *jsonschema.Schema {
-	r := jsonschema.Reflector{ExpandedStruct: true}
+	r := jsonschema.Reflector{ExpandedStruct: true, Anonymous: true}
 	made := r.Reflect(&config{})
 	made.Title = "Configuration of Folio's server"
 	return made
