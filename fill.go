@@ -47,7 +47,7 @@ type page struct {
 	ttl   time.Duration // of a raw list's page; 0: the loader's
 
 	revealed []core.Tag // that its rows depend on
-	aside    *aside     // what a raw list's load brought beside it
+	asides   []aside    // what a raw list's load brought beside it
 	decoded  any        // its rows, if they are what decoding the body gives: see verbatim
 }
 

@@ -47,8 +47,8 @@ type Raw struct {
 	Keep time.Duration // how long it may be found; 0: until it is invalidated
 	Next bool          // there may be a page behind it
 	Tags []Tag         // that only the load has told
-	// Aside is another page of the same scope and Tags that the same load brought; nil: none.
-	Aside *RawAside
+	// Asides are further pages of the same scope and Tags that the same load brought.
+	Asides []RawAside
 }
 
 // RawAside is a page that a load brought beside its own.
@@ -195,9 +195,9 @@ func (l *RawList) loader(k *RawKey, load func(context.Context) (Raw, error)) loa
 			return page{}, err
 		}
 		p := l.page(k, &r)
-		if r.Aside != nil {
-			beside := l.page(&r.Aside.Key, &r.Aside.Raw)
-			p.aside = &aside{l.loading(&r.Aside.Key), beside}
+		for i := range r.Asides {
+			one := &r.Asides[i]
+			p.asides = append(p.asides, aside{l.loading(&one.Key), l.page(&one.Key, &one.Raw)})
 		}
 		return p, nil
 	}}

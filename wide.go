@@ -60,7 +60,7 @@ func (c *Cache) bring(ctx context.Context, calls []*call, l *loader) error {
 		var err error
 		w.page, err = l.load(ctx)
 		w.took, w.brought, w.last = time.Since(began), w.rows, w.full
-		if err == nil && w.aside != nil {
+		if err == nil {
 			c.besides(w, l)
 		}
 		return err
@@ -114,15 +114,18 @@ func (c *Cache) bringAlong(w *call, pages []page, l *loader) {
 
 // besides hands over what a raw list's load brought beside its page.
 func (c *Cache) besides(w *call, l *loader) {
-	c.mu.Lock()
-	if c.closed.Load() {
+	for i := range w.asides {
+		one := &w.asides[i]
+		c.mu.Lock()
+		if c.closed.Load() {
+			c.mu.Unlock()
+			return
+		}
+		b := c.branch(w, one.id, 0)
 		c.mu.Unlock()
-		return
+		b.page, b.last = one.page, one.full
+		c.hand(b, l)
 	}
-	b := c.branch(w, w.aside.id, 0)
-	c.mu.Unlock()
-	b.page, b.last = w.aside.page, w.aside.full
-	c.hand(b, l)
 }
 
 // hand hands over a page that another's load brought.

@@ -65,6 +65,10 @@ type Route struct {
 	Types []string
 	// Vary lists fields that responses may vary by, beside Accept, Accept-Encoding, Accept-Language and Origin.
 	Vary []string
+	// Forward lists fields of requests that reach the origin though they are no part of the key, beside those of Vary:
+	// they must make no difference to what it answers. Of a route with Scope all fields do, but for those that are
+	// known to be used to deceive.
+	Forward []string
 	// CDN is for how long caches above may keep responses for everybody, which they are told by CDN-Cache-Control,
 	// Surrogate-Key and Cache-Tag; Config.Purge is to purge them. 0: they are told nothing.
 	CDN time.Duration

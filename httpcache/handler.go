@@ -52,12 +52,15 @@ func (h *Handler) route(given Route) (r *route, err error) {
 		given.Types = []string{"application/json"}
 	}
 	r = &route{Route: given, h: h, params: given.Params.names(), every: folio.Tag("route:" + given.Name)}
-	r.vary = []string{"Accept", "Accept-Encoding", "Accept-Language", "Origin"}
+	r.varying = []string{"Accept", "Accept-Encoding", "Accept-Language", "Origin"}
 	if given.Scope != nil {
-		r.vary = append(r.vary, "Authorization", "Cookie") // the key has whose they are
+		r.varying = append(r.varying, "Authorization", "Cookie") // the key has whose they are
 	}
 	for _, name := range given.Vary {
-		r.vary = append(r.vary, http.CanonicalHeaderKey(name))
+		r.varying = append(r.varying, http.CanonicalHeaderKey(name))
+	}
+	for _, name := range given.Forward {
+		r.forward = append(r.forward, http.CanonicalHeaderKey(name))
 	}
 	defer func() {
 		if v := recover(); v != nil { // what ServeMux does about patterns
@@ -75,17 +78,25 @@ func (h *Handler) route(given Route) (r *route, err error) {
 
 // ServeHTTP answers a request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, q *http.Request) {
-	r := h.find(q)
-	switch {
+	if unsafe(q.Method) || overridden(q.Header) {
+		h.write(w, q)
+		return
+	}
+	switch r := h.find(q); {
 	case r == nil:
 		h.pass(w, q, "bypass")
 	case q.Method != http.MethodGet && q.Method != http.MethodHead:
-		r.write(w, q)
+		h.pass(w, q, "method")
 	case r.odd(q):
-		h.pass(w, q, "bypass")
+		r.pass(w, q, "bypass")
 	default:
 		r.read(w, q)
 	}
+}
+
+// overridden reports whether a request says that it is of another method than it is.
+func overridden(h http.Header) bool {
+	return len(h["X-Http-Method-Override"]) > 0 || len(h["X-Http-Method"]) > 0 || len(h["X-Method-Override"]) > 0
 }
 
 // odd reports whether a GET or HEAD is none that is answered from the cache.
@@ -95,12 +106,29 @@ func (r *route) odd(q *http.Request) bool {
 			return true
 		}
 	}
+	for _, line := range q.Header["Connection"] { // fields that a proxy removes, though the key may have them
+		for option := range strings.SplitSeq(line, ",") {
+			if !slices.Contains([]string{"", "close", "keep-alive", "te"}, strings.ToLower(strings.TrimSpace(option))) {
+				return true
+			}
+		}
+	}
 	return q.ContentLength != 0 || len(q.TransferEncoding) > 0 || strings.Contains(strings.ToLower(q.Header.Get("Cache-Control")), "no-store")
 }
 
 // pass has the origin answer a request as it is.
 func (h *Handler) pass(w http.ResponseWriter, q *http.Request, why string) {
-	h.config.Next.ServeHTTP(&stamped{ResponseWriter: w, status: h.config.Name + "; fwd=" + why}, q)
+	s := &stamped{ResponseWriter: w, status: h.config.Name + "; fwd=" + why}
+	h.config.Next.ServeHTTP(s, q)
+	s.begin()
+}
+
+// pass is the handler's, of a request whose response may be one principal's.
+func (r *route) pass(w http.ResponseWriter, q *http.Request, why string) {
+	s := &stamped{ResponseWriter: w, status: r.h.config.Name + "; fwd=" + why}
+	s.final = func(int) { r.confine(w.Header()) }
+	r.h.config.Next.ServeHTTP(s, q)
+	s.begin()
 }
 
 // read answers a GET or HEAD.
@@ -108,13 +136,13 @@ func (r *route) read(w http.ResponseWriter, q *http.Request) {
 	p, err := r.page(q)
 	switch {
 	case errors.Is(err, errPass):
-		r.h.pass(w, q, "bypass")
+		r.pass(w, q, "bypass")
 		return
 	case err != nil:
 		refuse(w, err)
 		return
 	}
-	a := &asking{route: r, w: w, q: q, page: &p, now: r.h.config.Now()}
+	a := &asking{route: r, w: w, q: q, page: p, now: r.h.config.Now()}
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
 	a.look((*buffer)[:0])
@@ -149,15 +177,17 @@ type asking struct {
 	now  time.Time
 
 	key    folio.RawKey // of what is stored for it, or would be
-	vary   []string     // the marker's, if there is one
+	marker []string     // that says what its responses vary by, if there is one
 	found  folio.Found
 	stored response // what was found; zero: nothing
 	fwd    string   // why it is forwarded
+
+	keyless bool // its variant has no key: longer than one may be
 }
 
 // look finds what is stored for a request.
 func (a *asking) look(dst []byte) {
-	a.key, a.vary, a.fwd, a.stored = a.page.key, nil, "uri-miss", response{}
+	a.key, a.marker, a.fwd, a.stored = a.page.key, nil, "uri-miss", response{}
 	a.found = a.list.Find(dst, &a.key)
 	if a.found.Body == nil {
 		return
@@ -167,11 +197,11 @@ func (a *asking) look(dst []byte) {
 		return
 	}
 	a.list.Serve(&a.key, &a.found)
-	a.vary, a.fwd = strings.Split(a.stored.fields, "\n"), "vary-miss"
-	key, err := a.variantOf(a.page, a.vary, a.q.Header)
+	a.marker, a.fwd = strings.Split(a.stored.fields, "\n"), "vary-miss"
+	key, err := a.variant(a.page, a.marker, a.q.Header)
 	a.stored, a.found = response{}, folio.Found{}
-	if err != nil {
-		return // longer than a key may be: it is asked for each time
+	if a.keyless = err != nil; a.keyless {
+		return
 	}
 	a.key = key
 	if a.found = a.list.Find(dst, &a.key); a.found.Body != nil {
@@ -202,7 +232,7 @@ func (a *asking) hit() {
 		f := a.fetch(nil)
 		_ = a.list.Refresh(a.q.Context(), &a.key, &a.found, f.load)
 	}
-	a.send(&a.stored, status)
+	a.send(&a.stored, status, true)
 	if further {
 		a.list.Further(context.WithoutCancel(a.q.Context()), &a.key, a.next)
 	}
@@ -216,10 +246,22 @@ func (a *asking) miss() {
 		return
 	}
 	if a.q.Method == http.MethodHead || len(a.q.Header["Range"]) > 0 {
-		a.h.pass(a.w, a.q, a.fwd) // what comes is not whole
+		a.pass(a.w, a.q, a.fwd) // what comes is not whole
 		return
 	}
-	for alone := a.stored.kind == aMiss; ; alone = true {
+	if a.page.before != nil {
+		before := *a.page.before
+		before.Scope = a.page.scope
+		if key, err := a.list.Key(before); err == nil {
+			a.key.Follow(&key)
+		}
+	}
+	alone := a.stored.kind == aMiss
+	for tries := 0; ; tries++ {
+		if a.keyless || tries == mostTries {
+			a.pass(a.w, a.q, a.fwd)
+			return
+		}
 		f := a.fetch(a.w)
 		body, source, err := a.list.Load(a.q.Context(), &a.key, &a.found, alone, f.load)
 		if f.answered(a) {
@@ -230,14 +272,18 @@ func (a *asking) miss() {
 				return
 			}
 			a.look(nil)
+			alone = true
 			continue
 		}
 		if !errors.Is(err, folio.ErrAlone) || alone {
 			a.fail(err)
 			return
 		}
+		alone = true
 	}
 }
+
+const mostTries = 4 // to be answered with what others load
 
 // shared answers with what was loaded for another request, if that will do.
 func (a *asking) shared(body []byte, source folio.Source) bool {
@@ -257,7 +303,7 @@ func (a *asking) shared(body []byte, source folio.Source) bool {
 	if source == folio.Joined {
 		status = a.h.config.Name + "; fwd=" + a.fwd + "; collapsed"
 	}
-	a.send(&a.stored, status)
+	a.send(&a.stored, status, true)
 	return true
 }
 
@@ -269,10 +315,10 @@ func (a *asking) onlyIfCached() bool {
 func (a *asking) fail(err error) {
 	if a.excusable() {
 		_, stale := a.stored.ageAt(a.now)
-		a.send(&a.stored, a.h.config.Name+"; fwd=stale; ttl="+seconds(-stale)+"; detail=stale-if-error")
+		a.send(&a.stored, a.h.config.Name+"; fwd=stale; ttl="+seconds(-stale)+"; detail=stale-if-error", false)
 		return
 	}
-	if a.q.Context().Err() != nil {
+	if errors.Is(a.q.Context().Err(), context.Canceled) {
 		panic(http.ErrAbortHandler) // nobody is there any more
 	}
 	code := http.StatusBadGateway
@@ -303,7 +349,7 @@ func (h *Handler) asked(q *http.Request) (*route, *page, error) {
 	if errors.Is(err, errPass) {
 		err = &folio.QueryError{Param: "url", Value: q.URL.String(), Reason: "it passes by: its scope is not known"}
 	}
-	return r, &p, err
+	return r, p, err
 }
 
 // Explain tells why the page that a request asks for is, or is not, found now. It counts as no read.

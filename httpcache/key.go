@@ -16,12 +16,14 @@ import (
 // route is a Route, and what is worked out of it once.
 type route struct {
 	Route
-	h      *Handler
-	list   *folio.RawList
-	params []string // declared
-	vary   []string
-	bumps  []*route // whose lists a write outdates
-	every  folio.Tag
+	h       *Handler
+	list    *folio.RawList
+	params  []string // declared
+	varying []string // fields that responses may vary by
+	forward []string
+	memo    memo
+	bumps   []*route // whose lists a write outdates
+	every   folio.Tag
 }
 
 // page is what a request asks for, in canonical form.
@@ -29,33 +31,48 @@ type page struct {
 	scope  folio.Scope
 	query  string // as the origin is to be asked
 	key    folio.RawKey
-	number int // of the page, from 1; 0: unknown
+	number int            // of the page, from 1; 0: unknown
+	before *folio.RawPage // the page before, but for its scope; nil: unknown
 }
 
 // errPass says that a request is none that can be answered from the cache, and passes by.
 var errPass = errors.New("httpcache: not to be cached")
 
-// find returns the route of a request; nil: there is none.
-func (h *Handler) find(r *http.Request) *route {
-	p := r.URL.Path
-	if p == "" || r.URL.RawPath != "" || path.Clean(p) != p && path.Clean(p)+"/" != p {
-		return nil // two names of one thing: the origin may see another one than the route does
-	}
-	if len(h.config.Hosts) > 0 && !slices.Contains(h.config.Hosts, r.Host) {
+// find returns the route of a request to read; nil: there is none.
+func (h *Handler) find(q *http.Request) *route {
+	p := q.URL.Path
+	if p == "" || q.URL.RawPath != "" || len(h.config.Hosts) > 0 && !slices.Contains(h.config.Hosts, q.Host) {
 		return nil
 	}
 	if found := h.exact[p]; found != nil {
 		return found
 	}
-	_, pattern := h.mux.Handler(r)
+	if clean := path.Clean(p); clean != p && clean+"/" != p {
+		return nil // two names of one thing: the origin may see another one than the route does
+	}
+	return h.match(p, q)
+}
+
+// match returns the route of a path.
+func (h *Handler) match(p string, q *http.Request) *route {
+	if found := h.exact[p]; found != nil {
+		return found
+	}
+	_, pattern := h.mux.Handler(&http.Request{Method: http.MethodGet, Host: q.Host, URL: &url.URL{Path: p}})
 	return h.routes[pattern]
 }
+
+// hostOf returns a request's host as keys have it.
+func hostOf(q *http.Request) string { return strings.ToLower(q.Host) }
+
+// uriScope is the scope of one URI, of a route that is Plain.
+func uriScope(host, uri string) folio.Scope { return folio.Scope{Kind: "uri", ID: host + uri} }
 
 // scopeOf returns whose rows a request may see. An error lets it pass by.
 func (r *route) scopeOf(q *http.Request) (folio.Scope, error) {
 	switch {
 	case r.Plain:
-		return folio.Scope{Kind: "uri", ID: q.Host + q.URL.RequestURI()}, nil
+		return uriScope(hostOf(q), q.URL.RequestURI()), nil
 	case r.Scope != nil:
 		s, err := r.Scope(q)
 		if err == nil && s.Kind == "" {
@@ -69,26 +86,62 @@ func (r *route) scopeOf(q *http.Request) (folio.Scope, error) {
 }
 
 // page returns what a request asks for. The error is errPass, or a QueryError.
-func (r *route) page(q *http.Request) (p page, err error) {
-	if p.scope, err = r.scopeOf(q); err != nil {
-		return p, errPass
+func (r *route) page(q *http.Request) (*page, error) {
+	scope, err := r.scopeOf(q)
+	if err != nil {
+		return nil, errPass
 	}
-	raw := folio.RawPage{Scope: p.scope, Tags: []folio.Tag{r.every}}
 	if r.Plain {
-		p.query = q.URL.RawQuery
-	} else {
-		params, err := r.parse(q.URL.RawQuery)
-		if err != nil {
-			return p, err
-		}
-		if err := r.place(params, &raw); err != nil {
-			return p, err
-		}
-		p.query, p.number = r.canonical(params), raw.Page
-		raw.Rest = q.Host + q.URL.Path + "?" + r.rest(params)
+		p := page{scope: scope, query: q.URL.RawQuery}
+		p.key, err = r.list.Key(folio.RawPage{Scope: scope, Tags: []folio.Tag{r.every}})
+		return &p, keyed(err)
 	}
+	known := r.memo.find(q)
+	if known == nil {
+		if known, err = r.reading(q); err != nil {
+			return nil, err
+		}
+		r.memo.keep(q, known)
+	}
+	if scope == folio.Public {
+		return &known.page, nil
+	}
+	p := known.page
+	raw := known.raw
+	p.scope, raw.Scope = scope, scope
 	p.key, err = r.list.Key(raw)
-	return p, err
+	return &p, keyed(err)
+}
+
+// keyed makes of what has no key something that passes by.
+func keyed(err error) error {
+	if err != nil {
+		return errPass
+	}
+	return nil
+}
+
+// reading reads what a request asks for, whoever sends it.
+func (r *route) reading(q *http.Request) (*remembered, error) {
+	m := &remembered{raw: folio.RawPage{Scope: folio.Public, Tags: []folio.Tag{r.every}}}
+	params, err := r.parse(q.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.place(params, &m.raw); err != nil {
+		return nil, err
+	}
+	path := hostOf(q) + q.URL.Path + "?"
+	m.page = page{scope: folio.Public, query: url.Values(params).Encode(), number: m.raw.Page}
+	m.raw.Rest = path + m.page.query
+	if m.page.number > 1 && m.raw.Cursor == "" {
+		before := m.raw
+		r.turn(params, &before, before.Page-1)
+		before.Rest = path + url.Values(params).Encode()
+		m.page.before = &before
+	}
+	m.page.key, err = r.list.Key(m.raw)
+	return m, keyed(err)
 }
 
 // params are a query's, by name; values as they came, but for those that r.parse makes canonical.
@@ -153,10 +206,10 @@ func (r *route) place(v params, p *folio.RawPage) error {
 		delete(v, r.Params.Limit) // as good as said
 	}
 	if r.Params.Cursor != "" && len(v[r.Params.Cursor]) > 0 {
-		p.Cursor = strings.Join(v[r.Params.Cursor], "\x00")
+		p.Cursor = strings.Join(v[r.Params.Cursor], ",") // Rest has all of it
 	}
 	if r.Params.Sort != "" {
-		p.Sort = strings.Join(v[r.Params.Sort], "\x00")
+		p.Sort = strings.Join(v[r.Params.Sort], ",")
 	}
 	return r.deep(v, p)
 }
@@ -165,7 +218,9 @@ func (r *route) place(v params, p *folio.RawPage) error {
 func (r *route) deep(v params, p *folio.RawPage) error {
 	name, value := r.Params.Page, p.Page
 	switch {
-	case r.Params.Offset != "" && p.Offset > 0:
+	case p.Offset > 0 && p.Page > 1:
+		return &folio.QueryError{Param: r.Params.Offset, Value: strconv.Itoa(p.Offset), Reason: "given beside " + r.Params.Page}
+	case p.Offset > 0:
 		name, value = r.Params.Offset, p.Offset
 		p.Page = p.Offset/max(1, p.Limit) + 1
 	case r.Params.Page == "" && r.Params.Offset == "" && r.Params.Cursor == "":
@@ -182,27 +237,30 @@ func (r *route) deep(v params, p *folio.RawPage) error {
 	if p.Page > most {
 		return &folio.QueryError{Param: name, Value: strconv.Itoa(value), Reason: fmt.Sprintf("beyond page %d", most)}
 	}
-	if p.Page == 1 && r.Params.Page != "" {
-		delete(v, r.Params.Page) // as good as said
-	}
-	if p.Offset == 0 && r.Params.Offset != "" {
-		delete(v, r.Params.Offset)
+	for name, assumed := range map[string]string{r.Params.Page: "1", r.Params.Offset: "0"} {
+		if slices.Equal(v[name], []string{assumed}) {
+			delete(v, name) // as good as not said
+		}
 	}
 	return nil
 }
 
-// canonical writes the query that the origin is asked with.
-func (r *route) canonical(v params) string { return url.Values(v).Encode() }
-
-// rest writes the parameters that are no field of a RawPage.
-func (r *route) rest(v params) string {
-	others := make(url.Values, len(v))
-	for name, values := range v {
-		if name != r.Params.Limit && name != r.Params.Cursor && name != r.Params.Sort {
-			others[name] = values
+// turn turns the page of a query to another number, in canonical form.
+func (r *route) turn(v params, p *folio.RawPage, number int) {
+	set := func(name string, n, assumed int) {
+		if name == "" {
+			return
+		}
+		if delete(v, name); n != assumed {
+			v[name] = []string{strconv.Itoa(n)}
 		}
 	}
-	return others.Encode()
+	p.Page, p.Offset = number, (number-1)*p.Limit
+	if r.Params.Page != "" {
+		set(r.Params.Page, number, 1)
+	} else {
+		set(r.Params.Offset, p.Offset, 0)
+	}
 }
 
 // tracker reports whether a parameter is one that advertisers and libraries add to any URL.
@@ -210,14 +268,9 @@ func tracker(name string) bool {
 	return strings.HasPrefix(name, "utm_") || slices.Contains([]string{"gclid", "fbclid", "msclkid", "_"}, name)
 }
 
-// variant returns the key of the response that a request gets of those that vary by some fields.
-func (r *route) variant(p *page, marker *response, q *http.Request) (folio.RawKey, error) {
-	return r.variantOf(p, strings.Split(marker.fields, "\n"), q.Header)
-}
-
-// variantOf names a variant by the values of the fields that responses vary by, after the first name, which is that of
-// the marker itself: with another marker, what was stored under this one is not found any more.
-func (r *route) variantOf(p *page, names []string, h http.Header) (folio.RawKey, error) {
+// variant names the variant of a page by the values of the fields that its responses vary by, after the first name,
+// which is that of the marker itself: with another marker, what was stored under this one is not found any more.
+func (r *route) variant(p *page, names []string, h http.Header) (folio.RawKey, error) {
 	var b strings.Builder
 	b.WriteString(p.key.String())
 	for i, name := range names {
@@ -248,10 +301,9 @@ func normal(name string, h http.Header) (value string, there bool) {
 		return encodings(all), true
 	case "Accept-Language", "Accept":
 		for i := range all {
-			all[i] = strings.ToLower(strings.ReplaceAll(all[i], " ", ""))
-		}
-		if !slices.ContainsFunc(all, func(v string) bool { return strings.Contains(v, ";") }) {
-			slices.Sort(all)
+			if !strings.Contains(all[i], `"`) {
+				all[i] = strings.ToLower(strings.ReplaceAll(all[i], " ", ""))
+			}
 		}
 	}
 	return strings.Join(all, ","), true

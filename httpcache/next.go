@@ -41,31 +41,27 @@ func (a *asking) next() (folio.RawKey, func(context.Context) (folio.Raw, error),
 		if err != nil {
 			return none, nil, false
 		}
-		a.turn(v)
+		p := folio.RawPage{Limit: a.limit(v)}
+		a.turn(params(v), &p, a.page.number+1)
 		u.RawQuery = v.Encode()
 	}
 	q := *a.q
-	q.URL = &u
+	q.URL, q.Form, q.PostForm, q.MultipartForm = &u, nil, nil, nil
 	p, err := a.route.page(&q)
 	if err != nil || p.scope != a.page.scope {
 		return none, nil, false
 	}
-	further := &asking{route: a.route, q: &q, page: &p, now: a.now, fwd: "uri-miss"}
+	further := &asking{route: a.route, q: &q, page: p, now: a.now, fwd: "uri-miss"}
 	further.look(nil)
 	return further.key, further.fetch(nil).load, true
 }
 
-// turn turns the page of a query.
-func (a *asking) turn(v url.Values) {
-	if name := a.Params.Page; name != "" {
-		v.Set(name, strconv.Itoa(a.page.number+1))
-		return
+// limit returns how many rows a page of a query has; 0: unknown.
+func (r *route) limit(v url.Values) int {
+	if n, err := strconv.Atoi(v.Get(r.Params.Limit)); err == nil {
+		return n
 	}
-	limit, err := strconv.Atoi(v.Get(a.Params.Limit))
-	if err != nil {
-		limit = a.Params.DefaultLimit
-	}
-	v.Set(a.Params.Offset, strconv.Itoa(a.page.number*limit))
+	return r.Params.DefaultLimit
 }
 
 // nextLink returns the target of the first link with rel=next (RFC 8288, section 3).

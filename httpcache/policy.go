@@ -171,6 +171,8 @@ func (r *route) forbidden(c *control, request, h http.Header, status int) string
 		return "varies by everything"
 	case len(h["Trailer"]) > 0:
 		return "has trailers"
+	case tooMany(h["Cache-Groups"]):
+		return "in too many groups"
 	case r.Plain:
 		return ""
 	case len(h["Set-Cookie"]) > 0:
@@ -181,7 +183,7 @@ func (r *route) forbidden(c *control, request, h http.Header, status int) string
 		return "content type"
 	}
 	for _, name := range varies(h) {
-		if !slices.Contains(r.vary, name) {
+		if !slices.Contains(r.varying, name) {
 			return "varies by " + name
 		}
 	}
@@ -209,7 +211,7 @@ func untilExpiry(lines []string, h http.Header, now time.Time) time.Duration {
 	if !ok {
 		return 0
 	}
-	return min(longest, at.Sub(dateOf(h, now)))
+	return max(0, min(longest, at.Sub(dateOf(h, now))))
 }
 
 // parseTime reads a date in any of the forms of RFC 9110, section 5.6.7, and nothing else. net/http takes some more:
@@ -252,7 +254,7 @@ func initialAge(h http.Header, asked, came time.Time) time.Duration {
 			age = time.Duration(min(n, uint64(longest/time.Second))) * time.Second
 		}
 	}
-	return max(came.Sub(dateOf(h, came)), age+came.Sub(asked), 0)
+	return max(min(longest, came.Sub(dateOf(h, came))), age+came.Sub(asked), 0)
 }
 
 // varies returns the fields that a response varies by, in canonical form, sorted, each once.

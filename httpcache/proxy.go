@@ -43,7 +43,9 @@ func Proxy(up Upstream) http.Handler {
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(up.URL)
-			r.SetXForwarded()
+			if r.In.Context().Value(sharedKey{}) == nil { // else it is asked for others, too
+				r.SetXForwarded()
+			}
 			if up.KeepHost {
 				r.Out.Host = r.In.Host
 			}

@@ -1,15 +1,20 @@
 package httpcache
 
 import (
+	"bufio"
 	"bytes"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/foliocache/folio"
 )
 
-// send answers a request with a response, from the cache or as it was just stored.
-func (a *asking) send(p *response, status string) {
+// send answers a request with a response, from the cache or as it has just come. lasting: it is stored, and no write
+// has overtaken it.
+func (a *asking) send(p *response, status string, lasting bool) {
 	h := a.w.Header()
 	values := make([]string, 0, 16)
 	set := func(name, value string) {
@@ -17,24 +22,24 @@ func (a *asking) send(p *response, status string) {
 		values = append(values, value)
 		h[name] = values[n : n+1 : n+1]
 	}
-	upstream := ""
+	upstream, last := "", ""
 	unpack(p.fields, func(name, value string) {
 		switch {
 		case name == "Cache-Status":
-			upstream = value + ", "
-		case h[name] != nil:
+			upstream += value + ", "
+		case name == last: // a header's lines of one name come one after the other
 			h[name] = append(h[name], value)
 		default:
 			set(name, value)
 		}
+		last = name
 	})
 	set("Cache-Status", upstream+status)
 	if age, _ := p.ageAt(a.now); age >= time.Second || p.age > 0 || strings.Contains(status, "; hit") {
 		set("Age", seconds(age))
 	}
-	a.downstream(set)
-	whole := p.status == http.StatusOK
-	if whole && conditional(a.q) {
+	a.downstream(p, lasting)
+	if p.status == http.StatusOK && conditional(a.q) {
 		a.conditional(p)
 		return
 	}
@@ -58,13 +63,12 @@ func conditional(q *http.Request) bool {
 
 // conditional answers as net/http does, of a response without a date of modification by when it was made.
 func (a *asking) conditional(p *response) {
-	h, q := a.w.Header(), a.q
+	h := a.w.Header()
 	modified, err := http.ParseTime(h.Get("Last-Modified"))
 	if err != nil {
 		modified, _ = http.ParseTime(h.Get("Date"))
 	}
-	held := h["Last-Modified"]
-	http.ServeContent(&dated{a.w, held}, q, "", modified, bytes.NewReader(p.body))
+	http.ServeContent(&dated{a.w, h["Last-Modified"]}, a.q, "", modified, bytes.NewReader(p.body))
 }
 
 // dated keeps http.ServeContent from saying when a response was modified that does not say so.
@@ -82,18 +86,41 @@ func (d *dated) WriteHeader(status int) {
 	d.ResponseWriter.WriteHeader(status)
 }
 
-// downstream tells the caches above and browsers what they may do with a list's page.
-func (r *route) downstream(set func(name, value string)) {
-	switch {
-	case r.Plain:
-	case r.Route.Scope != nil:
-		set("Cache-Control", "private, no-cache")
-	case r.CDN > 0:
-		set("Cache-Control", "public, no-cache")
-		set("Cdn-Cache-Control", "max-age="+seconds(r.CDN))
-		keys := r.surrogates(string(r.list.Tag(publicScope)))
-		set("Surrogate-Key", keys)
-		set("Cache-Tag", strings.ReplaceAll(keys, " ", ","))
+// downstream tells the caches above and browsers what they may do with a response.
+func (a *asking) downstream(p *response, lasting bool) {
+	h := a.w.Header()
+	a.confine(h)
+	if a.Plain || a.CDN == 0 {
+		return
+	}
+	_, stale := p.ageAt(a.now)
+	if most := min(a.CDN, max(0, -stale)); lasting && p.status == http.StatusOK {
+		h["Cdn-Cache-Control"] = []string{"max-age=" + seconds(a.CDN)}
+	} else if lasting && most >= time.Second {
+		h["Cdn-Cache-Control"] = []string{"max-age=" + seconds(most)}
+	} else {
+		h["Cdn-Cache-Control"] = []string{"no-store"}
+	}
+	h["Cache-Control"] = []string{"public, no-cache"}
+	keys := []string{surrogate(string(a.list.Tag(folio.Public))), surrogate(string(a.every))}
+	for _, t := range groups(a.q, h) {
+		keys = append(keys, surrogate(string(t)))
+	}
+	h["Surrogate-Key"], h["Cache-Tag"] = []string{strings.Join(keys, " ")}, []string{strings.Join(keys, ",")}
+}
+
+// confine keeps what is of one principal from caches above, stored here or not.
+func (r *route) confine(h http.Header) {
+	if r.Plain || r.Route.Scope == nil {
+		return
+	}
+	for _, name := range r.h.config.Targeted {
+		delete(h, name)
+	}
+	delete(h, "Surrogate-Control")
+	delete(h, "Expires")
+	if !strings.Contains(h.Get("Cache-Control"), "no-store") {
+		h["Cache-Control"] = []string{"private, no-cache"}
 	}
 }
 
@@ -119,8 +146,9 @@ type stamped struct {
 	final  func(status int) // told of the response's status before the client is
 }
 
+// WriteHeader tells who wants to know before the client.
 func (s *stamped) WriteHeader(status int) {
-	if status >= 200 && !s.wrote {
+	if (status >= 200 || status == http.StatusSwitchingProtocols) && !s.wrote {
 		s.wrote = true
 		s.Header().Add("Cache-Status", s.status)
 		if s.final != nil {
@@ -131,10 +159,32 @@ func (s *stamped) WriteHeader(status int) {
 }
 
 func (s *stamped) Write(b []byte) (int, error) {
+	s.begin()
+	return s.ResponseWriter.Write(b)
+}
+
+func (s *stamped) begin() {
 	if !s.wrote {
 		s.WriteHeader(http.StatusOK)
 	}
-	return s.ResponseWriter.Write(b)
+}
+
+// FlushError begins the response, as any flush does.
+func (s *stamped) FlushError() error {
+	s.begin()
+	return http.NewResponseController(s.ResponseWriter).Flush()
+}
+
+// Flush is FlushError for who asks for a http.Flusher.
+func (s *stamped) Flush() { _ = s.FlushError() }
+
+// Hijack hands the connection over: nobody knows what is said on it.
+func (s *stamped) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if !s.wrote && s.final != nil {
+		s.final(http.StatusSwitchingProtocols)
+	}
+	s.wrote = true
+	return http.NewResponseController(s.ResponseWriter).Hijack()
 }
 
 // Unwrap is for http.ResponseController.

@@ -3,8 +3,10 @@ package httpcache
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 
@@ -13,32 +15,39 @@ import (
 	"github.com/foliocache/folio"
 )
 
-var publicScope = folio.Public
+// unsafe reports whether requests of a method may change something.
+func unsafe(method string) bool {
+	return !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodConnect}, method)
+}
 
-// write has the origin answer a request that is neither GET nor HEAD, and outdates what it may have changed before
-// the client hears of it.
-func (r *route) write(w http.ResponseWriter, q *http.Request) {
-	if slices.Contains([]string{http.MethodOptions, http.MethodTrace, http.MethodConnect}, q.Method) {
-		r.h.pass(w, q, "method")
-		return
-	}
+// write has the origin answer a request that may change something, and outdates what it may have changed before the
+// client hears of it.
+func (h *Handler) write(w http.ResponseWriter, q *http.Request) {
 	mark := new(outcome)
+	targets := h.targets(q) // before the origin's handler may change the request, or who sends it
 	q = q.WithContext(context.WithValue(q.Context(), outcomeKey{}, mark))
-	s := &stamped{ResponseWriter: w, status: r.h.config.Name + "; fwd=method"}
+	s := &stamped{ResponseWriter: w, status: h.config.Name + "; fwd=method"}
+	told := false
+	tell := func() {
+		if !told {
+			told = true
+			targets.outdate(context.WithoutCancel(q.Context()), w.Header())
+		}
+	}
 	s.final = func(status int) {
 		if mark.unknown || changed(status) {
-			r.outdate(q, w.Header())
+			tell()
 		}
 	}
+	returned := false
 	defer func() {
-		if !s.wrote { // it was cut short: nobody knows what it did
-			r.outdate(q, w.Header())
+		if !returned || mark.unknown { // it was cut short: nobody knows what it did
+			tell()
 		}
 	}()
-	r.h.config.Next.ServeHTTP(s, q)
-	if !s.wrote {
-		s.WriteHeader(http.StatusOK)
-	}
+	h.config.Next.ServeHTTP(s, q)
+	s.begin()
+	returned = true
 }
 
 // changed reports whether a response of a status may be to a request that has changed something. Those that say that
@@ -52,94 +61,117 @@ type outcome struct{ unknown bool }
 
 type outcomeKey struct{}
 
-// outdate outdates what an unsafe request may have changed.
-func (r *route) outdate(q *http.Request, h http.Header) {
-	ctx := context.WithoutCancel(q.Context())
-	var keys []string
-	var err error
-	if r.Plain {
-		err = r.outdateURIs(q, h)
-	} else {
-		keys, err = r.outdateLists(ctx, q)
-	}
-	tags := r.invalidated(q, h)
-	if err == nil && len(tags) > 0 {
-		err = r.h.config.Cache.InvalidateTags(ctx, tags...)
-	}
-	for _, t := range tags {
-		keys = append(keys, surrogate(string(t)))
-	}
-	if err != nil {
-		r.h.config.Logger.Error("httpcache: a write is not told to the cache", "list", r.Name, "error", err)
-	}
-	if r.h.config.Purge != nil && len(keys) > 0 {
-		r.h.config.Purge(ctx, keys)
-	}
+// targets is what a write may change.
+type targets struct {
+	h     *Handler
+	plain *route // of the request's own URI, and of those that the response names
+	host  string
+	url   *url.URL
+	tags  []folio.Tag // of lists
 }
 
-// outdateLists outdates the lists that the route names, for the writer's scope, or for all where that is not known.
-func (r *route) outdateLists(ctx context.Context, q *http.Request) (keys []string, err error) {
+// targets works out what a request may change, however its path is spelled.
+func (h *Handler) targets(q *http.Request) *targets {
+	u := *q.URL
+	t := &targets{h: h, host: hostOf(q), url: &u}
+	r := h.find(q)
+	if r == nil {
+		r = h.match(path.Clean("/"+q.URL.Path), q)
+	}
+	if r == nil {
+		return t
+	}
+	if r.Plain {
+		t.plain = r
+	}
 	for _, l := range r.bumps {
-		scope, unknown := l.scopeOf(q)
-		if l.Route.Scope == nil {
-			scope, unknown = folio.Public, nil // whoever writes
-		}
-		if r.Everybody || unknown != nil {
-			keys = append(keys, surrogate(string(l.every)))
-			err = r.h.config.Cache.InvalidateTags(ctx, l.every)
-		} else {
-			keys = append(keys, surrogate(string(l.list.Tag(scope))))
-			err = l.list.Invalidate(ctx, scope)
-		}
-		if err != nil {
-			return keys, err
+		scope, err := l.scopeOf(q)
+		switch {
+		case l == r && r.Plain:
+		case r.Everybody, l.Plain, err != nil && l.Route.Scope != nil:
+			t.tags = append(t.tags, l.every)
+		case l.Route.Scope == nil:
+			t.tags = append(t.tags, l.list.Tag(folio.Public)) // whoever writes
+		default:
+			t.tags = append(t.tags, l.list.Tag(scope))
 		}
 	}
-	return keys, nil
+	return t
+}
+
+// outdate outdates them, and the groups that the response names (RFC 9875, section 3).
+func (t *targets) outdate(ctx context.Context, h http.Header) {
+	tags := slices.Concat(t.tags, groupTags(t.host, h["Cache-Group-Invalidation"]))
+	var faults []error
+	if len(tags) > 0 {
+		faults = append(faults, t.h.config.Cache.InvalidateTags(ctx, tags...))
+	}
+	if t.plain != nil {
+		faults = append(faults, t.outdateURIs(h))
+	}
+	if err := errors.Join(faults...); err != nil {
+		t.h.config.Logger.Error("httpcache: a write is not told to the cache", "path", t.url.Path, "error", err)
+	}
+	if t.h.config.Purge == nil || len(tags) == 0 {
+		return
+	}
+	keys := make([]string, len(tags))
+	for i, tag := range tags {
+		keys[i] = surrogate(string(tag))
+	}
+	t.h.config.Purge(ctx, keys)
 }
 
 // outdateURIs outdates the request's own URI, and those of the same origin that the response names (RFC 9111,
 // section 4.4).
-func (r *route) outdateURIs(q *http.Request, h http.Header) error {
-	all := []string{q.URL.RequestURI()}
+func (t *targets) outdateURIs(h http.Header) error {
+	all := []string{t.url.RequestURI()}
 	for _, name := range []string{"Location", "Content-Location"} {
 		u, err := url.Parse(h.Get(name))
 		if err != nil || h.Get(name) == "" {
 			continue
 		}
-		if u = q.URL.ResolveReference(u); u.Host == "" || u.Host == q.Host {
+		if u = t.url.ResolveReference(u); u.Host == "" || strings.EqualFold(u.Host, t.host) {
 			all = append(all, u.RequestURI())
 		}
 	}
+	var faults []error
 	for _, uri := range all {
-		key, err := r.list.Key(folio.RawPage{Scope: folio.Scope{Kind: "uri", ID: q.Host + uri}})
-		if err == nil {
-			err = r.list.Forget(&key)
-		}
-		if err != nil {
-			return err
+		if key, err := t.plain.list.Key(folio.RawPage{Scope: uriScope(t.host, uri)}); err == nil { // what has no key is not stored
+			faults = append(faults, t.plain.list.Forget(&key))
 		}
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 const (
-	mostGroups  = 32
-	mostGroupID = 128 // bytes
+	mostGroups  = 32 // of a response that is stored
+	mostGroupID = 128
+	mostBumped  = 1024 // groups that one response invalidates
 )
 
 // groups are the tags of a response's Cache-Groups (RFC 9875, section 2).
-func (r *route) groups(q *http.Request, h http.Header) []folio.Tag {
-	return groupTags(q, h["Cache-Groups"])
+func groups(q *http.Request, h http.Header) []folio.Tag {
+	return groupTags(hostOf(q), h["Cache-Groups"])
 }
 
-// invalidated are the tags of a response's Cache-Group-Invalidation (RFC 9875, section 3).
-func (r *route) invalidated(q *http.Request, h http.Header) []folio.Tag {
-	return groupTags(q, h["Cache-Group-Invalidation"])
+// tooMany reports whether a response is in more groups than are remembered, or in longer ones.
+func tooMany(lines []string) bool {
+	if len(lines) == 0 {
+		return false
+	}
+	list, err := httpsfv.UnmarshalList(lines)
+	return err == nil && (len(list) > mostGroups || slices.ContainsFunc(list, func(m httpsfv.Member) bool { return len(groupID(m)) > mostGroupID }))
 }
 
-// groupTags reads a list of strings; each names a group of the request's origin alone.
-func groupTags(q *http.Request, lines []string) (tags []folio.Tag) {
+func groupID(m httpsfv.Member) string {
+	item, _ := m.(httpsfv.Item)
+	name, _ := item.Value.(string)
+	return name
+}
+
+// groupTags reads a list of strings; each names a group of one origin alone.
+func groupTags(host string, lines []string) (tags []folio.Tag) {
 	if len(lines) == 0 {
 		return nil
 	}
@@ -147,18 +179,12 @@ func groupTags(q *http.Request, lines []string) (tags []folio.Tag) {
 	if err != nil {
 		return nil
 	}
-	for _, m := range list[:min(len(list), mostGroups)] {
-		item, _ := m.(httpsfv.Item)
-		if name, ok := item.Value.(string); ok && len(name) <= mostGroupID {
-			tags = append(tags, folio.Tag("group:"+url.PathEscape(q.Host)+":"+url.PathEscape(name)))
+	for _, m := range list[:min(len(list), mostBumped)] {
+		if name := groupID(m); name != "" && len(name) <= mostGroupID {
+			tags = append(tags, folio.Tag("group:"+url.PathEscape(host)+":"+url.PathEscape(name)))
 		}
 	}
 	return tags
-}
-
-// surrogates are the keys of a page for the caches above: its scope's, its list's.
-func (r *route) surrogates(scope string) string {
-	return surrogate(scope) + " " + surrogate(string(r.every))
 }
 
 // surrogate writes a tag as a surrogate key: without spaces and commas, which separate those.
@@ -168,5 +194,3 @@ func surrogate(tag string) string {
 
 // nonce tells markers of one page apart.
 func nonce() string { return rand.Text()[:16] }
-
-func equalNames(a, b []string) bool { return slices.Equal(a, b) }
