@@ -32,7 +32,7 @@ func TestASlowClientGetsAllOfALargeBody(t *testing.T) {
 				return
 			}
 		}
-	}), oneRoute(nil), func(c *folio.Config, hc *httpcache.Config) { c.LoadTimeout = 4 * time.Second; hc.MaxBody = 40 << 20 })
+	}), oneRoute(nil), func(c *folio.Config, hc *httpcache.Config) { c.LoadTimeout = time.Second; hc.MaxBody = 40 << 20 })
 	s := httptest.NewServer(h)
 	defer s.Close()
 	conn, err := net.Dial("tcp", s.Listener.Addr().String())
@@ -42,7 +42,7 @@ func TestASlowClientGetsAllOfALargeBody(t *testing.T) {
 	defer conn.Close()
 	_ = conn
 	fmt.Fprintf(conn, "GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-	time.Sleep(6 * time.Second) // a slow reader
+	time.Sleep(1500 * time.Millisecond) // a slow reader
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestADecisionAtTheDeadlineIsOne(t *testing.T) {
 		time.Sleep(2 * time.Millisecond)
 		io.WriteString(w, "2]")
 	}), oneRoute(nil), func(c *folio.Config, hc *httpcache.Config) { c.LoadTimeout = timeout })
-	for range 200 {
+	for range 50 {
 		w := ask(h, "GET", "/x")
 		if w.Code == 200 && w.Body.String() != "[1,2]" {
 			t.Fatalf("%d %q", w.Code, w.Body)
@@ -115,46 +115,10 @@ func TestAHandlerThatExitsIsNotStored(t *testing.T) {
 	}
 }
 
+// TestClientsThatComeAndGo: whatever they and the origin do, nobody gets what is another's, and no ResponseWriter is
+// used after its time.
 func TestClientsThatComeAndGo(t *testing.T) {
-	var mode atomic.Int64
-	h := caching(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rnd := func(n int) time.Duration { return time.Duration(rand.IntN(n)) * time.Microsecond }
-		if r.Method == "POST" {
-			mode.Add(1)
-			return
-		}
-		id := r.URL.Query().Get("f")
-		w.Header().Set("Content-Type", "application/json")
-		if rand.IntN(2) == 0 {
-			w.Header().Set("Cache-Control", "no-store")
-		} else {
-			w.Header().Set("Vary", "Accept-Language")
-			w.Header().Set("Cache-Control", fmt.Sprintf("max-age=%d, stale-while-revalidate=1, stale-if-error=1", rand.IntN(2)))
-			w.Header().Set("Etag", `"`+id+`"`)
-		}
-		time.Sleep(rnd(3000))
-		switch rand.IntN(10) {
-		case 0:
-			panic(http.ErrAbortHandler)
-		case 1:
-			w.WriteHeader(500)
-		case 2:
-			w.WriteHeader(103)
-			time.Sleep(rnd(500))
-		case 3:
-			w.Header().Set("Content-Length", "3")
-		}
-		for range rand.IntN(20) {
-			w.Write([]byte(strings.Repeat(id+r.Header.Get("Accept-Language"), 20)))
-			if rand.IntN(3) == 0 {
-				w.(http.Flusher).Flush()
-			}
-			time.Sleep(rnd(300))
-			if rand.IntN(60) == 0 {
-				panic("x")
-			}
-		}
-	}), oneRoute(func(r *httpcache.Route) {
+	h := caching(t, http.HandlerFunc(moody), oneRoute(func(r *httpcache.Route) {
 		r.Params = httpcache.Params{Page: "page", Filters: []string{"f"}}
 		r.NoWarm = false
 	}),
@@ -163,7 +127,7 @@ func TestClientsThatComeAndGo(t *testing.T) {
 			c.LoadTimeout = 4 * time.Millisecond
 			c.MaxLoads = 8
 		})
-	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	var wg sync.WaitGroup
 	for range 12 {
@@ -194,8 +158,45 @@ func TestClientsThatComeAndGo(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	time.Sleep(300 * time.Millisecond)
-	t.Log(runtime.NumGoroutine())
+}
+
+// moody is an origin that answers in every way there is, with its filter and language, as often as it likes.
+func moody(w http.ResponseWriter, r *http.Request) {
+	rnd := func(n int) time.Duration { return time.Duration(rand.IntN(n)) * time.Microsecond }
+	if r.Method == "POST" {
+		return
+	}
+	id := r.URL.Query().Get("f")
+	w.Header().Set("Content-Type", "application/json")
+	if rand.IntN(2) == 0 {
+		w.Header().Set("Cache-Control", "no-store")
+	} else {
+		w.Header().Set("Vary", "Accept-Language")
+		w.Header().Set("Cache-Control", fmt.Sprintf("max-age=%d, stale-while-revalidate=1, stale-if-error=1", rand.IntN(2)))
+		w.Header().Set("Etag", `"`+id+`"`)
+	}
+	time.Sleep(rnd(3000))
+	switch rand.IntN(10) {
+	case 0:
+		panic(http.ErrAbortHandler)
+	case 1:
+		w.WriteHeader(500)
+	case 2:
+		w.WriteHeader(103)
+		time.Sleep(rnd(500))
+	case 3:
+		w.Header().Set("Content-Length", "3")
+	}
+	for range rand.IntN(20) {
+		w.Write([]byte(strings.Repeat(id+r.Header.Get("Accept-Language"), 20)))
+		if rand.IntN(3) == 0 {
+			w.(http.Flusher).Flush()
+		}
+		time.Sleep(rnd(300))
+		if rand.IntN(60) == 0 {
+			panic("x")
+		}
+	}
 }
 
 func TestABodyCutShortIsNotStored(t *testing.T) {
@@ -255,42 +256,6 @@ func TestWithinATimeoutHandler(t *testing.T) {
 		_ = res
 	}
 	t.Log("aborted", bad)
-}
-
-func TestASlowClientGetsAllOfABody(t *testing.T) {
-	const size = 8 << 20
-	h := caching(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		b := bytes.Repeat([]byte("x"), 64<<10)
-		for range size / len(b) {
-			if _, err := w.Write(b); err != nil {
-				return
-			}
-		}
-	}), oneRoute(nil), func(c *folio.Config, hc *httpcache.Config) {
-		c.LoadTimeout = 300 * time.Millisecond
-		hc.MaxBody = 7 << 20
-	})
-	s := httptest.NewServer(h)
-	defer s.Close()
-	conn, err := net.Dial("tcp", s.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.(*net.TCPConn).SetReadBuffer(4096)
-	fmt.Fprintf(conn, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
-	time.Sleep(time.Second) // a slow reader
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
-	body, err := io.ReadAll(res.Body)
-	if err == nil && len(body) != size {
-		t.Errorf("status %d, a body that is complete by its framing has %d bytes of %d and ends in %q", res.StatusCode, len(body), size, body[len(body)-20:])
-	}
-	t.Log(len(body), err)
 }
 
 func TestAStreamEndsWithItsClient(t *testing.T) {

@@ -62,7 +62,7 @@ func TestReadersRaceAWriter(t *testing.T) {
 		w.Header().Set("Cache-Control", "max-age=0, stale-while-revalidate=1")
 		writeJSON(w, `%d`, v)
 	}), oneRoute(func(r *httpcache.Route) { r.Params = httpcache.Params{Page: "page"}; r.NoWarm = false }))
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	var wg sync.WaitGroup
 	var bad atomic.Int32

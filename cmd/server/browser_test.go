@@ -119,6 +119,20 @@ func TestDashboardInABrowser(t *testing.T) {
 
 	time.Sleep(6 * time.Second) // for a line in the chart
 	b.shot(t, "dashboard-light")
+	b.looks(t)
+	if recordings, _ := filepath.Glob(filepath.Join(dir, "*.folio")); len(recordings) != 1 {
+		t.Errorf("recordings: %v", recordings)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.faults) > 0 {
+		t.Errorf("on the console: %q", b.faults)
+	}
+}
+
+// looks has a look at the page in the dark and on a narrow screen, and at what those get of it who do not see it or
+// have no mouse.
+func (b *browser) looks(t *testing.T) {
 	b.do(t, "dark", chromedp.Click("#theme", chromedp.ByID), chromedp.Poll(`document.documentElement.dataset.theme === "dark"`, nil))
 	b.shot(t, "dashboard-dark")
 	var wide bool
@@ -143,14 +157,6 @@ func TestDashboardInABrowser(t *testing.T) {
 		if !strings.Contains(strings.Join(reached, " "), id) {
 			t.Errorf("the keyboard does not reach %s: %q", id, reached)
 		}
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.faults) > 0 {
-		t.Errorf("on the console: %q", b.faults)
-	}
-	if recordings, _ := filepath.Glob(filepath.Join(dir, "*.folio")); len(recordings) != 1 {
-		t.Errorf("recordings: %v", recordings)
 	}
 }
 

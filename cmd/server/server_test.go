@@ -175,6 +175,12 @@ func testTickets(t *testing.T, s *running) {
 	if l, _ := get(page); l.Items[0].ID == made.ID {
 		t.Error("what was deleted is there")
 	}
+	testCursors(t, s)
+	testRefusals(t, s)
+}
+
+// testCursors walks a feed.
+func testCursors(t *testing.T, s *running) {
 	walked := map[int64]bool{}
 	next := s.api + "/api/feed?user=1&limit=7"
 	for i := 0; i < 4; i++ {
@@ -197,6 +203,10 @@ func testTickets(t *testing.T, s *running) {
 	if len(walked) != 28 {
 		t.Errorf("%d by cursor", len(walked))
 	}
+}
+
+// testRefusals asks for what there is not.
+func testRefusals(t *testing.T, s *running) {
 	for path, want := range map[string]int{"/api/tickets": 400, "/api/tickets?user=0": 400, "/api/tickets?user=1&user=2": 400, "/api/tickets?user=1;limit=3": 400, "/api/tickets?user=1&sort=password": 400,
 		"/api/tickets?user=1&page=100000000": 400, "/api/feed?user=1&cursor=xx": 400, "/api/events?city=Delft": 200, "/api/events/zzz/tickets": 404, "/api/nothing": 404, "/healthz": 200, "/readyz": 200} {
 		if p, text := ask(t, "GET", s.api+path, ""); p.StatusCode != want {
