@@ -25,7 +25,7 @@ var imports = map[string][]string{
 	"folioprom":         {".", "foliotest"},
 	"httpcache":         {"."},
 	"slo":               {},
-	"web":               {".", "folioprom", "record", "slo"},
+	"web":               {".", "folioprom", "foliotest", "record", "slo"},
 	"internal/tickets":  {"."},
 	"cmd/server":        {".", "httpcache", "internal/tickets", "record", "slo", "web"},
 	"record":            {".", "sim", "workloads"},
