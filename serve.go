@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -112,7 +113,11 @@ func (l *List[T]) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, context.DeadlineExceeded), r.Context().Err() != nil:
 		code = http.StatusGatewayTimeout
 	}
-	l.cache.config.Logger.Error("folio: a page cannot be served", "list", l.config.Name, "status", code, "error", err)
+	level := slog.LevelError
+	if errors.Is(r.Context().Err(), context.Canceled) {
+		level = slog.LevelDebug // nobody is there any more
+	}
+	l.cache.config.Logger.Log(r.Context(), level, "folio: a page cannot be served", "list", l.config.Name, "status", code, "error", err)
 	http.Error(w, http.StatusText(code), code)
 }
 

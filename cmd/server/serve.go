@@ -14,7 +14,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/invopop/jsonschema"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
 
 	"github.com/foliocache/folio"
@@ -163,9 +167,15 @@ type app struct {
 	recorder *record.Recorder
 	cache    *folio.Cache
 	tokens   []web.Token
-	once     string // token that was made for this run
-	ready    func(context.Context) error
-	stopping atomic.Bool
+
+	registry  *prometheus.Registry
+	durations *prometheus.HistogramVec // of requests
+
+	once  string // token that was made for this run
+	ready func(context.Context) error
+	// listening is told of the addresses, the API's first. Optional.
+	listening func([]string)
+	stopping  atomic.Bool
 }
 
 // newApp makes one, once its configuration is known to be right.
@@ -197,11 +207,24 @@ func newApp(c *config, stderr io.Writer) (*app, error) {
 	if a.cache, err = folio.New(made); err != nil {
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
+	a.measure()
 	if len(a.tokens) == 0 {
 		a.once = rand.Text()
 		a.tokens = []web.Token{{Name: "this run's", SHA256: web.HashToken(a.once), Scopes: web.Scopes}}
 	}
 	return a, nil
+}
+
+// measure makes the metrics: the cache's, the process's, the requests'.
+func (a *app) measure() {
+	a.registry = prometheus.NewRegistry()
+	a.durations = prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "folio", Name: "http_request_duration_seconds",
+		Help: "Time of requests to the API.", Buckets: prometheus.ExponentialBuckets(50e-6, 3, 12)}, []string{"code", "method"})
+	limit := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "folio", Name: "memory_limit_bytes", Help: "Memory that this process may take: its control group's, or else the machine's."})
+	if n, err := memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)(); err == nil {
+		limit.Set(float64(n))
+	}
+	a.registry.MustRegister(a.watch.Collector(), a.durations, limit, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 }
 
 const closeTimeout = 5 * time.Second
@@ -220,13 +243,13 @@ func (a *app) run(ctx context.Context, api http.Handler, explain func(*http.Requ
 	mux.Handle("/", api)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", a.readyz)
-	servers := []*http.Server{a.server(a.config.Listen, mux)}
+	servers := []*http.Server{a.server(a.config.Listen, promhttp.InstrumentHandlerDuration(a.durations, mux))}
 	if a.config.Admin.Listen != "off" {
 		objectives, err := a.config.objectives()
 		if err != nil {
 			return err
 		}
-		admin, err := web.New(web.Config{Cache: a.cache, Watch: a.watch, Explain: explain, InvalidateURL: invalidate, Recorder: a.recorder, RecordDir: a.config.Admin.RecordDir,
+		admin, err := web.New(web.Config{Cache: a.cache, Watch: a.watch, Gatherer: a.registry, Explain: explain, InvalidateURL: invalidate, Recorder: a.recorder, RecordDir: a.config.Admin.RecordDir,
 			Objectives: objectives, Tokens: a.tokens, ReadToken: a.config.Admin.ReadToken, Hosts: a.config.Admin.Hosts, Logger: a.log})
 		if err != nil {
 			return fmt.Errorf("%w: %w", errUsage, err)
@@ -251,6 +274,13 @@ func (a *app) run(ctx context.Context, api http.Handler, explain func(*http.Requ
 		go func() { failed <- serve(s, listeners[i], certificates[i]) }()
 	}
 	a.announce(listeners)
+	if a.listening != nil {
+		var addresses []string
+		for _, l := range listeners {
+			addresses = append(addresses, l.Addr().String())
+		}
+		a.listening(addresses)
+	}
 	var err error
 	select {
 	case <-ctx.Done():
