@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/foliocache/folio/sim"
 	"github.com/foliocache/folio/sim/report"
+	"github.com/foliocache/folio/slo"
 	"github.com/foliocache/folio/workloads"
 )
 
@@ -46,6 +48,7 @@ func (c *claims) parse() ([]sim.Assertion, error) {
 type checkCmd struct {
 	Result string `arg:"" placeholder:"RESULT" help:"Result that run or mrc wrote with -o json; - is stdin."`
 	claims
+	SLO string   `name:"slo" type:"path" placeholder:"FILE" help:"Objectives, as a server's configuration has them; each row is checked. A violated one makes the exit status 1."`
 	Out []string `short:"o" sep:"none" placeholder:"FMT[:PATH]" help:"The result, and in json, md, junit and html what became of the claims, repeatable: ${outputs}. Default: a line for each claim that held."`
 }
 
@@ -67,12 +70,16 @@ func (c *checkCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	if len(assertions) == 0 {
-		return usageError{fmt.Errorf("nothing to check: say --assert EXPR or --assert-file FILE")}
+	objectives, err := readObjectives(c.SLO)
+	if err != nil {
+		return err
+	}
+	if len(assertions) == 0 && objectives == nil {
+		return usageError{fmt.Errorf("nothing to check: say --assert EXPR, --assert-file FILE or --slo FILE")}
 	}
 	outs, err := outputs(c.Out, report.Runs)
 	if err == nil {
-		err = spares(outs, append(c.AssertFile, c.Result)...)
+		err = spares(outs, append(c.AssertFile, c.Result, c.SLO)...)
 	}
 	if err != nil {
 		return err
@@ -81,8 +88,10 @@ func (c *checkCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	if err := judge(result, assertions); err != nil {
-		return err
+	if len(assertions) > 0 {
+		if err := judge(result, assertions); err != nil {
+			return err
+		}
 	}
 	for _, o := range result.Claims {
 		if o.Held && len(outs) == 0 {
@@ -92,7 +101,71 @@ func (c *checkCmd) Run(s *streams) error {
 	if err := write(s, outs, result); err != nil {
 		return err
 	}
+	if err := violations(s, objectives, result); err != nil {
+		return errors.Join(err, failures(s, result.Claims))
+	}
 	return failures(s, result.Claims)
+}
+
+// readObjectives reads a file of objectives; none without a path.
+func readObjectives(path string) (*slo.Objectives, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	defer f.Close()
+	o, err := slo.Read(f)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("%s: %w", path, err)}
+	}
+	return o, nil
+}
+
+// violations tells which rows of a result are outside the objectives.
+func violations(s *streams, o *slo.Objectives, result *sim.Result) error {
+	if o == nil {
+		return nil
+	}
+	n := 0
+	for i := range result.Rows {
+		row := &result.Rows[i]
+		all := o.Check(measured(row))
+		for _, v := range all {
+			fmt.Fprintf(s.stderr, "violated: %s %s %s: %s\n", row.Trace, row.Name(), row.SizeText, v)
+		}
+		if n += len(all); len(all) == 0 {
+			fmt.Fprintf(s.stdout, "held: all objectives on %s %s %s\n", row.Trace, row.Name(), row.SizeText)
+		}
+	}
+	if n > 0 {
+		return errFailed
+	}
+	return nil
+}
+
+// measured is what objectives are checked against, of a replay: its loads wait on the virtual clock, its hits take no
+// time at all.
+func measured(row *sim.Row) slo.Measured {
+	m := slo.Measured{}
+	ratio := func(metric slo.Metric, part, of int64) {
+		if of > 0 {
+			m[metric] = float64(part) / float64(of)
+		}
+	}
+	ratio(slo.HitRatio, row.Hits, row.Requests)
+	if row.Curve {
+		return m
+	}
+	ratio(slo.OriginRate, row.OriginQueries, row.Requests)
+	ratio(slo.EvictionRate, row.Evicted, row.Admitted)
+	ratio(slo.StaleRatio, row.StaleServed, row.Requests)
+	if row.Latency != nil {
+		m[slo.MissP50], m[slo.MissP99] = row.Latency.P50/1e3, row.Latency.P99/1e3
+	}
+	return m
 }
 
 // readResult reads a result's file, or stdin.

@@ -47,7 +47,7 @@ var imports = map[string][]string{
 	"sim/whatif":        {"sim"},
 	"sim/report":        {"sim", "sim/compare", "sim/tune", "sim/whatif"},
 	"sim/verify":        {"sim", "workloads"},
-	"cmd/simulate":      {"sim", "sim/compare", "sim/report", "sim/tune", "sim/verify", "sim/whatif", "workloads", "strategy", "arena"},
+	"cmd/simulate":      {"sim", "sim/compare", "sim/report", "sim/tune", "sim/verify", "sim/whatif", "workloads", "strategy", "arena", "slo"},
 }
 
 // pure lists the packages that are deterministic state machines, and all they may import from
