@@ -346,7 +346,7 @@ func (h *Handler) asked(q *http.Request) (*route, *page, error) {
 		return nil, nil, &folio.QueryError{Param: "url", Value: q.URL.Path, Reason: "no route maps it"}
 	}
 	p, err := r.page(q)
-	if errors.Is(err, errPass) {
+	if errors.Is(err, errPass) { // of a principal, for one
 		err = &folio.QueryError{Param: "url", Value: q.URL.String(), Reason: "it passes by: its scope is not known"}
 	}
 	return r, p, err
@@ -361,11 +361,11 @@ func (h *Handler) Explain(q *http.Request) (folio.Explanation, error) {
 	return r.list.Explain(&p.key), nil
 }
 
-// InvalidateURL outdates all pages of the scope that a request asks for a page of.
-func (h *Handler) InvalidateURL(q *http.Request) error {
+// Tags returns what the page that a request asks for depends on: all pages of its scope.
+func (h *Handler) Tags(q *http.Request) ([]folio.Tag, error) {
 	r, p, err := h.asked(q)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return r.list.Invalidate(q.Context(), p.scope)
+	return []folio.Tag{r.list.Tag(p.scope)}, nil
 }

@@ -154,6 +154,9 @@ func bound(m Metric, text string, none float64) (float64, error) {
 	if percent {
 		n /= 100
 	}
+	if n > 1 && m != OriginRate && m != EvictionRate {
+		return 0, fmt.Errorf("%q: it is never more than 1, which is 100%%", text)
+	}
 	return n, nil
 }
 

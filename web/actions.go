@@ -51,6 +51,9 @@ func read(w http.ResponseWriter, r *http.Request, into any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	err := d.Decode(into)
+	if _, more := d.Token(); err == nil && more != io.EOF {
+		err = errors.New("more than one value")
+	}
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}
@@ -71,38 +74,49 @@ func (s *Server) invalidate(w http.ResponseWriter, r *http.Request) (said string
 	if err := read(w, r, &in); err != nil {
 		return "", err
 	}
-	if n := len(in.Tags) + len(in.URLs); n == 0 || n > mostAtOnce {
-		err := fmt.Errorf("want 1 to %d tags and urls", mostAtOnce)
+	if n := len(in.Tags) + len(in.URLs); n == 0 || n > mostAtOnce || slices.Contains(in.Tags, "") {
+		err := fmt.Errorf("want 1 to %d tags and urls, none of them empty", mostAtOnce)
 		fail(w, http.StatusBadRequest, err.Error())
 		return "", err
 	}
-	reached, err := s.config.Cache.Cascade(in.Tags...)
-	if err == nil && len(in.Tags) > 0 {
-		err = s.config.Cache.InvalidateTags(r.Context(), in.Tags...)
-	}
+	tags := in.Tags
 	for _, u := range in.URLs {
-		if err == nil {
-			err = s.invalidateURL(u, r)
+		more, err := s.tagsOf(u, r)
+		if err != nil {
+			fail(w, http.StatusUnprocessableEntity, err.Error())
+			return "", err
 		}
+		tags = append(tags, more...)
+	}
+	reached, err := s.config.Cache.Cascade(tags...)
+	if err == nil {
+		err = s.config.Cache.InvalidateTags(r.Context(), tags...)
 	}
 	if err != nil {
 		fail(w, http.StatusUnprocessableEntity, err.Error())
 		return "", err
 	}
-	s.purged(in.Tags)
-	answer(w, map[string]any{"tags": reached, "urls": len(in.URLs)})
-	return fmt.Sprintf("%d tags (%d reached), %d urls", len(in.Tags), len(reached), len(in.URLs)), nil
+	s.purged(reached)
+	answer(w, map[string]any{"tags": reached})
+	return brief(tags), nil
 }
 
-func (s *Server) invalidateURL(text string, r *http.Request) error {
+// brief writes tags for the audit log.
+func brief(tags []folio.Tag) string {
+	text := fmt.Sprintf("%d tags: %q", len(tags), tags[:min(len(tags), 16)])
+	return text[:min(len(text), 1000)]
+}
+
+// tagsOf returns what the page of a URL depends on.
+func (s *Server) tagsOf(text string, r *http.Request) ([]folio.Tag, error) {
 	q, err := asked(text, r)
 	if err != nil {
-		return fmt.Errorf("url %q: %w", text, err)
+		return nil, fmt.Errorf("url %q: %w", text, err)
 	}
-	if s.config.InvalidateURL == nil {
-		return errors.New("urls cannot be invalidated here: name tags")
+	if s.config.Tags == nil {
+		return nil, errors.New("urls cannot be invalidated here: name tags")
 	}
-	return s.config.InvalidateURL(q)
+	return s.config.Tags(q)
 }
 
 func (s *Server) purged(tags []folio.Tag) {

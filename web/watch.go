@@ -20,13 +20,12 @@ type Watch struct {
 
 	mu     sync.Mutex
 	recent []told // invalidations, the latest last
-	last   time.Time
 }
 
 // watchShard is a part of what is counted, so that readers seldom wait for each other.
 type watchShard struct {
 	mu    sync.Mutex
-	turns uint
+	began time.Time                          // the current windows
 	times [2]*hdrhistogram.WindowedHistogram // of reads, by whether they waited for a load; ns
 	lists map[string]*counted
 	_     [32]byte
@@ -45,15 +44,15 @@ const (
 	windows    = 6 // of
 	windowTime = 10 * time.Second
 	mostRecent = 50
-	mostLists  = 200 // that are counted apart
+	mostLists  = 64 // that are counted apart
 )
 
 // NewWatch makes a watch; labels are put on all of its metrics.
 func NewWatch(labels prometheus.Labels) *Watch {
-	w := &Watch{metrics: folioprom.New(labels), last: time.Now()}
+	w := &Watch{metrics: folioprom.New(labels)}
 	for i := range w.shards {
 		s := &w.shards[i]
-		s.lists = map[string]*counted{}
+		s.lists, s.began = map[string]*counted{}, time.Now()
 		for k := range s.times {
 			s.times[k] = hdrhistogram.NewWindowed(windows, 1, int64(time.Minute), 2)
 		}
@@ -88,8 +87,9 @@ func (w *Watch) read(e *folio.Event) {
 	s := &w.shards[e.Unit%uint64(len(w.shards))]
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.turn(time.Now())
 	waited := 1
-	if e.Err == nil && (e.Source == folio.Hit || e.Source == folio.Refresh || e.Source == folio.Stale) {
+	if e.Err == nil && (e.Source == folio.Hit || e.Source == folio.Refresh) {
 		waited = 0
 	}
 	_ = s.times[waited].Current.RecordValue(min(max(1, int64(e.Took)), int64(time.Minute)))
@@ -129,12 +129,13 @@ type Latency struct {
 
 // snapshot returns the quantiles of hits and of reads that waited, and what each list was asked for.
 func (w *Watch) snapshot() (hits, misses Latency, lists map[string]counted) {
-	w.turn()
+	now := time.Now()
 	lists = map[string]counted{}
 	var all [2]*hdrhistogram.Histogram
 	for i := range w.shards {
 		s := &w.shards[i]
 		s.mu.Lock()
+		s.turn(now)
 		for k := range s.times {
 			if m := s.times[k].Merge(); all[k] == nil {
 				all[k] = m
@@ -151,22 +152,13 @@ func (w *Watch) snapshot() (hits, misses Latency, lists map[string]counted) {
 	return latency(all[0]), latency(all[1]), lists
 }
 
-// turn begins new windows, as many as time has passed for.
-func (w *Watch) turn() {
-	w.mu.Lock()
-	n := min(windows, int(time.Since(w.last)/windowTime))
-	if n > 0 {
-		w.last = time.Now()
-	}
-	w.mu.Unlock()
-	for range n {
-		for i := range w.shards {
-			s := &w.shards[i]
-			s.mu.Lock()
-			for k := range s.times {
-				s.times[k].Rotate()
-			}
-			s.mu.Unlock()
+// turn begins new windows, as many as time has passed for. Under s.mu.
+func (s *watchShard) turn(now time.Time) {
+	n := int(now.Sub(s.began) / windowTime)
+	s.began = s.began.Add(time.Duration(n) * windowTime)
+	for range min(n, windows) {
+		for k := range s.times {
+			s.times[k].Rotate()
 		}
 	}
 }

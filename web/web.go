@@ -37,8 +37,8 @@ type Config struct {
 	Gatherer prometheus.Gatherer
 	// Explain tells why the page that a request asks for is, or is not, served from the cache. Optional.
 	Explain func(*http.Request) (folio.Explanation, error)
-	// InvalidateURL outdates what the page that a request asks for is part of. Optional.
-	InvalidateURL func(*http.Request) error
+	// Tags returns what the page that a request asks for depends on, to be invalidated. Optional.
+	Tags func(*http.Request) ([]folio.Tag, error)
 	// Purge is told of what operators invalidate, as httpcache.Config.Purge is. Optional.
 	Purge func(keys []string)
 	// Recorder records to files in RecordDir. Optional.
@@ -91,6 +91,11 @@ func New(config Config) (*Server, error) {
 	}
 	for _, t := range config.Tokens {
 		faults = append(faults, t.Check())
+	}
+	for i, h := range config.Hosts {
+		if config.Hosts[i] = strings.ToLower(h); h == "" || strings.Contains(h, ":") {
+			faults = append(faults, fmt.Errorf("%w: host %q: want a name without a port", ErrConfig, h))
+		}
 	}
 	if config.ReadToken && len(config.Tokens) == 0 {
 		faults = append(faults, fmt.Errorf("%w: reading needs a token, and there is none", ErrConfig))
@@ -146,8 +151,17 @@ func (s *Server) ours(host string) bool {
 	if err != nil {
 		name = host
 	}
+	return LocalHost(host) || slices.Contains(s.config.Hosts, strings.ToLower(name))
+}
+
+// LocalHost reports whether a Host is localhost or an IP address: no name that somebody else may have pointed here.
+func LocalHost(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
 	name = strings.Trim(name, "[]")
-	return name == "localhost" || net.ParseIP(name) != nil || slices.Contains(s.config.Hosts, name)
+	return strings.EqualFold(name, "localhost") || net.ParseIP(name) != nil
 }
 
 // CheckListen refuses an address that others than this machine can reach, unless there are TLS and tokens for it.

@@ -161,11 +161,11 @@ func TestTokensAreComparedInConstantTime(t *testing.T) {
 func TestInvalidateAndPurge(t *testing.T) {
 	var urls, purged []string
 	o := operate(t, func(c *web.Config) {
-		c.InvalidateURL = func(q *http.Request) error {
+		c.Tags = func(q *http.Request) ([]folio.Tag, error) {
 			if urls = append(urls, q.URL.String()); q.URL.Path == "/bad" {
-				return errors.New("no route")
+				return nil, errors.New("no route")
 			}
-			return nil
+			return []folio.Tag{"rows:user:2"}, nil
 		}
 		c.Purge = func(keys []string) { purged = append(purged, keys...) }
 	})
@@ -193,11 +193,21 @@ func TestInvalidateAndPurge(t *testing.T) {
 	if got := all(); got != [2]folio.Source{folio.Miss, folio.Miss} {
 		t.Errorf("after a purge: %v", got)
 	}
-	post("/admin/v1/invalidate", `{"urls":["/x?user=1","/bad"]}`, 422)
-	if !slices.Equal(urls, []string{"/x?user=1", "/bad"}) || !slices.Equal(purged, []string{"rows:user:1"}) {
+	post("/admin/v1/invalidate", `{"urls":["/x?user=2","/bad"],"tags":["rows:user:1"]}`, 422)
+	if got := all(); got != [2]folio.Source{folio.Hit, folio.Hit} {
+		t.Errorf("after one that is refused: %v", got)
+	}
+	post("/admin/v1/invalidate", `{"urls":["/x?user=2"]}`, 200)
+	if got := all(); got != [2]folio.Source{folio.Hit, folio.Miss} {
+		t.Errorf("after one by its URL: %v", got)
+	}
+	if !slices.Equal(urls, []string{"/x?user=2", "/bad", "/x?user=2"}) || !slices.Equal(purged, []string{"rows:user:1", "rows:user:2"}) {
 		t.Errorf("%q, %q", urls, purged)
 	}
-	for body, want := range map[string]int{``: 400, `{}`: 400, `{"tags":["` + strings.Repeat(`x","`, 300) + `x"]}`: 400, `{"tag":["x"]}`: 400, `[]`: 400, `{"urls":["%zz"]}`: 422} {
+	if log := o.log.String(); !strings.Contains(log, "rows:user:2") {
+		t.Errorf("the audit log does not say what: %s", log)
+	}
+	for body, want := range map[string]int{``: 400, `{}`: 400, `{"tags":["` + strings.Repeat(`x","`, 300) + `x"]}`: 400, `{"tag":["x"]}`: 400, `{"tags":[""]}`: 400, `{"tags":["x"]} {}`: 400, `[]`: 400, `{"urls":["%zz"]}`: 422} {
 		post("/admin/v1/invalidate", body, want)
 	}
 	post("/admin/v1/purge", `{}`, 400)

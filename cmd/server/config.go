@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -164,10 +168,61 @@ func readConfig(path string) (*config, error) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return c, nil
 	}
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField()).Decode(c); err != nil {
+	d := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField())
+	if err := d.Decode(c); err != nil && !errors.Is(err, io.EOF) { // of comments alone there is no document
 		return nil, fmt.Errorf("%w: %s: %w", errUsage, path, err)
 	}
+	if err := d.Decode(new(config)); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%w: %s: more than one document", errUsage, path)
+	}
 	return c, nil
+}
+
+// check returns what of a configuration cannot work, joined, as far as that is known before anything is opened.
+func (c *config) check() error {
+	var faults []error
+	want := func(ok bool, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf("%w: %s", errUsage, fmt.Sprintf(format, args...)))
+		}
+	}
+	for name, d := range map[string]time.Duration{"cache.ttl": c.Cache.TTL, "cache.load_timeout": c.Cache.LoadTimeout, "limits.header_timeout": c.Limits.HeaderTimeout, "limits.read_timeout": c.Limits.ReadTimeout,
+		"limits.write_timeout": c.Limits.WriteTimeout, "limits.idle_timeout": c.Limits.IdleTimeout, "limits.drain": c.Limits.Drain, "limits.stop": c.Limits.Stop} {
+		want(d >= 0, "%s %s: want at least 0", name, d)
+	}
+	want(c.Limits.Connections > 0 && c.Limits.HeaderBytes > 0, "limits: connections %d, header_bytes %d: want more than 0", c.Limits.Connections, c.Limits.HeaderBytes)
+	want(c.Log.Format == "text" || c.Log.Format == "json", "log.format %q: want text or json", c.Log.Format)
+	addresses := []string{c.Listen}
+	if c.Admin.Listen != "off" {
+		addresses = append(addresses, c.Admin.Listen)
+	}
+	for _, address := range addresses {
+		_, err := net.ResolveTCPAddr("tcp", address)
+		want(err == nil, "listen %q: %v", address, err)
+	}
+	want(len(addresses) < 2 || addresses[0] != addresses[1] || strings.HasSuffix(c.Listen, ":0"), "listen and admin.listen are both %s", c.Listen)
+	for name, t := range map[string]*tlsConfig{"tls": c.TLS, "admin.tls": c.Admin.TLS} {
+		if t != nil {
+			_, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+			want(err == nil, "%s: %v", name, err)
+		}
+	}
+	if dir := c.Admin.RecordDir; dir != "" {
+		info, err := os.Stat(dir)
+		want(err == nil && info.IsDir(), "admin.record_dir %q: %v", dir, err)
+	}
+	for _, t := range c.Admin.tokens() {
+		if err := t.Check(); err != nil {
+			faults = append(faults, fmt.Errorf("%w: admin: %w", errUsage, err))
+		}
+	}
+	if c.Admin.Listen != "off" {
+		if err := web.CheckListen(c.Admin.Listen, c.Admin.TLS != nil, len(c.Admin.Tokens) > 0 && c.Admin.ReadToken); err != nil {
+			faults = append(faults, fmt.Errorf("%w: admin: %w (and read_token: true)", errUsage, err))
+		}
+	}
+	_, err := c.objectives()
+	return errors.Join(append(faults, err)...)
 }
 
 // withDefaults fills in what is not said.
@@ -225,6 +280,9 @@ func (c *config) routes() (all []httpcache.Route, err error) {
 				DefaultLimit: r.Params.DefaultLimit, MaxLimit: r.Params.MaxLimit, MaxPage: r.Params.MaxPage, Unknown: u}}
 		if r.Scope != nil {
 			scope, err := r.Scope.scope()
+			if r.Scope.From == "parameter" && !slices.Contains(r.Params.Filters, "user") {
+				err = errors.Join(err, fmt.Errorf("%w: scope from parameter: want user among params.filters: else the upstream is not asked for it", errUsage))
+			}
 			if err != nil {
 				faults = append(faults, fmt.Errorf("route %q: %w", r.Name, err))
 			}

@@ -39,27 +39,18 @@ func (c *demoCmd) Run(s *streams) error {
 		return fmt.Errorf("%w: want --readers of 1 or more, --writes of 0 to 1, --for above 0", errUsage)
 	}
 	made.Log.Level = max(made.Log.Level, 4) // warnings: the tale is told on stdout
-	a, err := newApp(made, s.stderr)
+	made.DB = c.DB
+	a, err := openTickets(s, made, c.Seed, c.Check)
 	if err != nil || c.Check {
-		return checked(a, err, s)
+		return checked(err, s)
 	}
 	defer a.close()
-	db, err := tickets.Open(s.ctx, c.DB, tickets.DefaultSizes, c.Seed)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	api, err := tickets.New(tickets.Config{Database: db, Cache: a.cache, User: tickets.UserParameter, TTL: made.Cache.TTL, Logger: a.log})
-	if err != nil {
-		return err
-	}
-	a.ready = func(ctx context.Context) error { return db.PingContext(ctx) }
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	where := make(chan []string, 1)
 	a.listening = func(addresses []string) { where <- addresses }
 	ended := make(chan error, 1)
-	go func() { ended <- a.run(ctx, api, api.Explain, nil) }()
+	go func() { ended <- a.run(ctx, a.handler, a.api.Explain, a.api.Tags) }()
 	select {
 	case err := <-ended:
 		return err

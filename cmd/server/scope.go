@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/foliocache/folio"
 	"github.com/foliocache/folio/internal/tickets"
@@ -96,6 +98,9 @@ func (c *scopeConfig) jwt() (func(*http.Request) (string, error), error) {
 			return "", err
 		}
 		id, _ := claims[claim].(string)
+		if id == "" {
+			return "", errNobody
+		}
 		return id, nil
 	}, nil
 }
@@ -110,7 +115,7 @@ func (c *scopeConfig) key() (key any, methods []string, err error) {
 		return nil, nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
 	if c.SecretFile != "" {
-		secret := []byte(strings.TrimSpace(string(text)))
+		secret := []byte(strings.TrimRight(string(text), "\r\n"))
 		if len(secret) < 32 {
 			return nil, nil, fmt.Errorf("%w: %s: a secret of %d bytes can be guessed: want 32 or more", errUsage, c.SecretFile, len(secret))
 		}
@@ -128,35 +133,56 @@ func (c *scopeConfig) key() (key any, methods []string, err error) {
 	return nil, nil, fmt.Errorf("%w: %s: no public key of RSA, EC or Ed25519", errUsage, c.KeyFile)
 }
 
-// header reads what a trusted proxy in front says.
-func (c *scopeConfig) header() (func(*http.Request) (string, error), error) {
+// trusts returns whether a request comes from a proxy that may say who asks.
+func (c *scopeConfig) trusts() (func(*http.Request) bool, error) {
 	var trusted []netip.Prefix
 	for _, text := range c.Trusted {
 		p, err := netip.ParsePrefix(text)
 		if one, e := netip.ParseAddr(text); e == nil {
 			p, err = netip.PrefixFrom(one, one.BitLen()), nil
 		}
-		if err != nil {
-			return nil, fmt.Errorf("%w: scope from header: trusted %q: want an address or a prefix", errUsage, text)
+		if err != nil || p.Addr().Is4In6() {
+			return nil, fmt.Errorf("%w: scope from header: trusted %q: want an address or a prefix, of IPv4 as such", errUsage, text)
 		}
 		trusted = append(trusted, p)
 	}
-	if c.Header == "" || len(trusted) == 0 {
-		return nil, fmt.Errorf("%w: scope from header: want header, and trusted: else any client could say it", errUsage)
+	if !httpguts.ValidHeaderFieldName(c.Header) || len(trusted) == 0 {
+		return nil, fmt.Errorf("%w: scope from header: want the header's name, and trusted: else any client could say it", errUsage)
 	}
-	return func(r *http.Request) (string, error) {
+	return func(r *http.Request) bool {
 		host, _, err := net.SplitHostPort(r.RemoteAddr)
 		from, parseErr := netip.ParseAddr(host)
-		if err != nil || parseErr != nil || len(r.Header.Values(c.Header)) != 1 {
+		return err == nil && parseErr == nil && slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(from.Unmap()) })
+	}, nil
+}
+
+// header reads what a trusted proxy in front says.
+func (c *scopeConfig) header() (func(*http.Request) (string, error), error) {
+	trusts, err := c.trusts()
+	if err != nil {
+		return nil, err
+	}
+	return func(r *http.Request) (string, error) {
+		said := r.Header.Values(c.Header)
+		if !trusts(r) || len(said) != 1 || said[0] == "" {
 			return "", errNobody
 		}
-		for _, p := range trusted {
-			if p.Contains(from.Unmap()) {
-				return r.Header.Get(c.Header), nil
-			}
-		}
-		return "", errNobody
+		return said[0], nil
 	}, nil
+}
+
+// guard keeps what only a trusted proxy may say from who is behind next, where somebody else says it.
+func (c *scopeConfig) guard(next http.Handler) http.Handler {
+	trusts, err := c.trusts()
+	if c.From != "header" || err != nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !trusts(r) {
+			r.Header.Del(c.Header)
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // credentials takes who sends the same credentials for the same principal. The upstream judges them when a page is

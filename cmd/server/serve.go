@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -68,30 +69,92 @@ func (c *serveCmd) Run(s *streams) error {
 	if c.DB != "" {
 		made.DB = c.DB
 	}
-	user, err := made.user()
-	if err != nil {
-		return err
-	}
-	a, err := newApp(made, s.stderr)
+	t, err := openTickets(s, made, c.Seed, c.Check)
 	if err != nil || c.Check {
-		return checked(a, err, s)
+		return checked(err, s)
 	}
-	defer a.close()
-	db, err := tickets.Open(s.ctx, made.DB, tickets.DefaultSizes, c.Seed)
+	defer t.close()
+	return t.run(s.ctx, t.handler, t.api.Explain, t.api.Tags)
+}
+
+// ticketsApp is the tickets API, ready to run.
+type ticketsApp struct {
+	*app
+	db      *tickets.Database
+	api     *tickets.API
+	handler http.Handler
+}
+
+// openTickets opens the database, then the cache: what that has kept may be of this database alone. check: nothing is
+// opened.
+func openTickets(s *streams, c *config, seed uint64, check bool) (t *ticketsApp, err error) {
+	faults := []error{c.check()}
+	if c.Upstream != nil || len(c.Routes) > 0 || len(c.Hosts) > 0 {
+		faults = append(faults, fmt.Errorf("%w: upstream, routes and hosts are for server proxy", errUsage))
+	}
+	if err := tickets.CheckURL(c.DB); err != nil {
+		faults = append(faults, fmt.Errorf("%w: %w", errUsage, err))
+	}
+	if c.Cache.Dir != "" && c.DB == "" {
+		faults = append(faults, fmt.Errorf("%w: cache.dir keeps pages of a database that is not kept: say db", errUsage))
+	}
+	user, err := c.user()
+	if err = errors.Join(append(faults, err)...); err != nil {
+		return nil, err
+	}
+	t = new(ticketsApp)
+	if check {
+		a, err := newApp(c, s.stderr, "")
+		if err == nil {
+			a.close()
+		}
+		return nil, err
+	}
+	if t.db, err = tickets.Open(s.ctx, c.DB, tickets.DefaultSizes, seed); err != nil {
+		return nil, err
+	}
+	if t.app, err = newApp(c, s.stderr, t.db.ID); err != nil {
+		return nil, errors.Join(err, t.db.Close())
+	}
+	t.api, err = tickets.New(tickets.Config{Database: t.db, Cache: t.cache, User: user, TTL: c.Cache.TTL, Logger: t.log})
 	if err != nil {
-		return err
+		t.close()
+		return nil, err
 	}
-	defer db.Close()
-	api, err := tickets.New(tickets.Config{Database: db, Cache: a.cache, User: user, TTL: made.Cache.TTL, Logger: a.log})
-	if err != nil {
-		return err
+	t.ready, t.handler = t.db.PingContext, t.api
+	if c.Principal == nil || c.Principal.From == "parameter" {
+		t.handler = ownPages(t.api)
+	} else {
+		t.handler = c.Principal.guard(t.api)
 	}
-	a.ready = func(ctx context.Context) error { return db.PingContext(ctx) }
-	return a.run(s.ctx, api, api.Explain, nil)
+	return t, nil
+}
+
+// close closes the cache, then the database.
+func (t *ticketsApp) close() {
+	t.app.close()
+	if err := t.db.Close(); err != nil {
+		t.log.Warn("the database is not closed", "error", err)
+	}
+}
+
+// ownPages refuses what a page of another site has a browser send, where nobody says who he is.
+func ownPages(next http.Handler) http.Handler {
+	guarded := http.NewCrossOriginProtection().Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !web.LocalHost(r.Host) {
+			http.Error(w, "this Host is not served: anybody may be anybody here", http.StatusMisdirectedRequest)
+			return
+		}
+		guarded.ServeHTTP(w, r)
+	})
 }
 
 // user returns how the users of the tickets API are known.
 func (c *config) user() (func(*http.Request) (string, error), error) {
+	if c.Principal != nil && c.Principal.From == "credentials" {
+		return nil, fmt.Errorf("%w: principal from credentials: those are no user's number: want jwt or header", errUsage)
+	}
 	if c.Principal != nil {
 		return c.Principal.principal()
 	}
@@ -102,13 +165,11 @@ func (c *config) user() (func(*http.Request) (string, error), error) {
 }
 
 // checked ends a command that has only checked its configuration, or could not.
-func checked(a *app, err error, s *streams) error {
-	if err != nil {
-		return err
+func checked(err error, s *streams) error {
+	if err == nil {
+		fmt.Fprintln(s.stdout, "the configuration is fine")
 	}
-	a.close()
-	fmt.Fprintln(s.stdout, "the configuration is fine")
-	return nil
+	return err
 }
 
 // proxyCmd is server proxy.
@@ -133,11 +194,15 @@ func (c *proxyCmd) Run(s *streams) error {
 	if err != nil || up.Host == "" || up.Scheme != "http" && up.Scheme != "https" {
 		return fmt.Errorf("%w: upstream %q: want http://… or https://…", errUsage, made.Upstream.URL)
 	}
+	faults := []error{made.check()}
+	if made.Principal != nil || made.DB != "" {
+		faults = append(faults, fmt.Errorf("%w: principal and db are for server serve: routes have a scope", errUsage))
+	}
 	routes, err := made.routes()
-	if err != nil {
+	if err = errors.Join(append(faults, err)...); err != nil {
 		return err
 	}
-	a, err := newApp(made, s.stderr)
+	a, err := newApp(made, s.stderr, made.Upstream.URL)
 	if err != nil {
 		return err
 	}
@@ -148,15 +213,21 @@ func (c *proxyCmd) Run(s *streams) error {
 		a.close()
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
-	if c.Check {
-		return checked(a, nil, s)
-	}
 	defer a.close()
+	if c.Check {
+		return checked(nil, s)
+	}
 	if len(routes) == 0 {
 		a.log.Warn("no routes: nothing is cached")
 	}
 	a.ready = func(context.Context) error { return nil }
-	return a.run(s.ctx, h, h.Explain, h.InvalidateURL)
+	front := http.Handler(h)
+	for i := range made.Routes {
+		if scope := made.Routes[i].Scope; scope != nil {
+			front = scope.guard(front)
+		}
+	}
+	return a.run(s.ctx, front, h.Explain, h.Tags)
 }
 
 // app is what both servers have.
@@ -178,30 +249,18 @@ type app struct {
 	stopping  atomic.Bool
 }
 
-// newApp makes one, once its configuration is known to be right.
-func newApp(c *config, stderr io.Writer) (*app, error) {
+// newApp makes one, once its configuration is known to be right. version: of what the cache may have kept.
+func newApp(c *config, stderr io.Writer, version string) (*app, error) {
 	var handler slog.Handler = slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.Log.Level})
 	if c.Log.Format == "json" {
 		handler = slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: c.Log.Level})
 	}
 	a := &app{config: c, log: slog.New(handler), watch: web.NewWatch(nil), recorder: new(record.Recorder), tokens: c.Admin.tokens()}
-	if _, err := c.objectives(); err != nil {
-		return nil, err
-	}
-	for _, t := range a.tokens {
-		if err := t.Check(); err != nil {
-			return nil, fmt.Errorf("%w: admin: %w", errUsage, err)
-		}
-	}
-	if c.Admin.Listen != "off" {
-		if err := web.CheckListen(c.Admin.Listen, c.Admin.TLS != nil, len(a.tokens) > 0 && c.Admin.ReadToken); err != nil {
-			return nil, fmt.Errorf("%w: admin: %w (and read_token: true)", errUsage, err)
-		}
-	}
 	made, err := c.cache(a.watch, a.log)
 	if err != nil {
 		return nil, err
 	}
+	made.Version = version
 	observe := made.Observe
 	made.Observe = func(e folio.Event) { observe(e); a.recorder.Observe(e) }
 	if a.cache, err = folio.New(made); err != nil {
@@ -238,18 +297,24 @@ func (a *app) close() {
 }
 
 // run listens until ctx ends, then lets requests under way end.
-func (a *app) run(ctx context.Context, api http.Handler, explain func(*http.Request) (folio.Explanation, error), invalidate func(*http.Request) error) error {
-	mux := http.NewServeMux()
-	mux.Handle("/", api)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
-	mux.HandleFunc("GET /readyz", a.readyz)
-	servers := []*http.Server{a.server(a.config.Listen, promhttp.InstrumentHandlerDuration(a.durations, mux))}
+func (a *app) run(ctx context.Context, api http.Handler, explain func(*http.Request) (folio.Explanation, error), tags func(*http.Request) ([]folio.Tag, error)) error {
+	front := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // no ServeMux: it would redirect what is not clean
+		switch r.URL.Path {
+		case "/healthz":
+			_, _ = io.WriteString(w, "ok\n")
+		case "/readyz":
+			a.readyz(w, r)
+		default:
+			api.ServeHTTP(w, r)
+		}
+	})
+	servers := []*http.Server{a.server(a.config.Listen, promhttp.InstrumentHandlerDuration(a.durations, front))}
 	if a.config.Admin.Listen != "off" {
 		objectives, err := a.config.objectives()
 		if err != nil {
 			return err
 		}
-		admin, err := web.New(web.Config{Cache: a.cache, Watch: a.watch, Gatherer: a.registry, Explain: explain, InvalidateURL: invalidate, Recorder: a.recorder, RecordDir: a.config.Admin.RecordDir,
+		admin, err := web.New(web.Config{Cache: a.cache, Watch: a.watch, Gatherer: a.registry, Explain: explain, Tags: tags, Recorder: a.recorder, RecordDir: a.config.Admin.RecordDir,
 			Objectives: objectives, Tokens: a.tokens, ReadToken: a.config.Admin.ReadToken, Hosts: a.config.Admin.Hosts, Logger: a.log})
 		if err != nil {
 			return fmt.Errorf("%w: %w", errUsage, err)
@@ -309,7 +374,11 @@ func (a *app) announce(listeners []net.Listener) {
 	if len(listeners) < 2 {
 		return
 	}
-	a.log.Info("administration", "dashboard", "http://"+listeners[1].Addr().String()+"/")
+	scheme := "http://"
+	if a.config.Admin.TLS != nil {
+		scheme = "https://"
+	}
+	a.log.Info("administration", "dashboard", scheme+listeners[1].Addr().String()+"/")
 	if a.once != "" {
 		a.log.Info("no tokens are configured: this one is good until the server stops", "token", a.once)
 	}
@@ -355,12 +424,18 @@ type tokenCmd struct {
 
 // Run makes a token.
 func (c *tokenCmd) Run(s *streams) error {
+	for _, scope := range c.Scopes {
+		if !slices.Contains(web.Scopes, scope) {
+			return fmt.Errorf("%w: scope %q: want some of %v", errUsage, scope, web.Scopes)
+		}
+	}
 	token := rand.Text()
+	fmt.Fprintf(s.stderr, "the token, which is nowhere else: %s\n", token)
 	scopes, err := json.Marshal(c.Scopes)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.stdout, "# the token, which is nowhere else: %s\nadmin:\n  tokens:\n    - name: %q\n      sha256: %s\n      scopes: %s\n", token, c.Name, web.HashToken(token), scopes)
+	fmt.Fprintf(s.stdout, "admin:\n  tokens:\n    - name: %q\n      sha256: %s\n      scopes: %s\n", c.Name, web.HashToken(token), scopes)
 	return nil
 }
 

@@ -252,15 +252,33 @@ func TestBadConfigurationIsRefused(t *testing.T) {
 		"parameter, not meant": "principal:\n  from: parameter\n",
 		"jwt without key":      "principal:\n  from: jwt\n",
 		"header, trusting all": "principal:\n  from: header\n  header: X-User\n",
+		"credentials":          "principal:\n  from: credentials\n",
+		"two documents":        "listen: 127.0.0.1:0\n---\nlisten: 127.0.0.1:0\n",
+		"no connections":       "limits:\n  connections: -1\n",
+		"no certificate":       "tls: {cert: /nope, key: /nope}\n",
+		"negative time":        "cache:\n  ttl: -5m\n",
+		"no such database":     "db: mysql://x/y\n",
+		"no such port":         "listen: 127.0.0.1:99999\n",
+		"one address":          "listen: 127.0.0.1:7000\nadmin:\n  listen: 127.0.0.1:7000\n",
+		"no folder":            "admin:\n  record_dir: /nope\n",
+		"upstream for serve":   "upstream:\n  url: http://x\n",
+		"kept without a home":  "cache:\n  dir: /tmp/x\n",
+		"no such format":       "log:\n  format: xml\n",
+		"8000 percent":         "objectives:\n  - {metric: hit_ratio, at_least: 80}\n",
+		"proxy: no upstream":   "listen: 127.0.0.1:0\n",
+		"proxy: principal":     "upstream: {url: http://127.0.0.1:1}\nprincipal: {from: jwt}\n",
+		"proxy: unkeyed user":  "upstream: {url: http://127.0.0.1:1}\nroutes:\n  - {name: a, path: /a, scope: {from: parameter, i_know_anybody_may_be_anybody: true}}\n",
 	} {
 		path := filepath.Join(t.TempDir(), "c.yaml")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
+		command := "serve"
+		if strings.Contains(name, "proxy") {
+			command = "proxy"
+		}
 		var errs strings.Builder
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel() // one that is not refused ends at once
-		if code := run(ctx, []string{"--config", path}, io.Discard, &errs); code != exitUsage {
+		if code := run(t.Context(), []string{command, "--config", path, "--check"}, io.Discard, &errs); code != exitUsage {
 			t.Errorf("%s: status %d: %s", name, code, errs.String())
 		}
 	}

@@ -8,11 +8,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"mime"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/foliocache/folio"
 )
@@ -33,7 +36,7 @@ type API struct {
 	mux     *http.ServeMux
 	mine    *folio.List[Ticket] // of a user, by page
 	feed    *folio.List[Ticket] // of a user, by cursor
-	byEvent *folio.List[Ticket]
+	byEvent *folio.List[Seat]
 	events  *folio.List[Event]
 }
 
@@ -52,8 +55,8 @@ func New(config Config) (*API, error) {
 		TTL: config.TTL, Load: d.tickets, Count: d.count, Numbered: true})
 	a.feed, faults[1] = folio.NewList(config.Cache, folio.ListConfig[Ticket]{Name: "feed", Sorts: sorts[:2], Filters: []string{"status"},
 		TTL: config.TTL, Load: d.tickets, Cursor: cursorOf, Numbered: true})
-	a.byEvent, faults[2] = folio.NewList(config.Cache, folio.ListConfig[Ticket]{Name: "event-tickets", Sorts: sorts, Filters: []string{"status"},
-		TTL: config.TTL, Load: d.tickets, Count: d.count, Numbered: true})
+	a.byEvent, faults[2] = folio.NewList(config.Cache, folio.ListConfig[Seat]{Name: "event-tickets", Sorts: sorts, Filters: []string{"status"},
+		TTL: config.TTL, Load: d.seats, Count: d.count, Numbered: true})
 	a.events, faults[3] = folio.NewList(config.Cache, folio.ListConfig[Event]{Name: "events", Sorts: []string{"starts_at", "-starts_at"}, Filters: []string{"city"},
 		TTL: config.TTL, Load: d.events, Numbered: true})
 	if err := errors.Join(faults[:]...); err != nil {
@@ -105,9 +108,11 @@ func (a *API) ofUser(answer func(http.ResponseWriter, *http.Request, url.Values,
 		if !ok {
 			return
 		}
-		if said := v["user"]; len(said) > 0 && !slices.Equal(said, []string{user}) {
-			problem(w, http.StatusForbidden, "user is not yours")
-			return
+		if v.Has("user") {
+			if said, err := UserParameter(r); err != nil || said != user {
+				problem(w, http.StatusForbidden, "user is not yours")
+				return
+			}
 		}
 		delete(v, "user")
 		answer(w, r, v, userScope(user))
@@ -116,6 +121,9 @@ func (a *API) ofUser(answer func(http.ResponseWriter, *http.Request, url.Values,
 
 func (a *API) user(w http.ResponseWriter, r *http.Request) (string, bool) {
 	user, err := a.config.User(r)
+	if err == nil && !isID(user) {
+		err = errors.New("no user's number") // two names of one user would be two scopes
+	}
 	switch {
 	case errors.Is(err, folio.ErrQuery):
 		problem(w, http.StatusBadRequest, err.Error())
@@ -139,44 +147,101 @@ func UserParameter(r *http.Request) (string, error) {
 	return strconv.FormatInt(n, 10), nil
 }
 
+// isID reports whether a text is a number from 1, as it is written.
+func isID(text string) bool {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return err == nil && n >= 1 && strconv.FormatInt(n, 10) == text
+}
+
+// check says what is wrong with the filters of a query.
+func check(v url.Values) error {
+	for name, values := range v {
+		for _, value := range values {
+			reason := ""
+			switch {
+			case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
+				reason = "want text"
+			case name == "status" && value != "" && !slices.Contains(Statuses, value):
+				reason = fmt.Sprintf("want one of %v", Statuses)
+			case name == "event" && value != "" && !isID(value):
+				reason = "want a whole number from 1"
+			}
+			if reason != "" {
+				return &folio.QueryError{Param: name, Value: value, Reason: reason}
+			}
+		}
+	}
+	return nil
+}
+
 // serve answers with a page of a list.
 func serve[T any](w http.ResponseWriter, r *http.Request, l *folio.List[T], v url.Values, s folio.Scope) {
-	q, err := l.Parse(v, s)
-	if err != nil {
-		problem(w, http.StatusBadRequest, err.Error())
+	if s.Kind == "event" && !isID(s.ID) {
+		problem(w, http.StatusNotFound, "no such event")
 		return
 	}
-	if s.Kind == "event" {
-		if n, err := strconv.ParseInt(s.ID, 10, 64); err != nil || strconv.FormatInt(n, 10) != s.ID {
-			problem(w, http.StatusNotFound, "no such event")
-			return
-		}
+	q, err := l.Parse(v, s)
+	if err := errors.Join(err, check(v)); err != nil {
+		problem(w, http.StatusBadRequest, err.Error())
+		return
 	}
 	l.Serve(w, r, q)
 }
 
 // Explain tells why the page that a URL asks for is, or is not, served from the cache now.
 func (a *API) Explain(r *http.Request) (folio.Explanation, error) {
+	v, scope, err := a.asked(r)
+	if err != nil {
+		return folio.Explanation{}, err
+	}
+	switch r.URL.Path {
+	case "/api/tickets":
+		return explain(a.mine, v, scope)
+	case "/api/feed":
+		return explain(a.feed, v, scope)
+	case "/api/events":
+		return explain(a.events, v, scope)
+	}
+	return explain(a.byEvent, v, scope)
+}
+
+// Tags returns what the page that a URL asks for depends on.
+func (a *API) Tags(r *http.Request) ([]folio.Tag, error) {
+	_, scope, err := a.asked(r)
+	if err != nil {
+		return nil, err
+	}
+	switch r.URL.Path {
+	case "/api/tickets", "/api/feed":
+		return []folio.Tag{a.mine.Tag(scope), a.feed.Tag(scope)}, nil
+	case "/api/events":
+		return []folio.Tag{a.events.Tag(scope)}, nil
+	}
+	return []folio.Tag{a.byEvent.Tag(scope)}, nil
+}
+
+// asked reads a URL as an operator writes it: with the user as a parameter, however users are known.
+func (a *API) asked(r *http.Request) (url.Values, folio.Scope, error) {
+	bad := func(param, value, reason string) (url.Values, folio.Scope, error) {
+		return nil, folio.Scope{}, &folio.QueryError{Param: param, Value: value, Reason: reason}
+	}
 	v, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return folio.Explanation{}, &folio.QueryError{Param: "query", Value: r.URL.RawQuery, Reason: err.Error()}
+		return bad("query", r.URL.RawQuery, err.Error())
 	}
-	user := v.Get("user")
+	event, isEvent := strings.CutPrefix(r.URL.Path, "/api/events/")
+	event, isList := strings.CutSuffix(event, "/tickets")
+	switch {
+	case r.URL.Path == "/api/events":
+		return v, folio.Public, nil
+	case isEvent && isList && isID(event):
+		return v, eventScope(event), nil
+	case r.URL.Path != "/api/tickets" && r.URL.Path != "/api/feed":
+		return bad("url", r.URL.Path, "no list is there")
+	}
+	user, err := UserParameter(r)
 	delete(v, "user")
-	_, pattern := a.mux.Handler(r)
-	switch pattern {
-	case "GET /api/tickets":
-		return explain(a.mine, v, userScope(user))
-	case "GET /api/feed":
-		return explain(a.feed, v, userScope(user))
-	case "GET /api/events/{id}/tickets":
-		var id string
-		_, _ = fmt.Sscanf(r.URL.Path, "/api/events/%s", &id)
-		return explain(a.byEvent, v, eventScope(id[:len(id)-len("/tickets")]))
-	case "GET /api/events":
-		return explain(a.events, v, folio.Public)
-	}
-	return folio.Explanation{}, &folio.QueryError{Param: "url", Value: r.URL.Path, Reason: "no list is there"}
+	return v, userScope(user), err
 }
 
 func explain[T any](l *folio.List[T], v url.Values, s folio.Scope) (folio.Explanation, error) {
@@ -196,8 +261,8 @@ type patch struct {
 
 func (p *patch) check() string {
 	switch {
-	case p.Title != nil && (*p.Title == "" || len(*p.Title) > 200):
-		return "title: want 1 to 200 bytes"
+	case p.Title != nil && (*p.Title == "" || len(*p.Title) > 200 || strings.ContainsRune(*p.Title, 0)):
+		return "title: want text of 1 to 200 bytes"
 	case p.Status != nil && !slices.Contains(Statuses, *p.Status):
 		return fmt.Sprintf("status: want one of %v", Statuses)
 	case p.Cents != nil && (*p.Cents < 0 || *p.Cents > 1_000_000_00):
@@ -227,7 +292,12 @@ func (a *API) post(w http.ResponseWriter, r *http.Request) {
 	if in.Cents != nil {
 		t.Cents = *in.Cents
 	}
-	if !a.owns(w, r, t.User) {
+	writer, ok := a.writer(w, r)
+	if !ok {
+		return
+	}
+	if !owns(writer, t.User) {
+		problem(w, http.StatusForbidden, "not yours")
 		return
 	}
 	err := a.written(r.Context(), t.User, t.Event, func(ctx context.Context) error { return a.config.Database.create(ctx, &t, time.Now()) })
@@ -238,24 +308,18 @@ func (a *API) post(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusCreated, t)
 }
 
-// owns reports whether a request is from a user; where ?user= says who that is, nobody else can be asked for.
-func (a *API) owns(w http.ResponseWriter, r *http.Request, user int64) bool {
-	if a.anybody(r) {
-		return true
+// writer returns who sends a write; empty: where ?user= says who reads, writes may leave it out and are anybody's.
+func (a *API) writer(w http.ResponseWriter, r *http.Request) (user string, ok bool) {
+	var bad *folio.QueryError
+	if _, err := a.config.User(r); errors.As(err, &bad) && !r.URL.Query().Has("user") {
+		return "", true
 	}
-	is, ok := a.user(w, r)
-	if ok && is != strconv.FormatInt(user, 10) {
-		problem(w, http.StatusForbidden, "not yours")
-		return false
-	}
-	return ok
+	return a.user(w, r)
 }
 
-// anybody reports whether a write says nothing of who writes, where parameters say who reads.
-func (a *API) anybody(r *http.Request) bool {
-	var bad *folio.QueryError
-	_, err := a.config.User(r)
-	return errors.As(err, &bad)
+// owns reports whether a writer may change what is a user's.
+func owns(writer string, user int64) bool {
+	return writer == "" || writer == strconv.FormatInt(user, 10)
 }
 
 func (a *API) patch(w http.ResponseWriter, r *http.Request) {
@@ -276,13 +340,20 @@ func (a *API) delete(w http.ResponseWriter, r *http.Request) {
 
 // write changes the ticket that a request names.
 func (a *API) write(w http.ResponseWriter, r *http.Request, do func(context.Context, int64) error) {
+	writer, ok := a.writer(w, r) // first: nobody else is told which tickets there are
+	if !ok {
+		return
+	}
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 	if err != nil {
 		problem(w, http.StatusNotFound, "no such ticket")
 		return
 	}
 	user, event, err := a.config.Database.owner(r.Context(), id)
-	if a.failed(w, err) || !a.owns(w, r, user) {
+	if err == nil && !owns(writer, user) {
+		err = sql.ErrNoRows
+	}
+	if a.failed(w, err) {
 		return
 	}
 	err = a.written(r.Context(), user, event, func(ctx context.Context) error { return do(ctx, id) })
@@ -292,7 +363,7 @@ func (a *API) write(w http.ResponseWriter, r *http.Request, do func(context.Cont
 }
 
 // writeTimeout bounds a write, whether or not its client waits.
-const writeTimeout = 10 * time.Second
+const writeTimeout = 8 * time.Second
 
 // written does a write and tells the cache, whatever comes of it: who got no answer may have written all the same.
 func (a *API) written(ctx context.Context, user, event int64, do func(context.Context) error) error {
@@ -311,6 +382,8 @@ func (a *API) failed(w http.ResponseWriter, err error) bool {
 		return false
 	case errors.Is(err, sql.ErrNoRows):
 		problem(w, http.StatusNotFound, "no such ticket")
+	case foreignKey(err):
+		problem(w, http.StatusUnprocessableEntity, "no such user or event")
 	case errors.Is(err, context.DeadlineExceeded):
 		problem(w, http.StatusGatewayTimeout, "the database is late")
 	default:
@@ -324,6 +397,10 @@ const maxBody = 64 << 10
 
 // read decodes a request's body strictly.
 func read(w http.ResponseWriter, r *http.Request, into any) bool {
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); t != "application/json" && (err == nil || r.Header.Get("Content-Type") != "") {
+		problem(w, http.StatusUnsupportedMediaType, "want application/json")
+		return false
+	}
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	d.DisallowUnknownFields()
 	err := d.Decode(into)

@@ -2,6 +2,7 @@ package tickets
 
 import (
 	"context"
+	crand "crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 type Database struct {
 	*sql.DB
 	Kind  string // sqlite or postgres
+	ID    string // of these very tables: others that are at the same place one day have another
 	clean func()
 }
 
@@ -42,8 +44,8 @@ func Open(ctx context.Context, dsn string, sizes Sizes, seed uint64) (*Database,
 		source = filepath.Join(dir, "tickets.db")
 	case strings.HasPrefix(dsn, "postgres://"), strings.HasPrefix(dsn, "postgresql://"):
 		d.Kind, driver, source = "postgres", "pgx", dsn
-	case !strings.HasPrefix(dsn, "sqlite:"):
-		return nil, fmt.Errorf("%w: %q", ErrURL, redacted(dsn))
+	case CheckURL(dsn) != nil:
+		return nil, CheckURL(dsn)
 	}
 	if d.Kind == "sqlite" {
 		source = "file:" + (&url.URL{Path: source}).EscapedPath() + "?_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=busy_timeout(2000)&_pragma=foreign_keys(1)"
@@ -62,6 +64,18 @@ func Open(ctx context.Context, dsn string, sizes Sizes, seed uint64) (*Database,
 		return nil, fmt.Errorf("tickets: database %s: %w", redacted(dsn), err)
 	}
 	return d, nil
+}
+
+// CheckURL says whether a URL is one that Open knows.
+func CheckURL(dsn string) error {
+	path, isFile := strings.CutPrefix(dsn, "sqlite:")
+	switch {
+	case dsn == "", strings.HasPrefix(dsn, "postgres://"), strings.HasPrefix(dsn, "postgresql://"):
+		return nil
+	case isFile && path != "" && !strings.Contains(path, ":memory:"): // each connection would have one of its own
+		return nil
+	}
+	return fmt.Errorf("%w: %q", ErrURL, redacted(dsn))
 }
 
 // redacted leaves out what must not be logged.
@@ -85,6 +99,7 @@ func (d *Database) prepare(ctx context.Context, sizes Sizes, seed uint64) error 
 		id, when = "BIGSERIAL PRIMARY KEY", "BIGINT"
 	}
 	for _, statement := range []string{
+		"CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL)",
 		"CREATE TABLE IF NOT EXISTS users (id " + id + ", name TEXT NOT NULL)",
 		"CREATE TABLE IF NOT EXISTS events (id " + id + ", title TEXT NOT NULL, city TEXT NOT NULL, starts_at " + when + " NOT NULL)",
 		"CREATE TABLE IF NOT EXISTS tickets (id " + id + ", user_id BIGINT NOT NULL REFERENCES users(id), event_id BIGINT NOT NULL REFERENCES events(id), title TEXT NOT NULL, status TEXT NOT NULL, cents BIGINT NOT NULL, created_at " + when + " NOT NULL, updated_at " + when + " NOT NULL)",
@@ -96,8 +111,16 @@ func (d *Database) prepare(ctx context.Context, sizes Sizes, seed uint64) error 
 			return err
 		}
 	}
+	err := d.QueryRowContext(ctx, "SELECT id FROM identity").Scan(&d.ID)
+	if errors.Is(err, sql.ErrNoRows) {
+		d.ID = crand.Text()
+		_, err = d.ExecContext(ctx, "INSERT INTO identity VALUES ($1)", d.ID)
+	}
+	if err != nil {
+		return err
+	}
 	var one int
-	err := d.QueryRowContext(ctx, "SELECT 1 FROM users LIMIT 1").Scan(&one)
+	err = d.QueryRowContext(ctx, "SELECT 1 FROM users LIMIT 1").Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
 		return d.fill(ctx, sizes, seed)
 	}

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+
 	"github.com/foliocache/folio"
 )
 
@@ -90,6 +93,23 @@ func (d *Database) tickets(ctx context.Context, q folio.Query, r folio.Range) (r
 		t.CreatedAt, t.UpdatedAt = time.UnixMilli(created).UTC(), time.UnixMilli(updated).UTC()
 		return t, err
 	})
+}
+
+// seats are tickets as everybody may see them.
+func (d *Database) seats(ctx context.Context, q folio.Query, r folio.Range) ([]Seat, error) {
+	rows, err := d.tickets(ctx, q, r)
+	seats := make([]Seat, len(rows))
+	for i, t := range rows {
+		seats[i] = Seat{t.ID, t.Title, t.Status}
+	}
+	return seats, err
+}
+
+// foreignKey reports whether an error says that a row names another that is not there.
+func foreignKey(err error) bool {
+	var pg *pgconn.PgError
+	var lite *sqlite.Error
+	return errors.As(err, &pg) && pg.Code == "23503" || errors.As(err, &lite) && lite.Code() == 787 // SQLITE_CONSTRAINT_FOREIGNKEY
 }
 
 // count returns how many tickets a query has.

@@ -18,6 +18,13 @@ type Ticket struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
+// Seat is what everybody may know of a ticket: not whose it is.
+type Seat struct {
+	ID     int64  `json:"id"`
+	Title  string `json:"title"`
+	Status string `json:"status"`
+}
+
 // Event is something that tickets are for.
 type Event struct {
 	ID       int64     `json:"id"`
