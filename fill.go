@@ -439,7 +439,10 @@ func (c *Cache) keep(id *identity, f core.Flight, born int64, v *filling) error 
 	}
 	life := int64(0)
 	if v.ttl > 0 {
-		life = max(1, int64(float64(min(v.ttl, longest))*(1-c.config.Jitter*c.random.Float64())))
+		life = int64(min(v.ttl, longest))
+		if !id.raw { // who judges its age counts on it
+			life = max(1, int64(float64(life)*(1-c.config.Jitter*c.random.Float64())))
+		}
 		v.expires = max(1, born+life)
 	}
 	v.epoch = uint32(c.core.Epoch())
