@@ -90,57 +90,59 @@ func setUp(t *testing.T, route httpcache.Route) *stage {
 	return s
 }
 
-// TestWhatMayBeStoredAndHowLong: each response, and for how many seconds a second request is answered without the
-// origin; 0: not at all.
+// kept are responses, and for how many seconds a second request is answered without the origin; 0: not at all.
+var kept = []struct {
+	fields string // name: value | name: value; {s} is a date so many seconds from now
+	status int
+	list   int // seconds on a route of a list, whose TTL is 7 s
+	plain  int // seconds on one that is Plain
+}{
+	{"", 200, 7, 0},
+	{"Cache-Control: max-age=60", 200, 60, 60},
+	{"Cache-Control: max-age=60, s-maxage=30", 200, 30, 30},
+	{"Cache-Control: MAX-AGE=60", 200, 60, 60},
+	{"Cache-Control: max-age=60 | Age: 20", 200, 40, 40},
+	{"Cache-Control: max-age=60 | Age: 20, 50", 200, 40, 40},
+	{"Cache-Control: max-age=60 | Age: nonsense", 200, 60, 60},
+	{"Cache-Control: no-store", 200, 0, 0},
+	{"Cache-Control: max-age=60, no-store", 200, 0, 0},
+	{"Cache-Control: private, max-age=60", 200, 0, 0},
+	{"Cache-Control: private=\"x\", max-age=60", 200, 0, 0},
+	{"Cache-Control: no-cache, max-age=60 | Etag: \"1\"", 200, 0, 0},
+	{"Cache-Control: max-age=-5", 200, 0, 0},
+	{"Cache-Control: max-age=\"", 200, 0, 0},
+	{"Cache-Control: max-age=60, no-store, must-understand", 200, 60, 60},
+	{"Cache-Control: max-age=60, no-store, must-understand", 299, 0, 0},
+	{"Expires: {60}", 200, 60, 60},
+	{"Expires: {-60}", 200, 0, 0},
+	{"Expires: 0", 200, 0, 0},
+	{"Expires: {60} | Cache-Control: max-age=10", 200, 10, 10},
+	{"Cdn-Cache-Control: max-age=60 | Cache-Control: no-store", 200, 60, 60},
+	{"Cdn-Cache-Control: no-store | Cache-Control: max-age=60", 200, 0, 0},
+	{"Cdn-Cache-Control: &&& | Cache-Control: max-age=60", 200, 60, 60},
+	{"Folio-Cache-Control: max-age=20 | Cdn-Cache-Control: max-age=60", 200, 20, 20},
+	{"Last-Modified: {-1000}", 200, 7, 100},
+	{"Vary: *", 200, 0, 0},
+	{"Vary: Accept, * | Cache-Control: max-age=60", 200, 0, 0},
+	{"Vary: X-Odd | Cache-Control: max-age=60", 200, 0, 60},
+	{"Set-Cookie: a=b | Cache-Control: max-age=60", 200, 0, 60},
+	{"Content-Type: text/html | Cache-Control: max-age=60", 200, 0, 60},
+	{"Content-Type: application/problem+json | Cache-Control: max-age=60", 200, 60, 60},
+	{"Trailer: X", 200, 0, 0},
+	{"", 404, 0, 0},
+	{"Cache-Control: max-age=60", 404, 5, 60},
+	{"Cache-Control: max-age=60", 500, 5, 60},
+	{"Cache-Control: max-age=60", 206, 0, 0},
+	{"Cache-Control: max-age=60", 301, 60, 60},
+}
+
+// TestWhatMayBeStoredAndHowLong goes through all of them, on a route of a list and on one that is Plain.
 func TestWhatMayBeStoredAndHowLong(t *testing.T) {
 	stages := map[string]*stage{}
 	for _, name := range []string{"list", "plain"} {
 		stages[name] = setUp(t, httpcache.Route{TTL: 7 * time.Second, Plain: name == "plain", Params: httpcache.Params{Filters: []string{"f"}}})
 	}
-	for i, tt := range []struct {
-		fields string // name: value | name: value; {s} is a date so many seconds from now
-		status int
-		list   int // seconds on a route of a list, whose TTL is 7 s
-		plain  int // seconds on one that is Plain
-	}{
-		{"", 200, 7, 0},
-		{"Cache-Control: max-age=60", 200, 60, 60},
-		{"Cache-Control: max-age=60, s-maxage=30", 200, 30, 30},
-		{"Cache-Control: MAX-AGE=60", 200, 60, 60},
-		{"Cache-Control: max-age=60 | Age: 20", 200, 40, 40},
-		{"Cache-Control: max-age=60 | Age: 20, 50", 200, 40, 40},
-		{"Cache-Control: max-age=60 | Age: nonsense", 200, 60, 60},
-		{"Cache-Control: no-store", 200, 0, 0},
-		{"Cache-Control: max-age=60, no-store", 200, 0, 0},
-		{"Cache-Control: private, max-age=60", 200, 0, 0},
-		{"Cache-Control: private=\"x\", max-age=60", 200, 0, 0},
-		{"Cache-Control: no-cache, max-age=60 | Etag: \"1\"", 200, 0, 0},
-		{"Cache-Control: max-age=-5", 200, 0, 0},
-		{"Cache-Control: max-age=\"", 200, 0, 0},
-		{"Cache-Control: max-age=60, no-store, must-understand", 200, 60, 60},
-		{"Cache-Control: max-age=60, no-store, must-understand", 299, 0, 0},
-		{"Expires: {60}", 200, 60, 60},
-		{"Expires: {-60}", 200, 0, 0},
-		{"Expires: 0", 200, 0, 0},
-		{"Expires: {60} | Cache-Control: max-age=10", 200, 10, 10},
-		{"Cdn-Cache-Control: max-age=60 | Cache-Control: no-store", 200, 60, 60},
-		{"Cdn-Cache-Control: no-store | Cache-Control: max-age=60", 200, 0, 0},
-		{"Cdn-Cache-Control: &&& | Cache-Control: max-age=60", 200, 60, 60},
-		{"Folio-Cache-Control: max-age=20 | Cdn-Cache-Control: max-age=60", 200, 20, 20},
-		{"Last-Modified: {-1000}", 200, 7, 100},
-		{"Vary: *", 200, 0, 0},
-		{"Vary: Accept, * | Cache-Control: max-age=60", 200, 0, 0},
-		{"Vary: X-Odd | Cache-Control: max-age=60", 200, 0, 60},
-		{"Set-Cookie: a=b | Cache-Control: max-age=60", 200, 0, 60},
-		{"Content-Type: text/html | Cache-Control: max-age=60", 200, 0, 60},
-		{"Content-Type: application/problem+json | Cache-Control: max-age=60", 200, 60, 60},
-		{"Trailer: X", 200, 0, 0},
-		{"", 404, 0, 0},
-		{"Cache-Control: max-age=60", 404, 5, 60},
-		{"Cache-Control: max-age=60", 500, 5, 60},
-		{"Cache-Control: max-age=60", 206, 0, 0},
-		{"Cache-Control: max-age=60", 301, 60, 60},
-	} {
+	for i, tt := range kept {
 		for name, want := range map[string]int{"list": tt.list, "plain": tt.plain} {
 			s := stages[name]
 			s.says(tt.status, "{}", fieldsOf(tt.fields, s.clock())...)

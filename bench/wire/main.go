@@ -1,5 +1,5 @@
-// Wire compares what a processor's second of a server answers: of a bare net/http handler, of Folio's middleware and
-// proxy in front of it, of nginx and of varnish, all with one hot page of 3 KB, asked for by wrk, in rotating order.
+// Wire compares what a processor's second of a server answers: of a bare net/http handler, of Folio's middleware
+// round it, of server proxy, of nginx and of varnish, all with one hot page of 3 KB, asked for by wrk, in rotating order.
 //
 //	go run ./wire -rounds 5 -for 5s -connections 32
 package main
@@ -22,19 +22,18 @@ import (
 
 	"github.com/foliocache/folio"
 	"github.com/foliocache/folio/httpcache"
-	"github.com/foliocache/folio/web"
 )
 
 const path = "/api/events?page=1&limit=20&sort=-created_at"
 
 var (
-	serve       = flag.String("serve", "", "be a server: bare, middleware, watched, proxy")
+	serve       = flag.String("serve", "", "be a server: bare or middleware")
 	at          = flag.String("at", "", "its address")
 	origin      = flag.String("origin", "", "its origin")
 	rounds      = flag.Int("rounds", 5, "rounds, each with all servers, in another order")
 	lasts       = flag.Duration("for", 5*time.Second, "time of a run")
 	connections = flag.Int("connections", 32, "of wrk")
-	only        = flag.String("only", "bare,middleware,watched,proxy,nginx,varnish", "contenders")
+	only        = flag.String("only", "bare,middleware,server,nginx,varnish", "contenders")
 )
 
 func main() {
@@ -67,21 +66,9 @@ func child() error {
 		_, _ = w.Write(text)
 	})
 	if *serve != "bare" {
-		config := folio.Config{MaxBytes: 128 << 20}
-		watch := web.NewWatch(nil)
-		if *serve == "watched" {
-			config.Observe = watch.Observe
-		}
-		cache, err := folio.New(config)
+		cache, err := folio.New(folio.Config{MaxBytes: 128 << 20})
 		if err != nil {
 			return err
-		}
-		if *serve == "proxy" {
-			u, err := url.Parse(*origin)
-			if err != nil {
-				return err
-			}
-			h = httpcache.Proxy(httpcache.Upstream{URL: u})
 		}
 		if h, err = httpcache.New(httpcache.Config{Cache: cache, Next: h, Routes: []httpcache.Route{{Name: "events", Pattern: "/api/events",
 			Params: httpcache.Params{Page: "page", Limit: "limit", Sort: "sort", DefaultLimit: 20, MaxLimit: 100}, NoWarm: true}}}); err != nil {
@@ -117,6 +104,8 @@ func compare() error {
 			c, err = nginx(dir, source.url)
 		case "varnish":
 			c, err = varnish(dir, source.url)
+		case "server":
+			c, err = server(dir, source.url)
 		default:
 			c, err = spawn(name, source.url)
 		}
@@ -193,6 +182,21 @@ func family(pid int) []int {
 		}
 	}
 	return all
+}
+
+// server is the program, as a proxy with its metrics and dashboard.
+func server(dir, origin string) (*contender, error) {
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "server"), "./cmd/server")
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, out)
+	}
+	address, conf := free(), filepath.Join(dir, "proxy.yaml")
+	text := fmt.Sprintf("listen: %s\nadmin: {listen: %q}\nupstream: {url: %q}\nlog: {level: error}\nroutes:\n  - {name: events, path: /api/events, params: {page: page, limit: limit, sort: sort, default_limit: 20, max_limit: 100}}\n", address, free(), origin)
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	return begin("server", "http://"+address, exec.Command(filepath.Join(dir, "server"), "proxy", "--config", conf))
 }
 
 func nginx(dir, origin string) (*contender, error) {

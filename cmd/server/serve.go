@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -19,7 +22,6 @@ import (
 	"github.com/invopop/jsonschema"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
 
 	"github.com/foliocache/folio"
@@ -240,10 +242,11 @@ type app struct {
 	tokens   []web.Token
 
 	registry  *prometheus.Registry
-	durations *prometheus.HistogramVec // of requests
+	durations *durations // of requests
 
-	once  string // token that was made for this run
-	ready func(context.Context) error
+	unused []byte // see ballast
+	once   string // token that was made for this run
+	ready  func(context.Context) error
 	// listening is told of the addresses, the API's first. Optional.
 	listening func([]string)
 	stopping  atomic.Bool
@@ -267,6 +270,7 @@ func newApp(c *config, stderr io.Writer, version string) (*app, error) {
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
 	a.measure()
+	a.ballast()
 	if len(a.tokens) == 0 {
 		a.once = rand.Text()
 		a.tokens = []web.Token{{Name: "this run's", SHA256: web.HashToken(a.once), Scopes: web.Scopes}}
@@ -277,13 +281,20 @@ func newApp(c *config, stderr io.Writer, version string) (*app, error) {
 // measure makes the metrics: the cache's, the process's, the requests'.
 func (a *app) measure() {
 	a.registry = prometheus.NewRegistry()
-	a.durations = prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "folio", Name: "http_request_duration_seconds",
-		Help: "Time of requests to the API.", Buckets: prometheus.ExponentialBuckets(50e-6, 3, 12)}, []string{"code", "method"})
+	a.durations = newDurations()
 	limit := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "folio", Name: "memory_limit_bytes", Help: "Memory that this process may take: its control group's, or else the machine's."})
 	if n, err := memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)(); err == nil {
 		limit.Set(float64(n))
 	}
 	a.registry.MustRegister(a.watch.Collector(), a.durations, limit, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+}
+
+// ballast makes the collector rest until there is some garbage: values lie outside its heap, which would be collected
+// some fifty times a second else. It is never touched, so that it takes no memory itself.
+func (a *app) ballast() {
+	if os.Getenv("GOGC") == "" && debug.SetMemoryLimit(-1) == math.MaxInt64 {
+		a.unused = make([]byte, a.config.Limits.Garbage)
+	}
 }
 
 const closeTimeout = 5 * time.Second
@@ -308,7 +319,7 @@ func (a *app) run(ctx context.Context, api http.Handler, explain func(*http.Requ
 			api.ServeHTTP(w, r)
 		}
 	})
-	servers := []*http.Server{a.server(a.config.Listen, promhttp.InstrumentHandlerDuration(a.durations, front))}
+	servers := []*http.Server{a.server(a.config.Listen, a.durations.measure(front))}
 	if a.config.Admin.Listen != "off" {
 		objectives, err := a.config.objectives()
 		if err != nil {
