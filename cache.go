@@ -218,7 +218,7 @@ func (c *Cache) find(dst []byte, id *identity, late int64) (value []byte, e entr
 	}
 	e, ok = parseEntry(v[len(dst):])
 	e.ring = ring
-	if !ok || !id.is(&e) || !e.current(c.versions) || e.expires > 0 && c.now()-late >= e.expires {
+	if !ok || !id.is(&e) || !e.current(c.versions) || e.expires > 0 && c.now()-late >= e.expires || e.soft && late == 0 && !id.raw {
 		return dst, entry{}, false
 	}
 	if e.pieces > 0 {

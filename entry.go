@@ -29,6 +29,7 @@ type entry struct {
 
 	// What is not written, but known of an entry that was found:
 	ring  store.Ring
+	soft  bool         // somebody has said that it is too old, see [Cache.Soften]
 	reads *board.Reads // of its feed, if that was ever bumped
 }
 
@@ -79,6 +80,7 @@ func (e *entry) current(v *versions) bool {
 		if i == 0 {
 			e.reads = now.reads
 		}
+		e.soft = e.soft || now.soft > 0 && now.soft > e.copy.Born
 	}
 	return true
 }

@@ -81,7 +81,7 @@ func TestPiecesOfTwoLoadsAreNeverPutTogether(t *testing.T) {
 		return v
 	}
 	var whole, gone int
-	for range 3000 {
+	for range 6000 {
 		key := strconv.Itoa(int(r.ExpFloat64() * 3))
 		switch n := r.Uint64(); {
 		case r.IntN(3) == 0:

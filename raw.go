@@ -60,6 +60,7 @@ type RawAside struct {
 // Found is what is stored of a page. The zero value is nothing.
 type Found struct {
 	Body  []byte
+	Soft  bool // somebody has said that it is too old, see [Cache.Soften]
 	e     entry
 	ok    bool
 	began time.Time
@@ -128,7 +129,7 @@ func (l *RawList) Find(dst []byte, k *RawKey) (f Found) {
 	if !ok || e.kind != found {
 		return f
 	}
-	return Found{body, e, true, began}
+	return Found{body, e.soft, e, true, began}
 }
 
 // Serve counts a read that was answered with what was found. It reports whether [RawList.Further] is to be told.

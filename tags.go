@@ -96,6 +96,37 @@ func (c *Cache) InvalidateTags(_ context.Context, tags ...Tag) error {
 	return err
 }
 
+// Soften says that all that depends on some tags, and all that depends on that, is too old, as if its time to live were
+// over: it is loaded anew when it is asked for, and may be served where that fails ([Config.StaleIfError]; of a
+// [RawList], as its own rules have it). For operators: after a write, [Cache.InvalidateTags] it is. Where the contents
+// are kept over restarts (Config.Dir), they are invalidated instead.
+func (c *Cache) Soften(ctx context.Context, tags ...Tag) error {
+	if c.keeper != nil {
+		return c.InvalidateTags(ctx, tags...)
+	}
+	err := c.soften(c.all(tags))
+	if len(tags) > 0 {
+		c.invalidated(err, tags...)
+	}
+	return err
+}
+
+func (c *Cache) soften(tags []core.Tag) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ready(); err != nil {
+		return err
+	}
+	all, err := c.core.Closure(tags...)
+	if err != nil {
+		return ErrCascade
+	}
+	for _, t := range all {
+		c.versions.soften(t, c.now()+1)
+	}
+	return nil
+}
+
 // Flush outdates everything at once: for operators. What the strategies have learned stays. Observers
 // are told of an invalidation without tags.
 func (c *Cache) Flush() error {

@@ -30,6 +30,7 @@ const (
 type tagVersion struct {
 	n     uint64
 	reads *board.Reads
+	soft  int64 // what was loaded before, by the cache's clock, is too old; 0: nothing is for that
 }
 
 // get returns a tag's version; none if it was never bumped.
@@ -51,7 +52,21 @@ func (v *versions) set(t core.Tag, n uint64, reads *board.Reads) {
 	if s.n == nil {
 		s.n = map[core.Tag]tagVersion{}
 	}
-	s.n[t] = tagVersion{n, reads}
+	s.n[t] = tagVersion{n: n, reads: reads}
+	s.mu.Unlock()
+	v.bumped[t%bumpedBits/64].Or(1 << (t % 64)) // last: who sees it finds the version
+}
+
+// soften says that what depends on a tag and was loaded before a time is too old. Not concurrently with set.
+func (v *versions) soften(t core.Tag, before int64) {
+	s := &v.shards[t>>16%versionShards]
+	s.mu.Lock()
+	if s.n == nil {
+		s.n = map[core.Tag]tagVersion{}
+	}
+	now := s.n[t]
+	now.soft = before
+	s.n[t] = now
 	s.mu.Unlock()
 	v.bumped[t%bumpedBits/64].Or(1 << (t % 64)) // last: who sees it finds the version
 }

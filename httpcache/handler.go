@@ -216,17 +216,26 @@ func (a *asking) usable() bool {
 		a.fwd = "request"
 		return false
 	}
-	if _, stale := p.ageAt(a.now); p.validate || stale >= 0 && stale >= p.while {
+	if stale := a.staleness(); p.validate || stale >= 0 && stale >= p.while {
 		a.fwd = "stale"
 		return false
 	}
 	return true
 }
 
+// staleness is for how long what is stored has been stale; negative: it is fresh, for so long.
+func (a *asking) staleness() time.Duration {
+	_, stale := a.stored.ageAt(a.now)
+	if a.found.Soft {
+		stale = max(stale, 0)
+	}
+	return stale
+}
+
 // hit answers with what is stored.
 func (a *asking) hit() {
 	further := a.list.Serve(&a.key, &a.found)
-	_, stale := a.stored.ageAt(a.now)
+	stale := a.staleness()
 	status := a.h.config.Name + "; hit; ttl=" + seconds(-stale)
 	if stale >= 0 {
 		f := a.fetch(nil)
@@ -314,8 +323,7 @@ func (a *asking) onlyIfCached() bool {
 // fail answers a request that nothing came of: with what is stale, as long as that is allowed.
 func (a *asking) fail(err error) {
 	if a.excusable() {
-		_, stale := a.stored.ageAt(a.now)
-		a.send(&a.stored, a.h.config.Name+"; fwd=stale; ttl="+seconds(-stale)+"; detail=stale-if-error", false)
+		a.send(&a.stored, a.h.config.Name+"; fwd=stale; ttl="+seconds(-a.staleness())+"; detail=stale-if-error", false)
 		return
 	}
 	if errors.Is(a.q.Context().Err(), context.Canceled) {
@@ -335,8 +343,7 @@ func (a *asking) fail(err error) {
 
 // excusable reports whether what is stored may answer where the origin fails: not if that is a failure, too.
 func (a *asking) excusable() bool {
-	_, stale := a.stored.ageAt(a.now)
-	return a.stored.kind == aResponse && a.stored.status < 500 && !a.stored.validate && stale < a.stored.ifError
+	return a.stored.kind == aResponse && a.stored.status < 500 && !a.stored.validate && a.staleness() < a.stored.ifError
 }
 
 // asked returns the route and the page that a request asks for.

@@ -21,6 +21,7 @@ import (
 // stage is a handler with an origin that answers as it is told, and a clock that stands.
 type stage struct {
 	*httpcache.Handler
+	cache  *folio.Cache
 	mu     sync.Mutex
 	now    time.Time
 	status int
@@ -82,7 +83,7 @@ func setUp(t *testing.T, route httpcache.Route) *stage {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cache.Close(context.Background()) })
-	route.Name, route.Pattern, route.NoWarm = "x", "/x", true
+	s.cache, route.Name, route.Pattern, route.NoWarm = cache, "x", "/x", true
 	s.Handler, err = httpcache.New(httpcache.Config{Cache: cache, Next: http.HandlerFunc(s.ServeOrigin), Routes: []httpcache.Route{route}, Now: s.clock, Logger: log})
 	if err != nil {
 		t.Fatal(err)
@@ -376,6 +377,56 @@ func TestConfigsThatCannotWorkAreRefused(t *testing.T) {
 	for _, want := range []string{"no Cache", "no Next", "MaxBody", "a path", "below 0", "KeepPrivate", "declared twice", "DefaultLimit", "of that name", `"z"`, "no name", "Plain with Scope", "CDN with Scope"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("nothing of %q in %v", want, err)
+		}
+	}
+}
+
+// TestSoftened: what an operator has said is too old is validated, or served stale where that is allowed.
+func TestSoftened(t *testing.T) {
+	s := setUp(t, httpcache.Route{StaleIfError: time.Minute})
+	s.says(200, `1`, "Cache-Control", "max-age=100", "Etag", `"1"`)
+	ask(s, "GET", "/x")
+	q := httptest.NewRequest("GET", "/x", nil)
+	soften := func() {
+		t.Helper()
+		tags, err := s.Tags(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.cache.Soften(t.Context(), tags...); err != nil {
+			t.Fatal(err)
+		}
+		s.pass(time.Second)
+	}
+	soften()
+	if w := ask(s, "GET", "/x"); s.count() != 2 || w.Code != 200 || s.asked[1].Header.Get("If-None-Match") != `"1"` {
+		t.Errorf("it is not validated: %d %s", w.Code, w.Header())
+	}
+	if w := ask(s, "GET", "/x"); s.count() != 2 || !strings.Contains(w.Header().Get("Cache-Status"), "; hit; ttl=") {
+		t.Errorf("once it is: %s", w.Header())
+	}
+	soften()
+	s.says(503, `down`)
+	if w := ask(s, "GET", "/x"); w.Code != 200 || !strings.Contains(w.Header().Get("Cache-Status"), "stale-if-error") {
+		t.Errorf("where that fails: %d %s", w.Code, w.Header())
+	}
+}
+
+// TestCloaking: what the key does not have, the origin does not see.
+func TestCloaking(t *testing.T) {
+	s := setUp(t, httpcache.Route{TTL: time.Minute, Params: httpcache.Params{Page: "page", Filters: []string{"f"}}})
+	s.says(200, `1`)
+	for query, want := range map[string]string{"f=1&utm_content=x&callback=evil": "f=1", "callback=evil&page=2": "page=2", "f=a%26callback=evil": "f=a%26callback%3Devil", "PAGE=3&f=2": "f=2", "page=1": "", "f=": "f="} {
+		before := s.count()
+		ask(s, "GET", "/x?"+query)
+		if got := s.asked[len(s.asked)-1].URL.RawQuery; s.count() != before+1 || got != want {
+			t.Errorf("%s: the origin is asked %q, want %q", query, got, want)
+		}
+	}
+	for _, query := range []string{"f=1;callback=evil", "f=%zz", "page=1&page=2", "page=0", "page=1.5", "f=" + strings.Repeat("x", 3000), strings.Repeat("f=1&", 70) + strings.Repeat("g", 10)} {
+		w := ask(s, "GET", "/x?"+query)
+		if stored := strings.Contains(ask(s, "GET", "/x?"+query).Header().Get("Cache-Status"), "; hit"); w.Code == 200 && stored && !strings.HasPrefix(query, "f=1&") {
+			t.Errorf("%.40s: %d, stored", query, w.Code)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -70,12 +71,19 @@ func (s *Server) invalidate(w http.ResponseWriter, r *http.Request) (said string
 	var in struct {
 		Tags []folio.Tag `json:"tags"` // scopes of lists as they are written in keys, tickets:user:7, or other tags
 		URLs []string    `json:"urls"`
+		Mode string      `json:"mode"` // soft, the default: loaded anew, but served where that fails; hard: never served again
 	}
 	if err := read(w, r, &in); err != nil {
 		return "", err
 	}
 	if n := len(in.Tags) + len(in.URLs); n == 0 || n > mostAtOnce || slices.Contains(in.Tags, "") {
 		err := fmt.Errorf("want 1 to %d tags and urls, none of them empty", mostAtOnce)
+		fail(w, http.StatusBadRequest, err.Error())
+		return "", err
+	}
+	outdate, known := map[string]func(context.Context, ...folio.Tag) error{"": s.config.Cache.Soften, "soft": s.config.Cache.Soften, "hard": s.config.Cache.InvalidateTags}[in.Mode]
+	if !known {
+		err := errors.New("mode: want soft or hard")
 		fail(w, http.StatusBadRequest, err.Error())
 		return "", err
 	}
@@ -90,7 +98,7 @@ func (s *Server) invalidate(w http.ResponseWriter, r *http.Request) (said string
 	}
 	reached, err := s.config.Cache.Cascade(tags...)
 	if err == nil {
-		err = s.config.Cache.InvalidateTags(r.Context(), tags...)
+		err = outdate(r.Context(), tags...)
 	}
 	if err != nil {
 		fail(w, http.StatusUnprocessableEntity, err.Error())
@@ -98,7 +106,7 @@ func (s *Server) invalidate(w http.ResponseWriter, r *http.Request) (said string
 	}
 	s.purged(reached)
 	answer(w, map[string]any{"tags": reached})
-	return brief(tags), nil
+	return strings.TrimSpace(in.Mode + " " + brief(tags)), nil
 }
 
 // brief writes tags for the audit log.

@@ -185,7 +185,7 @@ func TestInvalidateAndPurge(t *testing.T) {
 			t.Errorf("%s %s: %d %s", path, body, w.Code, w.Body)
 		}
 	}
-	post("/admin/v1/invalidate", `{"tags":["rows:user:1"]}`, 200)
+	post("/admin/v1/invalidate", `{"tags":["rows:user:1"],"mode":"hard"}`, 200)
 	if got := all(); got != [2]folio.Source{folio.Miss, folio.Hit} {
 		t.Errorf("after an invalidation: %v", got)
 	}
@@ -197,7 +197,7 @@ func TestInvalidateAndPurge(t *testing.T) {
 	if got := all(); got != [2]folio.Source{folio.Hit, folio.Hit} {
 		t.Errorf("after one that is refused: %v", got)
 	}
-	post("/admin/v1/invalidate", `{"urls":["/x?user=2"]}`, 200)
+	post("/admin/v1/invalidate", `{"urls":["/x?user=2"],"mode":"hard"}`, 200)
 	if got := all(); got != [2]folio.Source{folio.Hit, folio.Miss} {
 		t.Errorf("after one by its URL: %v", got)
 	}
@@ -207,7 +207,7 @@ func TestInvalidateAndPurge(t *testing.T) {
 	if log := o.log.String(); !strings.Contains(log, "rows:user:2") {
 		t.Errorf("the audit log does not say what: %s", log)
 	}
-	for body, want := range map[string]int{``: 400, `{}`: 400, `{"tags":["` + strings.Repeat(`x","`, 300) + `x"]}`: 400, `{"tag":["x"]}`: 400, `{"tags":[""]}`: 400, `{"tags":["x"]} {}`: 400, `[]`: 400, `{"urls":["%zz"]}`: 422} {
+	for body, want := range map[string]int{``: 400, `{}`: 400, `{"tags":["` + strings.Repeat(`x","`, 300) + `x"]}`: 400, `{"tag":["x"]}`: 400, `{"tags":[""]}`: 400, `{"tags":["x"]} {}`: 400, `{"tags":["x"],"mode":"mild"}`: 400, `{"tags":["x"],"mode":"hard"}`: 200, `[]`: 400, `{"urls":["%zz"]}`: 422} {
 		post("/admin/v1/invalidate", body, want)
 	}
 	post("/admin/v1/purge", `{}`, 400)
