@@ -142,7 +142,8 @@ func (r *route) read(w http.ResponseWriter, q *http.Request) {
 		refuse(w, err)
 		return
 	}
-	a := &asking{route: r, w: w, q: q, page: p, now: r.h.config.Now()}
+	a := askings.Get().(*asking)
+	*a = asking{route: r, w: w, q: q, page: p, now: r.h.config.Now()}
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
 	a.look((*buffer)[:0])
@@ -151,12 +152,17 @@ func (r *route) read(w http.ResponseWriter, q *http.Request) {
 	}
 	if a.stored.kind == aResponse && a.usable() {
 		a.hit()
+		*a = asking{}
+		askings.Put(a) // of a miss, others may have it yet
 		return
 	}
 	a.miss()
 }
 
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
+var (
+	buffers = sync.Pool{New: func() any { return new([]byte) }}
+	askings = sync.Pool{New: func() any { return new(asking) }}
+)
 
 // refuse answers a request that asks for what there is not.
 func refuse(w http.ResponseWriter, err error) {
