@@ -25,7 +25,8 @@ type Watch struct {
 // watchShard is a part of what is counted, so that readers seldom wait for each other.
 type watchShard struct {
 	mu    sync.Mutex
-	began time.Time                          // the current windows
+	began time.Time // the current windows
+	reads uint
 	times [2]*hdrhistogram.WindowedHistogram // of reads, by whether they waited for a load; ns
 	lists map[string]*counted
 	_     [32]byte
@@ -43,6 +44,7 @@ type told struct {
 const (
 	windows    = 6 // of
 	windowTime = 10 * time.Second
+	turnEvery  = 64 // reads of a shard: to look at the clock takes as long as to count one
 	mostRecent = 50
 	mostLists  = 64 // that are counted apart
 )
@@ -87,7 +89,9 @@ func (w *Watch) read(e *folio.Event) {
 	s := &w.shards[e.Unit%uint64(len(w.shards))]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.turn(time.Now())
+	if s.reads++; s.reads%turnEvery == 0 {
+		s.turn(time.Now())
+	}
 	waited := 1
 	if e.Err == nil && (e.Source == folio.Hit || e.Source == folio.Refresh) {
 		waited = 0
