@@ -67,8 +67,9 @@ lint: ## what CI would complain about
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	go vet ./...
 
-build: ## build bin/simulate
+build: ## build bin/simulate and bin/server
 	go build -o $(SIMULATE) ./cmd/simulate
+	go build -o bin/server ./cmd/server
 
 clean: ## remove what was built
 	rm -rf bin out
