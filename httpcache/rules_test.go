@@ -140,8 +140,29 @@ func TestABodyOnAGETPassesBy(t *testing.T) {
 		writeJSON(w, "%q", b)
 	}), oneRoute(nil))
 	q := httptest.NewRequest("GET", "/x", strings.NewReader("evil"))
-	h.ServeHTTP(httptest.NewRecorder(), q)
+	own := httptest.NewRecorder()
+	if h.ServeHTTP(own, q); own.Body.String() != `"evil"` {
+		t.Errorf("its own: %s", own.Body)
+	}
 	if w := ask(h, "GET", "/x"); w.Body.String() != `""` {
 		t.Errorf("%s", w.Body)
+	}
+}
+
+// TestPathsThatAreNotCleanPassBy: the origin may take them for others than the route does.
+func TestPathsThatAreNotCleanPassBy(t *testing.T) {
+	h := caching(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=60")
+		writeJSON(w, "1")
+	}), []httpcache.Route{{Name: "static", Pattern: "/static/", Types: []string{"*"}, NoWarm: true}})
+	for target, cached := range map[string]bool{"/static/a": true, "/static/": true, "/static/x%2f..%2faccount": false, "/static/x%2fy": false, "/static//a": false, "/static/./a": false, "/static/b/../a": false} {
+		for n := range 2 {
+			q := httptest.NewRequest("GET", target, nil)
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, q)
+			if hit := strings.Contains(w.Header().Get("Cache-Status"), "; hit"); hit != (cached && n == 1) {
+				t.Errorf("%s: %s", target, w.Header().Get("Cache-Status"))
+			}
+		}
 	}
 }
