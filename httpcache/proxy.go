@@ -61,9 +61,6 @@ func Proxy(up Upstream) http.Handler {
 		},
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		ErrorHandler: func(w http.ResponseWriter, q *http.Request, err error) {
-			if mark, ok := q.Context().Value(outcomeKey{}).(*outcome); ok {
-				mark.unknown = true
-			}
 			code := http.StatusBadGateway
 			if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
 				code = http.StatusGatewayTimeout

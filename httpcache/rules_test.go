@@ -166,3 +166,23 @@ func TestPathsThatAreNotCleanPassBy(t *testing.T) {
 		}
 	}
 }
+
+// TestAWriteThatIsCutShortOutdates: nobody knows what it did.
+func TestAWriteThatIsCutShortOutdates(t *testing.T) {
+	n := 0
+	h := caching(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			n++
+			panic(http.ErrAbortHandler)
+		}
+		writeJSON(w, "%d", n)
+	}), oneRoute(nil))
+	ask(h, "GET", "/x")
+	func() {
+		defer func() { _ = recover() }()
+		ask(h, "POST", "/x")
+	}()
+	if w := ask(h, "GET", "/x"); w.Body.String() != "1" {
+		t.Errorf("%s %s", w.Body, w.Header())
+	}
+}

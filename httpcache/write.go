@@ -23,9 +23,7 @@ func unsafe(method string) bool {
 // write has the origin answer a request that may change something, and outdates what it may have changed before the
 // client hears of it.
 func (h *Handler) write(w http.ResponseWriter, q *http.Request) {
-	mark := new(outcome)
 	targets := h.targets(q) // before the origin's handler may change the request, or who sends it
-	q = q.WithContext(context.WithValue(q.Context(), outcomeKey{}, mark))
 	s := &stamped{ResponseWriter: w, status: h.config.Name + "; fwd=method"}
 	told := false
 	tell := func() {
@@ -35,13 +33,13 @@ func (h *Handler) write(w http.ResponseWriter, q *http.Request) {
 		}
 	}
 	s.final = func(status int) {
-		if mark.unknown || changed(status) {
+		if changed(status) {
 			tell()
 		}
 	}
 	returned := false
 	defer func() {
-		if !returned || mark.unknown { // it was cut short: nobody knows what it did
+		if !returned { // it was cut short: nobody knows what it did
 			tell()
 		}
 	}()
@@ -55,11 +53,6 @@ func (h *Handler) write(w http.ResponseWriter, q *http.Request) {
 func changed(status int) bool {
 	return status < 400 || status == http.StatusBadGateway || status == http.StatusGatewayTimeout
 }
-
-// outcome says what a proxy knows of what became of a request.
-type outcome struct{ unknown bool }
-
-type outcomeKey struct{}
 
 // targets is what a write may change.
 type targets struct {
