@@ -90,9 +90,7 @@ func NewRawList(c *Cache, name string, warm bool) (*RawList, error) {
 func (l *RawList) again(string, core.Due) {}
 
 // Tag returns the tag of a scope's rows, as [List.Tag] does.
-func (l *RawList) Tag(s Scope) Tag {
-	return Tag(s.appendOwner(append(appendField(make([]byte, 0, 64), l.name), ':')))
-}
+func (l *RawList) Tag(s Scope) Tag { return scopeTag(l.name, s) }
 
 // Key makes a page's key. The error is a [QueryError].
 func (l *RawList) Key(p RawPage) (RawKey, error) {

@@ -22,7 +22,11 @@ func KeyTag(key string) Tag { return Tag(keyPrefix + key) }
 // Tag returns the tag of a scope's rows, all audiences included: tickets:user:123. What separates parts
 // is escaped in them.
 func (l *List[T]) Tag(s Scope) Tag {
-	return Tag(s.appendOwner(append(appendField(make([]byte, 0, 64), l.config.Name), ':')))
+	return scopeTag(l.config.Name, s)
+}
+
+func scopeTag(list string, s Scope) Tag {
+	return Tag(s.appendOwner(append(appendField(make([]byte, 0, 64), list), ':')))
 }
 
 // number returns what the core knows a tag by.

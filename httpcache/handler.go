@@ -96,7 +96,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 
 // overridden reports whether a request says that it is of another method than it is.
 func overridden(h http.Header) bool {
-	return len(h["X-Http-Method-Override"]) > 0 || len(h["X-Http-Method"]) > 0 || len(h["X-Method-Override"]) > 0
+	for _, name := range overrides {
+		if len(h[name]) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // odd reports whether a GET or HEAD is none that is answered from the cache.

@@ -58,14 +58,12 @@ type sharedKey struct{}
 
 // unkeyed reports whether a field is one that some origins answer differently by, and that no key has.
 func unkeyed(name string) bool {
-	return strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "X-Original-") || strings.HasPrefix(name, "X-Rewrite-") || overrides(name) ||
+	return strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "X-Original-") || strings.HasPrefix(name, "X-Rewrite-") || slices.Contains(overrides[:], name) ||
 		slices.Contains([]string{"Forwarded", "X-Host", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "Cf-Visitor", "Front-End-Https", "X-Url-Scheme", "X-Scheme"}, name)
 }
 
-// overrides reports whether a field is one that some origins take the method from.
-func overrides(name string) bool {
-	return name == "X-Http-Method" || name == "X-Http-Method-Override" || name == "X-Method-Override"
-}
+// overrides are fields that some origins take the method from.
+var overrides = [...]string{"X-Http-Method", "X-Http-Method-Override", "X-Method-Override"}
 
 // keepLocked makes what is stored of an answer that has come whole.
 func (f *fetch) keepLocked() error {

@@ -147,21 +147,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // ours reports whether a Host is one that operators use: a name that somebody else has pointed here is not.
 func (s *Server) ours(host string) bool {
+	return LocalHost(host) || slices.Contains(s.config.Hosts, hostName(host))
+}
+
+// hostName returns a Host without its port, in small letters.
+func hostName(host string) string {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {
 		name = host
 	}
-	return LocalHost(host) || slices.Contains(s.config.Hosts, strings.ToLower(name))
+	return strings.ToLower(strings.Trim(name, "[]"))
 }
 
 // LocalHost reports whether a Host is localhost or an IP address: no name that somebody else may have pointed here.
 func LocalHost(host string) bool {
-	name, _, err := net.SplitHostPort(host)
-	if err != nil {
-		name = host
-	}
-	name = strings.Trim(name, "[]")
-	return strings.EqualFold(name, "localhost") || net.ParseIP(name) != nil
+	name := hostName(host)
+	return name == "localhost" || net.ParseIP(name) != nil
 }
 
 // CheckListen refuses an address that others than this machine can reach, unless there are TLS and tokens for it.

@@ -83,7 +83,6 @@ type answerOf struct {
 	took          time.Duration
 	items         int
 	first         int64 // id
-	body          []byte
 }
 
 func (d *demo) ask(ctx context.Context, method, path, body string) (a answerOf, err error) {
@@ -98,7 +97,7 @@ func (d *demo) ask(ctx context.Context, method, path, body string) (a answerOf, 
 	}
 	defer p.Body.Close()
 	text, err := io.ReadAll(p.Body)
-	a = answerOf{status: p.Status, cache: p.Header.Get("Cache-Status"), took: time.Since(began), body: text}
+	a = answerOf{status: p.Status, cache: p.Header.Get("Cache-Status"), took: time.Since(began)}
 	var l struct{ Items []struct{ ID int64 } }
 	if json.Unmarshal(text, &l) == nil && len(l.Items) > 0 {
 		a.items, a.first = len(l.Items), l.Items[0].ID

@@ -32,18 +32,15 @@ func column(sort string) (name, direction string) {
 }
 
 // owners are the columns that a list's scope is looked up by.
-var owners = map[string]string{"user": "user_id", "event": "event_id", "city": "city"}
+var owners = map[string]string{"user": "user_id", "event": "event_id"}
 
 // where writes the conditions of a query, of its scope first.
 func where(q folio.Query, filters map[string]string) (text string, args []any) {
 	var all []string
 	if owner := owners[q.Scope.Kind]; owner != "" {
-		args = append(args, q.Scope.ID)
+		n, _ := strconv.ParseInt(q.Scope.ID, 10, 64) // it is known to be one
+		args = append(args, n)
 		all = append(all, owner+" = $1")
-		if q.Scope.Kind != "city" {
-			n, _ := strconv.ParseInt(q.Scope.ID, 10, 64)
-			args[0] = n
-		}
 	}
 	for _, name := range []string{"city", "event", "status"} { // in one order
 		values := q.FilterValues(name)
