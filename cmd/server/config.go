@@ -113,6 +113,7 @@ type routeConfig struct {
 	ETag                 bool          `yaml:"etag,omitempty" json:"etag,omitempty"`
 	Types                []string      `yaml:"types,omitempty" json:"types,omitempty"`
 	Vary                 []string      `yaml:"vary,omitempty" json:"vary,omitempty"`
+	Forward              []string      `yaml:"forward,omitempty" json:"forward,omitempty"`
 	CDN                  time.Duration `yaml:"cdn,omitempty" json:"cdn,omitempty" jsonschema:"type=string"`
 	NoWarm               bool          `yaml:"no_warm,omitempty" json:"no_warm,omitempty"`
 	Invalidates          []string      `yaml:"invalidates,omitempty" json:"invalidates,omitempty"`
@@ -278,7 +279,7 @@ func (c *config) routes() (all []httpcache.Route, err error) {
 			faults = append(faults, fmt.Errorf("%w: route %q: params.unknown %q: want drop, pass or reject", errUsage, r.Name, r.Params.Unknown))
 		}
 		made := httpcache.Route{Name: r.Name, Pattern: r.Path, Cookies: r.Cookies, TTL: r.TTL, StaleWhileRevalidate: r.StaleWhileRevalidate, StaleIfError: r.StaleIfError,
-			KeepPrivate: r.KeepPrivate, ETag: r.ETag, Types: r.Types, Vary: r.Vary, CDN: r.CDN, NoWarm: r.NoWarm, Invalidates: r.Invalidates, Everybody: r.Everybody, Plain: r.Plain,
+			KeepPrivate: r.KeepPrivate, ETag: r.ETag, Types: r.Types, Vary: r.Vary, Forward: r.Forward, CDN: r.CDN, NoWarm: r.NoWarm, Invalidates: r.Invalidates, Everybody: r.Everybody, Plain: r.Plain,
 			Params: httpcache.Params{Page: r.Params.Page, Offset: r.Params.Offset, Cursor: r.Params.Cursor, Limit: r.Params.Limit, Sort: r.Params.Sort, Filters: r.Params.Filters,
 				DefaultLimit: r.Params.DefaultLimit, MaxLimit: r.Params.MaxLimit, MaxPage: r.Params.MaxPage, Unknown: u}}
 		if r.Scope != nil {
