@@ -26,6 +26,7 @@ import (
 
 	"github.com/foliocache/folio"
 	"github.com/foliocache/folio/httpcache"
+	"github.com/foliocache/folio/internal/conns"
 	"github.com/foliocache/folio/internal/tickets"
 	"github.com/foliocache/folio/record"
 	"github.com/foliocache/folio/web"
@@ -343,7 +344,7 @@ func (a *app) run(ctx context.Context, api http.Handler, explain func(*http.Requ
 			}
 			return err
 		}
-		listeners = append(listeners, netutil.LimitListener(l, a.config.Limits.Connections))
+		listeners = append(listeners, netutil.LimitListener(conns.Listen(l), a.config.Limits.Connections))
 	}
 	failed := make(chan error, len(servers))
 	for i, s := range servers {
