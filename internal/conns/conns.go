@@ -1,6 +1,6 @@
 // Package conns listens for connections whose deadlines are cheap to set: net/http sets eight of them for each
 // request. One goroutine looks at those of all connections every [Tick], so that a deadline comes up to that late; one
-// that has passed when it is set counts at once.
+// that had passed by the last tick counts at once.
 //
 // Nor does a connection look, within a tick, whether its client leaves while it is being answered: net/http reads one
 // byte beside each request to learn that, and for what is answered at once this is a system call in vain. Any read
@@ -43,7 +43,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	c := &conn{Conn: accepted, from: l}
 	c.reads.own, c.writes.own = accepted.SetReadDeadline, accepted.SetWriteDeadline
-	c.waits.L = &c.reads.mu
+	c.waits.L, c.writes.inside = &c.reads.mu, 1 // who writes is not counted
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open[c] = struct{}{}
@@ -90,22 +90,23 @@ type deadline struct {
 
 	mu     sync.Mutex
 	at     time.Time // zero: none
-	passed bool      // the connection's own has
+	passed bool
+	inside int  // of whom the connection's own may have to end: nobody else is told
+	told   bool // the connection's own has passed
 }
 
 // longAgo is a time that has passed for every clock.
 var longAgo = time.Unix(1, 0)
 
-// look has the connection's own deadline pass, or takes that back. Under d.mu.
-func (d *deadline) look(now time.Time) error {
-	passed := !d.at.IsZero() && !d.at.After(now)
-	if passed == d.passed {
-		return nil
+// look finds out whether a deadline has passed, and tells who is inside. Under d.mu.
+func (d *deadline) look(now time.Time) (err error) {
+	d.passed = !d.at.IsZero() && !d.at.After(now)
+	if d.passed && d.inside > 0 && !d.told {
+		d.told, err = true, d.own(longAgo)
+	} else if !d.passed && d.told {
+		d.told, err = false, d.own(time.Time{})
 	}
-	if d.passed = passed; passed {
-		return d.own(longAgo)
-	}
-	return d.own(time.Time{})
+	return err
 }
 
 func (c *conn) tick(now time.Time) {
@@ -124,22 +125,29 @@ func (c *conn) tick(now time.Time) {
 
 // Read reads; see the package for a read into one byte.
 func (c *conn) Read(p []byte) (int, error) {
-	if len(p) == 1 {
-		if passed := c.wait(); passed {
-			return 0, os.ErrDeadlineExceeded
-		}
+	if passed := c.enter(len(p) == 1); passed {
+		return 0, os.ErrDeadlineExceeded
 	}
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	c.reads.mu.Lock()
+	c.reads.inside--
+	c.reads.mu.Unlock()
+	return n, err
 }
 
-// wait waits for the second tick from now, and reports whether the deadline passed meanwhile.
-func (c *conn) wait() (passed bool) {
+// enter begins a read, after the second tick from now if it is to wait, unless the deadline has passed by then.
+func (c *conn) enter(wait bool) (passed bool) {
 	c.reads.mu.Lock()
 	defer c.reads.mu.Unlock()
-	for c.waiting = 2; c.waiting > 0 && !c.reads.passed; {
-		c.waits.Wait()
+	if wait {
+		for c.waiting = 2; c.waiting > 0 && !c.reads.passed; {
+			c.waits.Wait()
+		}
+		c.waiting = 0
 	}
-	c.waiting = 0
+	if !c.reads.passed {
+		c.reads.inside++
+	}
 	return c.reads.passed
 }
 

@@ -77,13 +77,18 @@ func TestDeadlinesPass(t *testing.T) {
 
 func TestADeadlineWakesWhoReads(t *testing.T) {
 	for _, n := range []int{1, 100} {
-		c, _ := pair(t)
+		c, client := pair(t)
 		done := make(chan error, 1)
 		go func() { done <- read(c, n)() }()
 		time.Sleep(10 * time.Millisecond) // it may read by now, or not: both are to be right
 		_ = c.SetDeadline(longAgo)
 		if err := outcome(func() error { return <-done }); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%d bytes: %v", n, err)
+		}
+		_ = c.SetDeadline(time.Time{})
+		_, _ = client.Write([]byte("x"))
+		if err := outcome(read(c, n)); err != nil {
+			t.Errorf("%d bytes, after it was taken back: %v", n, err)
 		}
 	}
 }
