@@ -25,9 +25,11 @@ type Config struct {
 	Database *Database
 	Cache    *folio.Cache
 	// User returns the user that a request is from. An error is a 401, unless it is a folio.QueryError, which is a 400.
-	User   func(*http.Request) (string, error)
-	TTL    time.Duration // of pages; default 5 min
-	Logger *slog.Logger
+	User func(*http.Request) (string, error)
+	TTL  time.Duration // of pages; default 5 min
+	// WriteTimeout bounds a write, whether or not its client waits; default 8 s.
+	WriteTimeout time.Duration
+	Logger       *slog.Logger
 }
 
 // API answers requests for lists of tickets and events, and for writes to them. Safe for concurrent use.
@@ -44,6 +46,9 @@ type API struct {
 func New(config Config) (*API, error) {
 	if config.TTL == 0 {
 		config.TTL = 5 * time.Minute
+	}
+	if config.WriteTimeout == 0 {
+		config.WriteTimeout = 8 * time.Second
 	}
 	if config.Logger == nil {
 		config.Logger = slog.Default()
@@ -362,16 +367,28 @@ func (a *API) write(w http.ResponseWriter, r *http.Request, do func(context.Cont
 	}
 }
 
-// writeTimeout bounds a write, whether or not its client waits.
-const writeTimeout = 8 * time.Second
+// lateWrites is how many WriteTimeouts a database may take beyond one for a write that it has not answered.
+const lateWrites = 4
 
-// written does a write and tells the cache, whatever comes of it: who got no answer may have written all the same.
+// written does a write and tells the cache, whatever comes of it. A database that did not answer may write yet: nothing
+// that shows the row is served or stored for a while.
 func (a *API) written(ctx context.Context, user, event int64, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.config.WriteTimeout)
 	defer cancel()
 	err := do(ctx)
 	u, e := strconv.FormatInt(user, 10), strconv.FormatInt(event, 10)
-	told := a.config.Cache.InvalidateTags(ctx, a.mine.Tag(userScope(u)), a.feed.Tag(userScope(u)), a.byEvent.Tag(eventScope(e)))
+	tags := []folio.Tag{a.mine.Tag(userScope(u)), a.feed.Tag(userScope(u)), a.byEvent.Tag(eventScope(e))}
+	if a.config.Database.answered(err) {
+		return errors.Join(err, a.config.Cache.InvalidateTags(ctx, tags...))
+	}
+	held, told := a.config.Cache.Intend(context.WithoutCancel(ctx), tags...)
+	if told == nil {
+		time.AfterFunc(lateWrites*a.config.WriteTimeout, func() {
+			if err := held.Done(); err != nil {
+				a.config.Logger.Warn("tickets: pages of a write that may have come late are not outdated", "error", err)
+			}
+		})
+	}
 	return errors.Join(err, told)
 }
 

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver pgx
 	_ "modernc.org/sqlite"             // the driver sqlite
 )
@@ -90,6 +91,12 @@ func redacted(dsn string) string {
 func (d *Database) Close() error {
 	defer d.clean()
 	return d.DB.Close()
+}
+
+// answered reports whether it is known by an error, or its lack, what became of a write. SQLite is in this process.
+func (d *Database) answered(err error) bool {
+	var said *pgconn.PgError
+	return err == nil || d.Kind == "sqlite" || errors.Is(err, sql.ErrNoRows) || errors.As(err, &said)
 }
 
 // prepare makes and fills the tables.

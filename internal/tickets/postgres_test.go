@@ -1,8 +1,11 @@
 package tickets_test
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/user"
@@ -11,6 +14,9 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/foliocache/folio/internal/tickets"
 )
 
 // postgres is a server of its own.
@@ -90,4 +96,97 @@ func (p *postgres) run(name string, args ...string) error {
 		return fmt.Errorf("%s: %w\n%s", name, err, out)
 	}
 	return nil
+}
+
+// holding is a way to PostgreSQL on which what has a text in it, and what comes behind on its connection, waits.
+type holding struct {
+	net.Listener
+	text    string
+	held    chan struct{} // closed once something waits
+	release chan struct{}
+}
+
+func hold(t *testing.T, p *postgres, text string) *holding {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &holding{Listener: l, text: text, held: make(chan struct{}), release: make(chan struct{})}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", "127.0.0.1:"+p.port)
+			if err != nil {
+				_ = client.Close()
+				continue
+			}
+			go func() { _, _ = io.Copy(client, server); _ = client.Close() }()
+			go h.pass(client, server)
+		}
+	}()
+	return h
+}
+
+func (h *holding) pass(client, server net.Conn) {
+	defer server.Close()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := client.Read(buffer)
+		if bytes.Contains(buffer[:n], []byte(h.text)) {
+			close(h.held)
+			<-h.release
+		}
+		if _, failed := server.Write(buffer[:n]); err != nil || failed != nil {
+			time.Sleep(100 * time.Millisecond) // PostgreSQL ends what it has read before it sees the end
+			return
+		}
+	}
+}
+
+func (h *holding) url() string {
+	return "postgres://folio@" + h.Addr().String() + "/postgres?sslmode=disable&connect_timeout=2"
+}
+
+// TestAWriteThatComesLateIsSeen: the client was told that the database is late, the pages were read again, and then
+// the database writes.
+func TestAWriteThatComesLateIsSeen(t *testing.T) {
+	h := hold(t, startPostgres(t), "comes late")
+	s := open(t, h.url(), func(c *tickets.Config) { c.WriteTimeout = time.Second })
+	s.db.SetMaxOpenConns(1) // whose statement is prepared
+	list := "/api/tickets?user=1&limit=5"
+	id, _ := s.firstOf(t, list)
+	ticket := fmt.Sprintf("/api/tickets/%d", id)
+	if w := s.ask("PATCH", ticket, `{"title":"in time"}`); w.Code != http.StatusNoContent {
+		t.Fatal(w.Code, w.Body)
+	}
+	if w := s.ask("PATCH", ticket, `{"title":"comes late"}`); w.Code != http.StatusGatewayTimeout {
+		t.Fatalf("a write that waits: %d %s", w.Code, w.Body)
+	}
+	<-h.held
+	for range 3 {
+		if _, title := s.firstOf(t, list); title != "in time" {
+			t.Fatalf("before the write it shows %q", title)
+		}
+	}
+	close(h.release)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		var title string
+		if err := s.db.QueryRow("SELECT title FROM tickets WHERE id = $1", id).Scan(&title); err != nil {
+			t.Fatal(err)
+		}
+		if title == "comes late" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("it is never written")
+		}
+	}
+	if _, title := s.firstOf(t, list); title != "comes late" {
+		t.Errorf("after the write it shows %q", title)
+	}
 }

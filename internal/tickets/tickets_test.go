@@ -27,7 +27,7 @@ type served struct {
 	cache *folio.Cache
 }
 
-func open(t *testing.T, url string) *served {
+func open(t *testing.T, url string, change ...func(*tickets.Config)) *served {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	db, err := tickets.Open(t.Context(), url, tickets.Sizes{Users: 20, Events: 10, Tickets: 400}, 1)
@@ -40,7 +40,11 @@ func open(t *testing.T, url string) *served {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cache.Close(context.Background()) })
-	api, err := tickets.New(tickets.Config{Database: db, Cache: cache, User: tickets.UserParameter, Logger: log})
+	config := tickets.Config{Database: db, Cache: cache, User: tickets.UserParameter, Logger: log}
+	for _, f := range change {
+		f(&config)
+	}
+	api, err := tickets.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
