@@ -196,7 +196,7 @@ func (s *Server) recording(w http.ResponseWriter, r *http.Request) (said string,
 	} else if in.On {
 		err = s.actions.start(&s.config, max(1, in.OneIn))
 	} else {
-		err = s.actions.stop(&s.config)
+		err = s.actions.stop(&s.config, nil)
 	}
 	if err != nil {
 		fail(w, http.StatusConflict, err.Error())
@@ -218,17 +218,39 @@ func (a *actions) start(c *Config, oneIn int) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Recorder.Start(f, oneIn); err != nil {
+	full := func() {
+		if err := a.stop(c, f); err == nil {
+			c.Logger.Warn("web: the recording is as large as it may be, and has ended", "file", name)
+		}
+	}
+	if err := c.Recorder.Start(&bounded{f, c.RecordBytes, full}, oneIn); err != nil {
 		return errors.Join(err, f.Close(), os.Remove(name))
 	}
 	a.file, a.since = f, time.Now()
 	return nil
 }
 
-func (a *actions) stop(c *Config) error {
+// bounded is a file that says once when it has become too large.
+type bounded struct {
+	*os.File
+	left int64
+	full func()
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if before := b.left; before > 0 {
+		if b.left -= int64(len(p)); b.left <= 0 {
+			go b.full() // which waits for this to be written
+		}
+	}
+	return b.File.Write(p)
+}
+
+// stop ends the recording, if it is to that file; nil: to whichever.
+func (a *actions) stop(c *Config, to *os.File) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.file == nil {
+	if a.file == nil || to != nil && to != a.file {
 		return errors.New("no recording is on")
 	}
 	summary, err := c.Recorder.Stop()
@@ -240,7 +262,7 @@ func (a *actions) stop(c *Config) error {
 // Close ends what is under way.
 func (s *Server) Close() error {
 	if s.actions.recording().On {
-		return s.actions.stop(&s.config)
+		return s.actions.stop(&s.config, nil)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ var Scopes = []Scope{Read, Invalidate, PurgeAll, Configure}
 type Token struct {
 	Name   string  // for the audit log
 	SHA256 string  // of the token, in hexadecimal
-	Scopes []Scope // that it allows; read is among them
+	Scopes []Scope // that it allows
 }
 
 // HashToken returns what Token.SHA256 of a token is.
@@ -77,9 +77,15 @@ func (s *Server) token(r *http.Request) (found *Token) {
 // reading guards what only looks.
 func (s *Server) reading(do http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.config.ReadToken && s.token(r) == nil {
-			unauthorized(w)
-			return
+		if s.config.ReadToken {
+			switch t := s.token(r); {
+			case t == nil:
+				unauthorized(w)
+				return
+			case !slices.Contains(t.Scopes, Read):
+				lacks(w, Read)
+				return
+			}
 		}
 		do(w, r)
 	})
@@ -102,7 +108,7 @@ func (s *Server) changing(want Scope, do func(http.ResponseWriter, *http.Request
 			return
 		case !slices.Contains(t.Scopes, want):
 			log.Warn("web: refused: not in the token's scopes", "token", t.Name, "want", want)
-			fail(w, http.StatusForbidden, "the token has no scope "+string(want))
+			lacks(w, want)
 			return
 		case !s.limits.allow(t.Name):
 			log.Warn("web: refused: too many changes", "token", t.Name)
@@ -131,6 +137,10 @@ func foreign(r *http.Request) bool {
 	}
 	u, err := url.Parse(origin)
 	return err != nil || u.Host != r.Host
+}
+
+func lacks(w http.ResponseWriter, want Scope) {
+	fail(w, http.StatusForbidden, "the token has no scope "+string(want))
 }
 
 func unauthorized(w http.ResponseWriter) {

@@ -44,6 +44,8 @@ type Config struct {
 	// Recorder records to files in RecordDir. Optional.
 	Recorder  *record.Recorder
 	RecordDir string
+	// RecordBytes ends a recording whose file has become so large; default 1 GiB.
+	RecordBytes int64
 	// Objectives are checked by the dashboard. Optional.
 	Objectives *slo.Objectives
 
@@ -81,6 +83,9 @@ func New(config Config) (*Server, error) {
 	}
 	if config.Rate == 0 {
 		config.Rate = 5
+	}
+	if config.RecordBytes == 0 {
+		config.RecordBytes = 1 << 30
 	}
 	if config.Title == "" {
 		config.Title = "Folio"
@@ -128,6 +133,7 @@ func (s *Server) routes() {
 	s.mux.Handle("POST /admin/v1/invalidate", s.changing(Invalidate, s.invalidate))
 	s.mux.Handle("POST /admin/v1/purge", s.changing(PurgeAll, s.purge))
 	s.mux.Handle("POST /admin/v1/mode", s.changing(Configure, s.mode))
+	s.mux.Handle("GET /admin/v1/profile", s.changing(Configure, s.profile))
 	s.mux.Handle("POST /admin/v1/recording", s.changing(Configure, s.recording))
 }
 

@@ -5,21 +5,28 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/foliocache/folio"
 	"github.com/foliocache/folio/foliotest"
+	"github.com/foliocache/folio/record"
 	"github.com/foliocache/folio/slo"
 	"github.com/foliocache/folio/web"
+	"github.com/foliocache/folio/workloads"
 )
 
 // operated is an administration, its cache, and what is in its log.
@@ -37,7 +44,8 @@ func operate(t *testing.T, change func(*web.Config)) *operated {
 	cache, _ := foliotest.New(t, func(c *folio.Config) { c.Observe = watch.Observe })
 	o := &operated{cache: cache, log: new(bytes.Buffer)}
 	config := web.Config{Cache: cache, Watch: watch, Logger: slog.New(slog.NewTextHandler(o.log, nil)), Rate: 1000,
-		Tokens: []web.Token{{Name: "all", SHA256: web.HashToken(secret), Scopes: web.Scopes}, {Name: "looker", SHA256: web.HashToken("look"), Scopes: []web.Scope{web.Read}}}}
+		Tokens: []web.Token{{Name: "all", SHA256: web.HashToken(secret), Scopes: web.Scopes}, {Name: "looker", SHA256: web.HashToken("look"), Scopes: []web.Scope{web.Read}},
+			{Name: "dropper", SHA256: web.HashToken("drop"), Scopes: []web.Scope{web.Invalidate}}}}
 	if change != nil {
 		change(&config)
 	}
@@ -219,6 +227,55 @@ func TestInvalidateAndPurge(t *testing.T) {
 	post("/admin/v1/recording", `{"on":true}`, 409)
 }
 
+// TestProfiles: of what is known, for whom may.
+func TestProfiles(t *testing.T) {
+	o := operate(t, nil)
+	for query, want := range map[string]int{"kind=cpu&seconds=1": 200, "kind=heap": 200, "kind=cpu": 400, "kind=cpu&seconds=0": 400, "kind=cpu&seconds=61": 400, "kind=x&seconds=1": 400, "": 400} {
+		w := o.do("GET", "/admin/v1/profile?"+query, "", "Authorization", "Bearer "+secret)
+		if w.Code != want || want == 200 && !bytes.HasPrefix(w.Body.Bytes(), []byte{0x1f, 0x8b}) {
+			t.Errorf("%s: %d %.40q", query, w.Code, w.Body)
+		}
+		if w := o.do("GET", "/admin/v1/profile?"+query, "", "Authorization", "Bearer look"); w.Code != 403 {
+			t.Errorf("%s by who may only read: %d", query, w.Code)
+		}
+	}
+}
+
+// TestARecordingEndsWhereItsFileIsFull: by itself, as one that is stopped does.
+func TestARecordingEndsWhereItsFileIsFull(t *testing.T) {
+	recorder, dir := new(record.Recorder), t.TempDir()
+	o := operate(t, func(c *web.Config) { c.Recorder, c.RecordDir, c.RecordBytes = recorder, dir, 32<<10 })
+	if w := o.do("POST", "/admin/v1/recording", `{"on":true}`, "Authorization", "Bearer "+secret); w.Code != 200 {
+		t.Fatal(w.Code, w.Body)
+	}
+	told := 0
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); told++ {
+		unit := rand.Uint64()
+		recorder.Observe(folio.Event{Op: folio.Read, List: "rows", Key: fmt.Sprintf("rows:user:%x:offset=0:limit=20", unit), Unit: unit, Feed: unit})
+		if told%1000 == 0 && recorder.Start(io.Discard, 1) == nil { // none is on
+			break
+		}
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "*"))
+	if len(files) != 1 {
+		t.Fatal(files)
+	}
+	trace, err := workloads.Open(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := 0
+	for _, err := range trace.Requests() {
+		if err != nil {
+			t.Fatal("what is in the file cannot be read:", err)
+		}
+		read++
+	}
+	if read == 0 || read >= told {
+		t.Errorf("%d of %d in the file", read, told)
+	}
+}
+
 // TestStatsTellWhatHappened: counters, times, lists, invalidations, objectives.
 func TestStatsTellWhatHappened(t *testing.T) {
 	objectives, err := slo.Read(strings.NewReader("objectives:\n  - {metric: hit_ratio, at_least: 90%}\n  - {metric: hit_p99, at_most: 1s}\n"))
@@ -266,8 +323,11 @@ func TestReadingNeedsATokenWhereItIsSaid(t *testing.T) {
 		if w := o.do("GET", path, ""); w.Code != 401 {
 			t.Errorf("%s: %d", path, w.Code)
 		}
-		if w := o.do("GET", path, "", "Authorization", "Bearer look"); w.Code == 401 {
+		if w := o.do("GET", path, "", "Authorization", "Bearer look"); w.Code == 401 || w.Code == 403 {
 			t.Errorf("%s with a token: %d", path, w.Code)
+		}
+		if w := o.do("GET", path, "", "Authorization", "Bearer drop"); w.Code != 403 {
+			t.Errorf("%s with a token that may not read: %d", path, w.Code)
 		}
 	}
 	if w := o.do("GET", "/", ""); w.Code != 200 {

@@ -54,6 +54,7 @@ type adminConfig struct {
 	ReadToken bool        `yaml:"read_token,omitempty" json:"read_token,omitempty" jsonschema:"description=Reading needs a token\\, too"`
 	Hosts     []string    `yaml:"hosts,omitempty" json:"hosts,omitempty"`
 	RecordDir string      `yaml:"record_dir,omitempty" json:"record_dir,omitempty" jsonschema:"description=Folder for recordings. Default: none can be made"`
+	RecordMax size        `yaml:"record_max,omitempty" json:"record_max,omitempty" jsonschema:"description=Size that ends a recording. Default 1GiB"`
 }
 
 type tokenLine struct {

@@ -326,7 +326,7 @@ func (a *app) run(ctx context.Context, api http.Handler, explain func(*http.Requ
 		if err != nil {
 			return err
 		}
-		admin, err := web.New(web.Config{Cache: a.cache, Watch: a.watch, Gatherer: a.registry, Explain: explain, Tags: tags, Recorder: a.recorder, RecordDir: a.config.Admin.RecordDir,
+		admin, err := web.New(web.Config{Cache: a.cache, Watch: a.watch, Gatherer: a.registry, Explain: explain, Tags: tags, Recorder: a.recorder, RecordDir: a.config.Admin.RecordDir, RecordBytes: int64(a.config.Admin.RecordMax),
 			Objectives: objectives, Tokens: a.tokens, ReadToken: a.config.Admin.ReadToken, Hosts: a.config.Admin.Hosts, Logger: a.log})
 		if err != nil {
 			return fmt.Errorf("%w: %w", errUsage, err)
