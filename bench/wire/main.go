@@ -2,6 +2,9 @@
 // round it, of server proxy, of nginx and of varnish, all with one hot page of 3 KB, asked for by wrk, in rotating order.
 //
 //	go run ./wire -rounds 5 -for 5s -connections 32
+//
+// With -rate, vegeta asks so often a second whether or not the answers come: latencies are those of a load that does
+// not wait.
 package main
 
 import (
@@ -20,6 +23,8 @@ import (
 	"strings"
 	"time"
 
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
 	"github.com/foliocache/folio"
 	"github.com/foliocache/folio/httpcache"
 )
@@ -33,7 +38,8 @@ var (
 	rounds      = flag.Int("rounds", 5, "rounds, each with all servers, in another order")
 	lasts       = flag.Duration("for", 5*time.Second, "time of a run")
 	connections = flag.Int("connections", 32, "of wrk")
-	only        = flag.String("only", "bare,middleware,server,nginx,varnish", "contenders")
+	rate        = flag.Int("rate", 0, "requests a second, whatever the answers; 0: as many as there are answers to")
+	only        = flag.String("only", "bare,middleware,server,nginx,nginx-as-shipped,varnish", "contenders")
 )
 
 func main() {
@@ -100,8 +106,8 @@ func compare() error {
 	for _, name := range strings.Split(*only, ",") {
 		var c *contender
 		switch name {
-		case "nginx":
-			c, err = nginx(dir, source.url)
+		case "nginx", "nginx-as-shipped":
+			c, err = nginx(dir, name, source.url)
 		case "varnish":
 			c, err = varnish(dir, source.url)
 		case "server":
@@ -199,17 +205,26 @@ func server(dir, origin string) (*contender, error) {
 	return begin("server", "http://"+address, exec.Command(filepath.Join(dir, "server"), "proxy", "--config", conf))
 }
 
-func nginx(dir, origin string) (*contender, error) {
-	address, conf := free(), filepath.Join(dir, "nginx.conf")
+// nginx with a log of its requests, as it is shipped, or without any word on them.
+func nginx(dir, name, origin string) (*contender, error) {
+	address, log := free(), "off"
+	if name != "nginx" {
+		log = filepath.Join(dir, name+".log")
+	}
+	dir = filepath.Join(dir, name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	conf := filepath.Join(dir, "nginx.conf")
 	text := fmt.Sprintf(`daemon off; user root; worker_processes 2; pid %[1]s/nginx.pid; error_log %[1]s/nginx.err;
 events { worker_connections 16384; }
-http { access_log off; keepalive_requests 1000000000; proxy_cache_path /dev/shm/wire-nginx keys_zone=z:10m;
+http { access_log %[4]s; keepalive_requests 1000000000; proxy_cache_path /dev/shm/wire-%[5]s keys_zone=z:10m;
  client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
- server { listen %[2]s backlog=16384; location / { proxy_pass %[3]s; proxy_cache z; add_header X-Cache $upstream_cache_status; } } }`, dir, address, origin)
+ server { listen %[2]s backlog=16384; location / { proxy_pass %[3]s; proxy_cache z; add_header X-Cache $upstream_cache_status; } } }`, dir, address, origin, log, name)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	return begin("nginx", "http://"+address, exec.Command("nginx", "-p", dir, "-c", conf))
+	return begin(name, "http://"+address, exec.Command("nginx", "-p", dir, "-c", conf))
 }
 
 func varnish(dir, origin string) (*contender, error) {
@@ -228,8 +243,26 @@ var (
 	faults    = regexp.MustCompile(`(Socket errors|Non-2xx).*`)
 )
 
+// attack asks a contender at a fixed rate.
+func attack(c *contender) ([]string, error) {
+	before := cpu(c.pids())
+	var m vegeta.Metrics
+	a := vegeta.NewAttacker(vegeta.Connections(*connections), vegeta.Workers(uint64(*connections)), vegeta.Timeout(20*time.Second))
+	for r := range a.Attack(vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodGet, URL: c.url + path}), vegeta.Rate{Freq: *rate, Per: time.Second}, *lasts, "") {
+		m.Add(r)
+	}
+	m.Close()
+	used := cpu(c.pids()) - before
+	number := func(f float64) string { return strconv.FormatFloat(f, 'f', 0, 64) }
+	return []string{number(m.Rate), strconv.FormatFloat(used, 'f', 2, 64), number(float64(m.Requests) / used),
+		number(float64(m.Latencies.P50.Microseconds())), number(float64(m.Latencies.P99.Microseconds())), strings.Join(m.Errors, "; ")}, nil
+}
+
 // measure runs wrk against a contender.
 func measure(c *contender) ([]string, error) {
+	if *rate > 0 {
+		return attack(c)
+	}
 	before := cpu(c.pids())
 	out, err := exec.Command("wrk", "-t1", "-c", strconv.Itoa(*connections), "-d", lasts.String(), "--latency", "--timeout", "20s", c.url+path).CombinedOutput()
 	if err != nil {
