@@ -1,5 +1,6 @@
 # Everything here needs Go 1.26 or later; the tests need PostgreSQL, nginx, Chromium and Jupyter too, and install them where they can.
 SIMULATE := bin/simulate
+export GOWORK := off# each module by itself, as who imports one has it
 DEMO := -s 1%,5%,20% -o table -o svg:out/demo.svg
 BUNDLED := workloads/testdata/web07.trace.xz workloads/testdata/web12.trace.xz
 
@@ -16,6 +17,7 @@ demo: build ## replay the bundled traces through the strategies and the baseline
 test: build postgres nginx chromium ## pass all tests
 	go vet ./...
 	go test -shuffle=on ./...
+	cd cmd/server && go vet ./... && go test -shuffle=on ./...
 	$(SIMULATE) verify --quick
 	$(MAKE) gate
 	$(MAKE) jupyter && jupyter nbconvert --log-level ERROR --to notebook --execute --output-dir out/notebooks notebooks/*.ipynb
@@ -54,10 +56,11 @@ nginx:
 
 race: ## the tests with the race detector
 	go test -race -shuffle=on ./...
+	cd cmd/server && go test -race -shuffle=on ./...
 
 fuzz: ## every fuzz target for ten seconds
-	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
-		go test -run '^$$' -fuzz "^$$f$$" -fuzztime 10s -fuzzminimizetime 10x $$p || exit 1; done; done
+	@for m in . cmd/server; do cd $(CURDIR)/$$m; for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+		go test -run '^$$' -fuzz "^$$f$$" -fuzztime 10s -fuzzminimizetime 10x $$p || exit 1; done; done; done
 
 bench: ## the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
@@ -66,10 +69,11 @@ bench: ## the benchmarks
 lint: ## what CI would complain about
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	go vet ./...
+	cd cmd/server && go vet ./...
 
 build: ## build bin/simulate and bin/server
 	go build -o $(SIMULATE) ./cmd/simulate
-	go build -o bin/server ./cmd/server
+	cd cmd/server && go build -o ../../bin/server .
 
 clean: ## remove what was built
 	rm -rf bin out

@@ -20,7 +20,9 @@ type Upstream struct {
 	ConnectTimeout, HeaderTimeout time.Duration
 	// MaxConns bounds the connections to the server. Default 256.
 	MaxConns int
-	Logger   *slog.Logger
+	// Wrap is put round what sends requests to the server, to trace them for one. Optional.
+	Wrap   func(http.RoundTripper) http.RoundTripper
+	Logger *slog.Logger
 }
 
 // Proxy returns a handler that asks a server: what Config.Next is of a proxy in front of it. What the server does not
@@ -40,6 +42,18 @@ func Proxy(up Upstream) http.Handler {
 	if conns == 0 {
 		conns = 256
 	}
+	var transport http.RoundTripper = &http.Transport{
+		DialContext:           (&net.Dialer{Timeout: pick(up.ConnectTimeout, 5*time.Second)}).DialContext,
+		ResponseHeaderTimeout: pick(up.HeaderTimeout, 30*time.Second),
+		TLSHandshakeTimeout:   pick(up.ConnectTimeout, 5*time.Second),
+		MaxConnsPerHost:       conns, MaxIdleConnsPerHost: conns, IdleConnTimeout: 30 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true, // what the client may have is its own affair
+		ForceAttemptHTTP2:      true,
+	}
+	if up.Wrap != nil {
+		transport = up.Wrap(transport)
+	}
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(up.URL)
@@ -50,15 +64,7 @@ func Proxy(up Upstream) http.Handler {
 				r.Out.Host = r.In.Host
 			}
 		},
-		Transport: &http.Transport{
-			DialContext:           (&net.Dialer{Timeout: pick(up.ConnectTimeout, 5*time.Second)}).DialContext,
-			ResponseHeaderTimeout: pick(up.HeaderTimeout, 30*time.Second),
-			TLSHandshakeTimeout:   pick(up.ConnectTimeout, 5*time.Second),
-			MaxConnsPerHost:       conns, MaxIdleConnsPerHost: conns, IdleConnTimeout: 30 * time.Second,
-			MaxResponseHeaderBytes: 64 << 10,
-			DisableCompression:     true, // what the client may have is its own affair
-			ForceAttemptHTTP2:      true,
-		},
+		Transport: transport,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		ErrorHandler: func(w http.ResponseWriter, q *http.Request, err error) {
 			code := http.StatusBadGateway

@@ -37,6 +37,7 @@ type config struct {
 
 	Upstream *upstreamConfig `yaml:"upstream,omitempty" json:"upstream,omitempty"`
 	Hosts    []string        `yaml:"hosts,omitempty" json:"hosts,omitempty" jsonschema:"description=Values of Host that are answered from the cache. Default: all"`
+	Traces   *tracesConfig   `yaml:"traces,omitempty" json:"traces,omitempty" jsonschema:"description=OpenTelemetry's. Default: none"`
 	Routes   []routeConfig   `yaml:"routes,omitempty" json:"routes,omitempty"`
 
 	Objectives []slo.Objective `yaml:"objectives,omitempty" json:"objectives,omitempty"`
@@ -214,6 +215,9 @@ func (c *config) check() error {
 	if dir := c.Admin.RecordDir; dir != "" {
 		info, err := os.Stat(dir)
 		want(err == nil && info.IsDir(), "admin.record_dir %q: %v", dir, err)
+	}
+	if c.Traces != nil {
+		c.Traces.check(want)
 	}
 	for _, t := range c.Admin.tokens() {
 		if err := t.Check(); err != nil {

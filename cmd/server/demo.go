@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/foliocache/folio"
-	"github.com/foliocache/folio/internal/tickets"
+	"github.com/foliocache/folio/cmd/server/internal/tickets"
 )
 
 // demoCmd is server demo.

@@ -13,8 +13,8 @@ import (
 	"github.com/foliocache/folio/httpcache"
 )
 
-// flood asks for n distinct pages, and for ten hot ones all along.
-func flood(t *testing.T, n int) {
+// flood asks for n distinct pages, or variants of one page, and for ten hot pages all along.
+func flood(t *testing.T, n int, variants bool) {
 	const memory = 16 << 20
 	cache, err := folio.New(folio.Config{MaxBytes: memory, OnHeap: true, MeanBytes: 1000})
 	if err != nil {
@@ -24,14 +24,18 @@ func flood(t *testing.T, n int) {
 	body := strings.Repeat("x", 500)
 	h, err := httpcache.New(httpcache.Config{Cache: cache, Next: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+		if variants {
+			w.Header().Set("Vary", "Accept-Language")
+		}
 		_, _ = w.Write([]byte(body))
 	}), Routes: []httpcache.Route{{Name: "list", Pattern: "/list", TTL: 1 << 50, NoWarm: true, Params: httpcache.Params{Filters: []string{"f"}}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	get := func(f string) string {
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("GET", "/list?f="+f, nil))
+	get := func(f, language string) string {
+		w, q := httptest.NewRecorder(), httptest.NewRequest("GET", "/list?f="+f, nil)
+		q.Header.Set("Accept-Language", language)
+		h.ServeHTTP(w, q)
 		return w.Header().Get("Cache-Status")
 	}
 	heap := func() int64 {
@@ -42,7 +46,7 @@ func flood(t *testing.T, n int) {
 	}
 	hot := func() (hits int) {
 		for i := range 10 {
-			if strings.Contains(get(fmt.Sprint("hot", i)), "hit") {
+			if strings.Contains(get(fmt.Sprint("hot", i), "en"), "hit") {
 				hits++
 			}
 		}
@@ -50,7 +54,11 @@ func flood(t *testing.T, n int) {
 	}
 	before, hits, rounds := heap(), 0, 0
 	for i := range n {
-		get(fmt.Sprint("cold", i))
+		if variants {
+			get("cold", fmt.Sprint("x-cold", i))
+		} else {
+			get(fmt.Sprint("cold", i), "en")
+		}
 		if i%200 == 0 {
 			hits += hot()
 			rounds++

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/foliocache/folio"
-	"github.com/foliocache/folio/internal/tickets"
+	"github.com/foliocache/folio/cmd/server/internal/tickets"
 )
 
 // scopeConfig says how the principal of a request is known.

@@ -25,9 +25,9 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/foliocache/folio"
+	"github.com/foliocache/folio/cmd/server/internal/conns"
+	"github.com/foliocache/folio/cmd/server/internal/tickets"
 	"github.com/foliocache/folio/httpcache"
-	"github.com/foliocache/folio/internal/conns"
-	"github.com/foliocache/folio/internal/tickets"
 	"github.com/foliocache/folio/record"
 	"github.com/foliocache/folio/web"
 )
@@ -106,17 +106,21 @@ func openTickets(s *streams, c *config, seed uint64, check bool) (t *ticketsApp,
 		return nil, err
 	}
 	t = new(ticketsApp)
+	o, err := newOutlets(s.ctx, c, s.stderr)
+	if err != nil {
+		return nil, err
+	}
 	if check {
-		a, err := newApp(c, s.stderr, "")
+		a, err := newApp(c, o, "")
 		if err == nil {
 			a.close()
 		}
 		return nil, err
 	}
-	if t.db, err = tickets.Open(s.ctx, c.DB, tickets.DefaultSizes, seed); err != nil {
+	if t.db, err = tickets.Open(s.ctx, c.DB, tickets.DefaultSizes, seed, o.traces.open); err != nil {
 		return nil, err
 	}
-	if t.app, err = newApp(c, s.stderr, t.db.ID); err != nil {
+	if t.app, err = newApp(c, o, t.db.ID); err != nil {
 		return nil, errors.Join(err, t.db.Close())
 	}
 	t.api, err = tickets.New(tickets.Config{Database: t.db, Cache: t.cache, User: user, TTL: c.Cache.TTL, Logger: t.log})
@@ -205,12 +209,16 @@ func (c *proxyCmd) Run(s *streams) error {
 	if err = errors.Join(append(faults, err)...); err != nil {
 		return err
 	}
-	a, err := newApp(made, s.stderr, made.Upstream.URL)
+	o, err := newOutlets(s.ctx, made, s.stderr)
+	if err != nil {
+		return err
+	}
+	a, err := newApp(made, o, made.Upstream.URL)
 	if err != nil {
 		return err
 	}
 	u := made.Upstream
-	next := httpcache.Proxy(httpcache.Upstream{URL: up, KeepHost: u.KeepHost, ConnectTimeout: u.ConnectTimeout, HeaderTimeout: u.HeaderTimeout, MaxConns: u.Connections, Logger: a.log})
+	next := httpcache.Proxy(httpcache.Upstream{URL: up, KeepHost: u.KeepHost, ConnectTimeout: u.ConnectTimeout, HeaderTimeout: u.HeaderTimeout, MaxConns: u.Connections, Wrap: a.traces.transport, Logger: a.log})
 	h, err := httpcache.New(httpcache.Config{Cache: a.cache, Next: next, Routes: routes, Hosts: made.Hosts, Logger: a.log})
 	if err != nil {
 		a.close()
@@ -235,8 +243,8 @@ func (c *proxyCmd) Run(s *streams) error {
 
 // app is what both servers have.
 type app struct {
+	outlets
 	config   *config
-	log      *slog.Logger
 	watch    *web.Watch
 	recorder *record.Recorder
 	cache    *folio.Cache
@@ -253,13 +261,25 @@ type app struct {
 	stopping  atomic.Bool
 }
 
-// newApp makes one, once its configuration is known to be right. version: of what the cache may have kept.
-func newApp(c *config, stderr io.Writer, version string) (*app, error) {
+// outlets are where a server tells what it does, beside its metrics.
+type outlets struct {
+	log    *slog.Logger
+	traces *traces
+}
+
+func newOutlets(ctx context.Context, c *config, stderr io.Writer) (o outlets, err error) {
 	var handler slog.Handler = slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.Log.Level})
 	if c.Log.Format == "json" {
 		handler = slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: c.Log.Level})
 	}
-	a := &app{config: c, log: slog.New(handler), watch: web.NewWatch(nil), recorder: new(record.Recorder), tokens: c.Admin.tokens()}
+	o.log = slog.New(handler)
+	o.traces, err = newTraces(ctx, c.Traces, o.log)
+	return o, err
+}
+
+// newApp makes one, once its configuration is known to be right. version: of what the cache may have kept.
+func newApp(c *config, o outlets, version string) (*app, error) {
+	a := &app{outlets: o, config: c, watch: web.NewWatch(nil), recorder: new(record.Recorder), tokens: c.Admin.tokens()}
 	made, err := c.cache(a.watch, a.log)
 	if err != nil {
 		return nil, err
@@ -306,6 +326,9 @@ func (a *app) close() {
 	if err := a.cache.Close(ctx); err != nil {
 		a.log.Warn("the cache is not closed", "error", err)
 	}
+	if err := a.traces.close(ctx); err != nil {
+		a.log.Warn("the last traces are lost", "error", err)
+	}
 }
 
 // run listens until ctx ends, then lets requests under way end.
@@ -320,7 +343,7 @@ func (a *app) run(ctx context.Context, api http.Handler, explain func(*http.Requ
 			api.ServeHTTP(w, r)
 		}
 	})
-	servers := []*http.Server{a.server(a.config.Listen, a.durations.measure(front))}
+	servers := []*http.Server{a.server(a.config.Listen, a.durations.measure(a.traces.handler(front)))}
 	if a.config.Admin.Listen != "off" {
 		objectives, err := a.config.objectives()
 		if err != nil {

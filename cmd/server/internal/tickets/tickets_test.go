@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/foliocache/folio"
-	"github.com/foliocache/folio/internal/tickets"
+	"github.com/foliocache/folio/cmd/server/internal/tickets"
 )
 
 // served is an API over a database.
@@ -30,7 +30,7 @@ type served struct {
 func open(t *testing.T, url string, change ...func(*tickets.Config)) *served {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	db, err := tickets.Open(t.Context(), url, tickets.Sizes{Users: 20, Events: 10, Tickets: 400}, 1)
+	db, err := tickets.Open(t.Context(), url, tickets.Sizes{Users: 20, Events: 10, Tickets: 400}, 1, sql.Open)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,12 +195,12 @@ func TestPostgresKilledAndBack(t *testing.T) {
 // TestBadDatabasesAreRefused: without a password in the message.
 func TestBadDatabasesAreRefused(t *testing.T) {
 	for _, url := range []string{"mysql://root:secret@x/y", "nonsense", "postgres://folio:secret@127.0.0.1:1/x?connect_timeout=1", "sqlite:/no/such/folder/x.db"} {
-		_, err := tickets.Open(t.Context(), url, tickets.DefaultSizes, 1)
+		_, err := tickets.Open(t.Context(), url, tickets.DefaultSizes, 1, sql.Open)
 		if err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
-	if _, err := tickets.Open(t.Context(), "nonsense", tickets.DefaultSizes, 1); !errors.Is(err, tickets.ErrURL) {
+	if _, err := tickets.Open(t.Context(), "nonsense", tickets.DefaultSizes, 1, sql.Open); !errors.Is(err, tickets.ErrURL) {
 		t.Error(err)
 	}
 }

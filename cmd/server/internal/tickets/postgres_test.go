@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/foliocache/folio/internal/tickets"
+	"github.com/foliocache/folio/cmd/server/internal/tickets"
 )
 
 // postgres is a server of its own.

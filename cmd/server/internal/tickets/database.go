@@ -31,8 +31,8 @@ type Database struct {
 var ErrURL = errors.New("tickets: want sqlite:PATH or postgres://…")
 
 // Open opens a database, makes its tables if there are none, and fills them if they are empty. An empty url is a SQLite
-// database in a temporary folder that Close removes.
-func Open(ctx context.Context, dsn string, sizes Sizes, seed uint64) (*Database, error) {
+// database in a temporary folder that Close removes. open is sql.Open, or like it.
+func Open(ctx context.Context, dsn string, sizes Sizes, seed uint64, open func(driver, source string) (*sql.DB, error)) (*Database, error) {
 	d := &Database{Kind: "sqlite", clean: func() {}}
 	driver, source := "sqlite", strings.TrimPrefix(dsn, "sqlite:")
 	switch {
@@ -52,7 +52,7 @@ func Open(ctx context.Context, dsn string, sizes Sizes, seed uint64) (*Database,
 		source = "file:" + (&url.URL{Path: source}).EscapedPath() + "?_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=busy_timeout(2000)&_pragma=foreign_keys(1)"
 	}
 	var err error
-	if d.DB, err = sql.Open(driver, source); err == nil {
+	if d.DB, err = open(driver, source); err == nil {
 		d.SetMaxOpenConns(8)
 		d.SetMaxIdleConns(8)
 		d.SetConnMaxIdleTime(time.Minute)
