@@ -65,7 +65,7 @@ func Proxy(up Upstream) http.Handler {
 			}
 		},
 		Transport: transport,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog:  slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		ErrorHandler: func(w http.ResponseWriter, q *http.Request, err error) {
 			code := http.StatusBadGateway
 			if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
