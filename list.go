@@ -15,6 +15,7 @@ import (
 
 	"github.com/foliocache/folio/internal/board"
 	"github.com/foliocache/folio/internal/core"
+	"github.com/foliocache/folio/internal/tracking"
 )
 
 // ListConfig describes a paginated list. Name and Load are needed; the zero value of every other
@@ -140,7 +141,7 @@ func NewList[T any](c *Cache, config ListConfig[T]) (*List[T], error) {
 	want(config.MaxStale >= 0 && config.MaxStale < 1, "MaxStale %g: want 0 or more, and less than 1", config.MaxStale)
 	want(config.TTL >= 0 && config.EmptyTTL >= 0, "TTL %s, EmptyTTL %s: want at least 0", config.TTL, config.EmptyTTL)
 	for _, f := range config.Filters {
-		want(!slices.Contains(reserved, f) && !tracker(f), "a filter cannot be named %q", f)
+		want(!slices.Contains(reserved, f) && !tracking.Param(f), "a filter cannot be named %q", f)
 	}
 	for _, s := range config.Sorts {
 		want(s != "", "an empty sort")

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/foliocache/folio/internal/tracking"
 )
 
 // Params are what a query is made of. The zero value of every field but Scope is a default.
@@ -241,7 +243,7 @@ func (s *shape) parse(v url.Values, scope Scope) (Query, error) {
 			p.Filters = set(p.Filters, name, v[name])
 			continue
 		}
-		if len(v[name]) > 1 && !tracker(name) {
+		if len(v[name]) > 1 && !tracking.Param(name) {
 			faults = append(faults, &QueryError{name, strings.Join(v[name], ","), "given more than once"})
 			continue
 		}
@@ -262,7 +264,7 @@ func (s *shape) parse(v url.Values, scope Scope) (Query, error) {
 				faults = append(faults, &QueryError{name, v.Get(name), "want true or false"})
 			}
 		default:
-			if !tracker(name) {
+			if !tracking.Param(name) {
 				faults = append(faults, &QueryError{name, v.Get(name), "no such parameter"})
 			}
 		}
@@ -282,9 +284,4 @@ func set(m map[string][]string, name string, values []string) map[string][]strin
 	}
 	m[name] = values
 	return m
-}
-
-// tracker reports whether a parameter is one that advertisers and libraries add to any URL.
-func tracker(name string) bool {
-	return strings.HasPrefix(name, "utm_") || slices.Contains([]string{"gclid", "fbclid", "msclkid", "_"}, name)
 }

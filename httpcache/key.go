@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/foliocache/folio"
+	"github.com/foliocache/folio/internal/tracking"
 )
 
 // route is a Route, and what is worked out of it once.
@@ -167,9 +168,9 @@ func (r *route) parse(raw string) (params, error) {
 			continue
 		}
 		switch {
-		case r.Params.Unknown == Reject && !tracker(name):
+		case r.Params.Unknown == Reject && !tracking.Param(name):
 			return nil, &folio.QueryError{Param: name, Value: v.Get(name), Reason: "no such parameter"}
-		case r.Params.Unknown == Pass && !tracker(name):
+		case r.Params.Unknown == Pass && !tracking.Param(name):
 			return nil, errPass
 		}
 		delete(v, name)
@@ -261,11 +262,6 @@ func (r *route) turn(v params, p *folio.RawPage, number int) {
 	} else {
 		set(r.Params.Offset, p.Offset, 0)
 	}
-}
-
-// tracker reports whether a parameter is one that advertisers and libraries add to any URL.
-func tracker(name string) bool {
-	return strings.HasPrefix(name, "utm_") || slices.Contains([]string{"gclid", "fbclid", "msclkid", "_"}, name)
 }
 
 // variant names the variant of a page by the values of the fields that its responses vary by, after the first name,

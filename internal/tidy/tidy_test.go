@@ -20,10 +20,10 @@ const module = "github.com/foliocache/folio"
 // imports says which packages of the module each package may import. A package that is not
 // listed is an error: whoever adds one says here where it stands.
 var imports = map[string][]string{
-	".":          {"arena", "internal/board", "internal/core", "internal/snapshot", "internal/store"},
+	".":          {"arena", "internal/board", "internal/core", "internal/tracking", "internal/snapshot", "internal/store"},
 	"foliotest":  {"."},
 	"folioprom":  {".", "foliotest"},
-	"httpcache":  {"."},
+	"httpcache":  {".", "internal/tracking"},
 	"slo":        {},
 	"web":        {".", "folioprom", "foliotest", "record", "slo"},
 	"cmd/server": {".", "httpcache", "cmd/server/internal/conns", "cmd/server/internal/tickets", "record", "slo", "web"},
@@ -40,6 +40,7 @@ var imports = map[string][]string{
 	"internal/snapshot": {},
 	"internal/store":    {"arena", "internal/board"},
 	"internal/nearest":  {},
+	"internal/tracking": {},
 	"internal/seed":     {},
 	"internal/tidy":     {},
 	"workloads":         {"internal/nearest"},
