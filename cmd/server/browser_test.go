@@ -4,6 +4,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -35,7 +37,7 @@ func openBrowser(t *testing.T) *browser {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(cancel)
 	b := &browser{Context: ctx}
 	chromedp.ListenTarget(ctx, func(e any) {
@@ -85,7 +87,7 @@ func (b *browser) shot(t *testing.T, name string) {
 func TestDashboardInABrowser(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "c.yaml")
-	text := "admin:\n  record_dir: " + dir + "\nobjectives:\n  - {metric: hit_ratio, at_least: 1%}\n"
+	text := "cache: {max_bytes: 1MiB, on_heap: true}\nadmin:\n  record_dir: " + dir + "\nobjectives:\n  - {metric: hit_ratio, at_least: 1%}\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +119,12 @@ func TestDashboardInABrowser(t *testing.T) {
 	b.do(t, "purge", chromedp.Click("#purge", chromedp.ByID), says("#said", "everything is outdated"), says("#invalidations", "everything"))
 	b.do(t, "pause", chromedp.Click("#pause", chromedp.ByID), says("#state", "paused"), chromedp.Click("#pause", chromedp.ByID), says("#state", "live"))
 
-	time.Sleep(6 * time.Second) // for a line in the chart
+	b.do(t, "explain again", chromedp.SetValue("#url", "/api/tickets?user=1&limit=10", chromedp.ByID), chromedp.Click("#explain button", chromedp.ByQuery), says("#explained", "tickets:user:1"))
+	drawn := 6 * time.Second // for a line in the chart
+	if *update {
+		drawn = time.Minute
+	}
+	time.Sleep(drawn)
 	b.shot(t, "dashboard-light")
 	b.looks(t)
 	if recordings, _ := filepath.Glob(filepath.Join(dir, "*.folio")); len(recordings) != 1 {
@@ -160,11 +167,13 @@ func (b *browser) looks(t *testing.T) {
 	}
 }
 
-// traffic reads pages of some users, the first ones most, until ctx ends.
+// traffic reads pages of users, some far more often than others, until ctx ends.
 func traffic(ctx context.Context, api string) {
+	random := rand.New(rand.NewPCG(1, 2))
+	users := rand.NewZipf(random, 1.2, 4, 399)
 	for i := 0; ctx.Err() == nil; i++ {
-		user := 1 + i*i%37
-		for page := 1; page <= 1+i%4; page++ {
+		user := 1 + users.Uint64()
+		for page := 1; page <= 1+int(6*math.Pow(random.Float64(), 3)); page++ {
 			q, _ := http.NewRequestWithContext(ctx, "GET", fmt.Sprintf("%s/api/tickets?user=%d&page=%d&limit=10", api, user, page), nil)
 			if p, err := http.DefaultClient.Do(q); err == nil {
 				_ = p.Body.Close()
