@@ -86,23 +86,25 @@ type Route struct {
 	Plain bool
 }
 
-// Params names the parameters of a list's queries. What it does not name is no part of the key, and not forwarded.
+// Params names the parameters of a list's queries.
 type Params struct {
 	Page, Offset, Cursor, Limit, Sort string   // names; empty: there is none
 	Filters                           []string // further ones
-	DefaultLimit                      int      // the origin's, if a query does not say; 0: unknown
+	ZeroBased                         bool     // the first page is 0, not 1
+	DefaultLimit                      int      // that the origin is asked with if a query does not say; 0: without
 	MaxLimit                          int      // more are cut to it; 0: not
-	MaxPage                           int      // later pages are an error. Default 100,000 rows' worth
+	MaxPage                           int      // pages beyond so many are an error. Default 100,000 rows' worth
 	Unknown                           Unknown  // what becomes of a request with others
 }
 
-// Unknown says what becomes of a request with a parameter that its route does not declare.
+// Unknown says what becomes of a request with a parameter that its route does not declare. What trackers add, utm_source
+// for one, is dropped in any case.
 type Unknown uint8
 
 // What becomes of it.
 const (
-	Drop   Unknown = iota // it is answered as if it had none
-	Pass                  // it passes by, as it is
+	Pass   Unknown = iota // it passes by, as it is
+	Drop                  // it is answered as if it had none, and the origin is asked without
 	Reject                // it is an error
 )
 
@@ -156,7 +158,8 @@ func (c *Config) check() error {
 	want(c.HitForMiss >= 0, "HitForMiss %s: want at least 0", c.HitForMiss)
 	var names []string
 	for _, r := range c.Routes {
-		want(r.Name != "" && !slices.Contains(names, r.Name), "route %q: no name, or there is one of that name", r.Name)
+		want(r.Name != "", "a route has no name")
+		want(!slices.Contains(names, r.Name), "route %q: there are two of that name", r.Name)
 		names = append(names, r.Name)
 		want(strings.HasPrefix(r.Pattern, "/"), "route %q: Pattern %q: want a path", r.Name, r.Pattern)
 		want(r.TTL >= 0 && r.StaleWhileRevalidate >= 0 && r.StaleIfError >= 0 && r.CDN >= 0, "route %q: a time below 0", r.Name)
@@ -183,7 +186,7 @@ func (p *Params) check(route string) error {
 		seen[name] = true
 	}
 	if p.DefaultLimit < 0 || p.MaxLimit < 0 || p.MaxPage < 0 || p.MaxLimit > 0 && p.DefaultLimit > p.MaxLimit {
-		faults = append(faults, fmt.Errorf("%w: httpcache: route %q: DefaultLimit %d, MaxLimit %d, MaxPage %d", folio.ErrConfig, route, p.DefaultLimit, p.MaxLimit, p.MaxPage))
+		faults = append(faults, fmt.Errorf("%w: httpcache: route %q: DefaultLimit %d, MaxLimit %d, MaxPage %d: want none below 0, and a default within the maximum", folio.ErrConfig, route, p.DefaultLimit, p.MaxLimit, p.MaxPage))
 	}
 	return errors.Join(faults...)
 }

@@ -359,13 +359,20 @@ func (a *asking) excusable() bool {
 
 // asked returns the route and the page that a request asks for.
 func (h *Handler) asked(q *http.Request) (*route, *page, error) {
+	if q.Host == "" && len(h.config.Hosts) == 1 {
+		q = q.Clone(q.Context())
+		q.Host = h.config.Hosts[0]
+	}
 	r := h.find(q)
-	if r == nil {
+	switch {
+	case q.Host == "":
+		return nil, nil, &folio.QueryError{Param: "url", Value: q.URL.String(), Reason: "it is not said of which host, which is part of the key: want http://HOST/…"}
+	case r == nil:
 		return nil, nil, &folio.QueryError{Param: "url", Value: q.URL.Path, Reason: "no route maps it"}
 	}
 	p, err := r.page(q)
-	if errors.Is(err, errPass) { // of a principal, for one
-		err = &folio.QueryError{Param: "url", Value: q.URL.String(), Reason: "it passes by: its scope is not known"}
+	if errors.Is(err, errPass) {
+		err = &folio.QueryError{Param: "url", Value: q.URL.String(), Reason: "it passes by: its scope is not known, or its route does not declare one of its parameters"}
 	}
 	return r, p, err
 }

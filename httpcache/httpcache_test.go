@@ -123,58 +123,6 @@ func oneRoute(f func(*httpcache.Route)) []httpcache.Route {
 	return []httpcache.Route{r}
 }
 
-// T1
-
-// T2
-
-// T3
-
-// T4
-
-// T5
-
-// T6
-
-// T7
-
-// T8
-
-// T9
-
-// T10
-
-// T11
-
-// T12
-
-// T13
-
-// T14
-
-// T15
-
-// T16
-
-// T17
-
-// T18
-
-// T19
-
-// T20
-
-// T21
-
-// T22
-
-// T23
-
-// T24
-
-// T25
-
-// T26
-
 type slowWriter struct {
 	*httptest.ResponseRecorder
 	in, gate chan struct{}
@@ -188,5 +136,3 @@ func (w *slowWriter) Write(b []byte) (int, error) {
 	}
 	return w.ResponseRecorder.Write(b)
 }
-
-// T27

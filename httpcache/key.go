@@ -178,6 +178,14 @@ func (r *route) parse(raw string) (params, error) {
 	return params(v), nil
 }
 
+// first is the number of the first page.
+func (r *route) first() int {
+	if r.Params.ZeroBased {
+		return 0
+	}
+	return 1
+}
+
 // place makes what says where a page begins canonical.
 func (r *route) place(v params, p *folio.RawPage) error {
 	number := func(name string, least, assumed int) (int, error) {
@@ -195,16 +203,16 @@ func (r *route) place(v params, p *folio.RawPage) error {
 	var faults [3]error
 	p.Limit, faults[0] = number(r.Params.Limit, 1, r.Params.DefaultLimit)
 	p.Offset, faults[1] = number(r.Params.Offset, 0, 0)
-	p.Page, faults[2] = number(r.Params.Page, 1, 1)
+	p.Page, faults[2] = number(r.Params.Page, r.first(), r.first())
+	p.Page += 1 - r.first()
 	if err := errors.Join(faults[:]...); err != nil {
 		return err
 	}
 	if most := r.Params.MaxLimit; most > 0 && p.Limit > most {
 		p.Limit = most
-		v[r.Params.Limit] = []string{strconv.Itoa(most)}
 	}
-	if p.Limit > 0 && p.Limit == r.Params.DefaultLimit {
-		delete(v, r.Params.Limit) // as good as said
+	if p.Limit > 0 && r.Params.Limit != "" {
+		v[r.Params.Limit] = []string{strconv.Itoa(p.Limit)} // said or not: the origin's default may be another
 	}
 	if r.Params.Cursor != "" && len(v[r.Params.Cursor]) > 0 {
 		p.Cursor = strings.Join(v[r.Params.Cursor], ",") // Rest has all of it
@@ -238,7 +246,7 @@ func (r *route) deep(v params, p *folio.RawPage) error {
 	if p.Page > most {
 		return &folio.QueryError{Param: name, Value: strconv.Itoa(value), Reason: fmt.Sprintf("beyond page %d", most)}
 	}
-	for name, assumed := range map[string]string{r.Params.Page: "1", r.Params.Offset: "0"} {
+	for name, assumed := range map[string]string{r.Params.Page: strconv.Itoa(r.first()), r.Params.Offset: "0"} {
 		if slices.Equal(v[name], []string{assumed}) {
 			delete(v, name) // as good as not said
 		}
@@ -258,7 +266,7 @@ func (r *route) turn(v params, p *folio.RawPage, number int) {
 	}
 	p.Page, p.Offset = number, (number-1)*p.Limit
 	if r.Params.Page != "" {
-		set(r.Params.Page, number, 1)
+		set(r.Params.Page, number-1+r.first(), r.first())
 	} else {
 		set(r.Params.Offset, p.Offset, 0)
 	}

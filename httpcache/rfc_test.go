@@ -412,9 +412,46 @@ func TestSoftened(t *testing.T) {
 	}
 }
 
+// TestQueriesAreAskedAsTheyAreMeant: whatever the origin takes for its first page and its limit, and whatever else it
+// knows of. Each twice: what is stored answers the second.
+func TestQueriesAreAskedAsTheyAreMeant(t *testing.T) {
+	one := httpcache.Params{Page: "page", Limit: "limit", DefaultLimit: 10}
+	zero := one
+	zero.ZeroBased = true
+	for _, tt := range []struct {
+		params httpcache.Params
+		query  string
+		want   string
+		stored bool
+	}{
+		{httpcache.Params{}, "page=2", "page=2", false},
+		{httpcache.Params{}, "", "", true},
+		{httpcache.Params{}, "utm_source=x", "", true},
+		{one, "q=shoes&utm_source=x", "q=shoes&utm_source=x", false},
+		{one, "", "limit=10", true},
+		{one, "limit=10", "limit=10", true},
+		{one, "limit=5&page=1", "limit=5", true},
+		{one, "page=2", "limit=10&page=2", true},
+		{zero, "page=0", "limit=10", true},
+		{zero, "page=1", "limit=10&page=1", true},
+	} {
+		s := setUp(t, httpcache.Route{TTL: time.Minute, Params: tt.params, NoWarm: true})
+		s.says(200, `1`)
+		ask(s, "GET", "/x?"+tt.query)
+		w := ask(s, "GET", "/x?"+tt.query)
+		if got := s.asked[0].URL.RawQuery; got != tt.want || strings.Contains(w.Header().Get("Cache-Status"), "; hit") != tt.stored {
+			t.Errorf("%+v, %q: the origin is asked %q, want %q; then %s", tt.params, tt.query, got, tt.want, w.Header().Get("Cache-Status"))
+		}
+	}
+	s := setUp(t, httpcache.Route{TTL: time.Minute, Params: zero, NoWarm: true})
+	if w := ask(s, "GET", "/x?page=-1"); w.Code != 400 {
+		t.Errorf("page -1 of those from 0: %d", w.Code)
+	}
+}
+
 // TestCloaking: what the key does not have, the origin does not see.
 func TestCloaking(t *testing.T) {
-	s := setUp(t, httpcache.Route{TTL: time.Minute, Params: httpcache.Params{Page: "page", Filters: []string{"f"}}})
+	s := setUp(t, httpcache.Route{TTL: time.Minute, Params: httpcache.Params{Page: "page", Filters: []string{"f"}, Unknown: httpcache.Drop}})
 	s.says(200, `1`)
 	for query, want := range map[string]string{"f=1&utm_content=x&callback=evil": "f=1", "callback=evil&page=2": "page=2", "f=a%26callback=evil": "f=a%26callback%3Devil", "PAGE=3&f=2": "f=2", "page=1": "", "f=": "f="} {
 		before := s.count()

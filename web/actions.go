@@ -192,7 +192,7 @@ func (s *Server) recording(w http.ResponseWriter, r *http.Request) (said string,
 		return "", err
 	}
 	if s.config.Recorder == nil || s.config.RecordDir == "" {
-		err = errors.New("nothing can be recorded here: there is no folder for it")
+		err = errors.New("nothing can be recorded here: there is no folder for it (admin.record_dir in the configuration)")
 	} else if in.On {
 		err = s.actions.start(&s.config, max(1, in.OneIn))
 	} else {

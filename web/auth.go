@@ -145,7 +145,7 @@ func lacks(w http.ResponseWriter, want Scope) {
 
 func unauthorized(w http.ResponseWriter) {
 	w.Header().Set("WWW-Authenticate", `Bearer realm="folio"`)
-	fail(w, http.StatusUnauthorized, "want a bearer token")
+	fail(w, http.StatusUnauthorized, "want a bearer token that is known here")
 }
 
 // limits bound how often tokens change something.

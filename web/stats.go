@@ -115,6 +115,12 @@ func (s *Server) stats(w http.ResponseWriter, _ *http.Request) { answer(w, s.sna
 
 // explain tells why the page of ?url= is, or is not, served from the cache.
 func (s *Server) explain(w http.ResponseWriter, r *http.Request) {
+	for name := range r.URL.Query() {
+		if name != "url" && name != "host" {
+			fail(w, http.StatusBadRequest, "parameter "+name+": is it one of the url? Then encode that: & is %26")
+			return
+		}
+	}
 	q, err := asked(r.URL.Query().Get("url"), r)
 	if err != nil || s.config.Explain == nil {
 		fail(w, http.StatusBadRequest, "url: want a path with its query, of a list that is cached here")

@@ -145,7 +145,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
 	if !s.ours(r.Host) {
-		fail(w, http.StatusMisdirectedRequest, "this Host is not served here: see hosts in the configuration")
+		fail(w, http.StatusMisdirectedRequest, "this Host is not served here: see admin.hosts in the configuration")
 		return
 	}
 	s.mux.ServeHTTP(w, r)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 
 	"github.com/alecthomas/kong"
 )
@@ -16,6 +17,8 @@ type cli struct {
 	Demo   demoCmd   `cmd:"" help:"Drive traffic through the tickets API and tell what happens."`
 	Token  tokenCmd  `cmd:"" help:"Make a token for the admin listener, and the lines of configuration that know it."`
 	Schema schemaCmd `cmd:"" help:"Print the JSON schema of the configuration."`
+
+	Version kong.VersionFlag `help:"Print the version and end."`
 }
 
 const description = `server shows Folio at work over HTTP.
@@ -49,6 +52,21 @@ type streams struct {
 // errUsage says that the command line or the configuration is wrong.
 var errUsage = errors.New("usage")
 
+// version is what the program was built from.
+func version() string {
+	b, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	text := b.Main.Version
+	for _, s := range b.Settings {
+		if s.Key == "vcs.revision" {
+			text += " " + s.Value
+		}
+	}
+	return text + " " + b.GoVersion
+}
+
 // run is the program: arguments in, exit status out. It ends when ctx does.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status int) {
 	var c cli
@@ -61,12 +79,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 		}
 	}()
 	parser := kong.Must(&c, kong.Name("server"), kong.Description(description), kong.Writers(stdout, stderr),
-		kong.Exit(func(int) { panic(helpShown{}) }), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}))
+		kong.Vars{"version": version()}, kong.Exit(func(int) { panic(helpShown{}) }), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}))
 	parsed, err := parser.Parse(args)
 	if err == nil {
 		err = parsed.Run(&streams{ctx, stdout, stderr})
 	} else {
-		err = fmt.Errorf("%w: %w", errUsage, err)
+		err = fmt.Errorf("%w: %w (server --help tells what there is)", errUsage, err)
 	}
 	switch {
 	case err == nil:

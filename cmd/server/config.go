@@ -130,10 +130,11 @@ type paramsConfig struct {
 	Limit        string   `yaml:"limit,omitempty" json:"limit,omitempty"`
 	Sort         string   `yaml:"sort,omitempty" json:"sort,omitempty"`
 	Filters      []string `yaml:"filters,omitempty" json:"filters,omitempty"`
-	DefaultLimit int      `yaml:"default_limit,omitempty" json:"default_limit,omitempty"`
-	MaxLimit     int      `yaml:"max_limit,omitempty" json:"max_limit,omitempty"`
-	MaxPage      int      `yaml:"max_page,omitempty" json:"max_page,omitempty"`
-	Unknown      string   `yaml:"unknown,omitempty" json:"unknown,omitempty" jsonschema:"enum=drop,enum=pass,enum=reject"`
+	ZeroBased    bool     `yaml:"zero_based,omitempty" json:"zero_based,omitempty" jsonschema:"description=The first page is 0\\, not 1"`
+	DefaultLimit int      `yaml:"default_limit,omitempty" json:"default_limit,omitempty" jsonschema:"description=That the upstream is asked with if a query does not say"`
+	MaxLimit     int      `yaml:"max_limit,omitempty" json:"max_limit,omitempty" jsonschema:"description=More are cut to it"`
+	MaxPage      int      `yaml:"max_page,omitempty" json:"max_page,omitempty" jsonschema:"description=Pages beyond it are an error. Default: 100000 rows' worth"`
+	Unknown      string   `yaml:"unknown,omitempty" json:"unknown,omitempty" jsonschema:"enum=pass,enum=drop,enum=reject,description=What becomes of a query with other parameters: it passes by the cache (default)\\, it is answered without them\\, or it is an error. What trackers add is dropped in any case"`
 }
 
 // size is a number of bytes: 64MiB, 1048576.
@@ -146,12 +147,19 @@ func (s *size) UnmarshalText(text []byte) error {
 		if digits, ok := strings.CutSuffix(number, suffix); ok {
 			n, err := strconv.ParseInt(digits, 10, 32)
 			*s = size(n * unit)
-			return err
+			return sizeError(number, err)
 		}
 	}
 	n, err := strconv.ParseInt(number, 10, 64)
 	*s = size(n)
-	return err
+	return sizeError(number, err)
+}
+
+func sizeError(text string, err error) error {
+	if err != nil {
+		return fmt.Errorf("size %q: want 64MiB, 1GiB, or a number of bytes", text)
+	}
+	return nil
 }
 
 // JSONSchema says what a size looks like.
@@ -278,7 +286,7 @@ func (c *config) routes() (all []httpcache.Route, err error) {
 	var faults []error
 	for i := range c.Routes {
 		r := &c.Routes[i]
-		unknown := map[string]httpcache.Unknown{"": httpcache.Drop, "drop": httpcache.Drop, "pass": httpcache.Pass, "reject": httpcache.Reject}
+		unknown := map[string]httpcache.Unknown{"": httpcache.Pass, "drop": httpcache.Drop, "pass": httpcache.Pass, "reject": httpcache.Reject}
 		u, ok := unknown[r.Params.Unknown]
 		if !ok {
 			faults = append(faults, fmt.Errorf("%w: route %q: params.unknown %q: want drop, pass or reject", errUsage, r.Name, r.Params.Unknown))
@@ -286,7 +294,7 @@ func (c *config) routes() (all []httpcache.Route, err error) {
 		made := httpcache.Route{Name: r.Name, Pattern: r.Path, Cookies: r.Cookies, TTL: r.TTL, StaleWhileRevalidate: r.StaleWhileRevalidate, StaleIfError: r.StaleIfError,
 			KeepPrivate: r.KeepPrivate, ETag: r.ETag, Types: r.Types, Vary: r.Vary, Forward: r.Forward, CDN: r.CDN, NoWarm: r.NoWarm, Invalidates: r.Invalidates, Everybody: r.Everybody, Plain: r.Plain,
 			Params: httpcache.Params{Page: r.Params.Page, Offset: r.Params.Offset, Cursor: r.Params.Cursor, Limit: r.Params.Limit, Sort: r.Params.Sort, Filters: r.Params.Filters,
-				DefaultLimit: r.Params.DefaultLimit, MaxLimit: r.Params.MaxLimit, MaxPage: r.Params.MaxPage, Unknown: u}}
+				ZeroBased: r.Params.ZeroBased, DefaultLimit: r.Params.DefaultLimit, MaxLimit: r.Params.MaxLimit, MaxPage: r.Params.MaxPage, Unknown: u}}
 		if r.Scope != nil {
 			scope, err := r.Scope.scope()
 			if r.Scope.From == "parameter" && !slices.Contains(r.Params.Filters, "user") {

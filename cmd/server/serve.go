@@ -117,6 +117,7 @@ func openTickets(s *streams, c *config, seed uint64, check bool) (t *ticketsApp,
 		}
 		return nil, err
 	}
+	o.log.Info("opening the database, which is filled if it is empty")
 	if t.db, err = tickets.Open(s.ctx, c.DB, tickets.DefaultSizes, seed, o.traces.open); err != nil {
 		return nil, err
 	}
@@ -199,11 +200,11 @@ func (c *proxyCmd) Run(s *streams) error {
 	}
 	up, err := url.Parse(made.Upstream.URL)
 	if err != nil || up.Host == "" || up.Scheme != "http" && up.Scheme != "https" {
-		return fmt.Errorf("%w: upstream %q: want http://… or https://…", errUsage, made.Upstream.URL)
+		return fmt.Errorf("%w: upstream %q: want http://… or https://…, by --upstream or as upstream.url", errUsage, made.Upstream.URL)
 	}
 	faults := []error{made.check()}
 	if made.Principal != nil || made.DB != "" {
-		faults = append(faults, fmt.Errorf("%w: principal and db are for server serve: routes have a scope", errUsage))
+		faults = append(faults, fmt.Errorf("%w: principal and db are for server serve; who asks a proxy is said by scope of its routes", errUsage))
 	}
 	routes, err := made.routes()
 	if err = errors.Join(append(faults, err)...); err != nil {

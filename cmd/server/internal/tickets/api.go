@@ -287,7 +287,7 @@ func (a *API) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if fault := in.check(); fault != "" || in.Title == nil || in.User < 1 || in.Event < 1 {
-		problem(w, http.StatusBadRequest, "want user, event and title; "+fault)
+		problem(w, http.StatusBadRequest, strings.TrimSuffix("want user, event and title: "+fault, ": "))
 		return
 	}
 	t := Ticket{User: in.User, Event: in.Event, Title: *in.Title, Status: Statuses[0]}

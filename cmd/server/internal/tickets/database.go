@@ -81,6 +81,9 @@ func CheckURL(dsn string) error {
 
 // redacted leaves out what must not be logged.
 func redacted(dsn string) string {
+	if dsn == "" {
+		return "in a temporary folder"
+	}
 	if u, err := url.Parse(dsn); err == nil {
 		return u.Redacted()
 	}
