@@ -67,7 +67,7 @@ func (c *Cache) observeMany(ctx context.Context, keys []string, load LoadMany, f
 			continue
 		}
 		if _, e, ok := c.lookup(nil, &id); ok {
-			c.served(&id, &e)
+			c.served(&id, &e, 1)
 			others[key] = &e
 		} else {
 			missing = append(missing, key)

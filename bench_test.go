@@ -43,7 +43,7 @@ func BenchmarkLearn(b *testing.B) {
 			b.ResetTimer()
 			for i := range b.N {
 				h := &hits[i&(len(hits)-1)]
-				c.served(&h.id, &h.e)
+				c.served(&h.id, &h.e, 1)
 				if i%(stripeReads/2) == 0 {
 					began := time.Now()
 					c.mu.Lock()

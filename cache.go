@@ -218,7 +218,7 @@ func (c *Cache) find(dst []byte, id *identity, late int64) (value []byte, e entr
 	}
 	e, ok = parseEntry(v[len(dst):])
 	e.ring = ring
-	if !ok || !id.is(&e) || !e.current(c.versions) || e.expires > 0 && c.now()-late >= e.expires || e.soft && late == 0 && !id.raw {
+	if !ok || !id.is(&e) || !e.current(c.versions) || e.expires > 0 && c.now()-late >= e.expires || e.soft > 0 && !id.raw && (late == 0 || c.now()-late >= e.soft) {
 		return dst, entry{}, false
 	}
 	if e.pieces > 0 {
@@ -228,8 +228,8 @@ func (c *Cache) find(dst []byte, id *identity, late int64) (value []byte, e entr
 	return v[:len(dst)+len(e.body)], e, true
 }
 
-// served notes a hit that the core did not answer.
-func (c *Cache) served(id *identity, e *entry) {
+// served notes a hit that the core did not answer; hits: 1, or 0 if it counts as none.
+func (c *Cache) served(id *identity, e *entry, hits int64) {
 	now := int64(0) // of no concern
 	if e.expires > 0 {
 		now = e.expires - 1 // it was still alive, whatever the time is when the core hears of it
@@ -240,7 +240,7 @@ func (c *Cache) served(id *identity, e *entry) {
 		e.reads.Add()
 		r.noted, told = true, c.core.Arena().Sampled(uint64(id.feed))
 	}
-	c.note(r, 1, told)
+	c.note(r, hits, told)
 	for n := 1; n < int(e.pieces); n++ {
 		p := c.piece(id, n)
 		c.note(p.read(now), 0, true)

@@ -29,7 +29,7 @@ type entry struct {
 
 	// What is not written, but known of an entry that was found:
 	ring  store.Ring
-	soft  bool         // somebody has said that it is too old, see [Cache.Soften]
+	soft  int64        // since when, by the cache's clock, it is too old, as somebody has said: see [Cache.Soften]; 0: it is not
 	reads *board.Reads // of its feed, if that was ever bumped
 }
 
@@ -80,7 +80,9 @@ func (e *entry) current(v *versions) bool {
 		if i == 0 {
 			e.reads = now.reads
 		}
-		e.soft = e.soft || now.soft > 0 && now.soft > e.copy.Born
+		if now.soft > e.copy.Born && (e.soft == 0 || now.soft < e.soft) {
+			e.soft = now.soft
+		}
 	}
 	return true
 }

@@ -26,6 +26,7 @@ const (
 	WhyStored   = "stored and valid"
 	WhyNegative = "stored: the origin had no such value"
 	WhyExpired  = "stored, but too old"
+	WhySoft     = "stored, but somebody has said that it is too old"
 	WhyOutdated = "stored, but a tag was invalidated since"
 	WhyBehind   = "behind the list's end, which is stored"
 	WhyTorn     = "stored in pieces, of which one is gone"
@@ -79,6 +80,8 @@ func (c *Cache) explain(id *identity) Explanation {
 		x.Why = WhyExpired
 	case e.pieces > 0 && !c.whole(id, &e):
 		x.Why = WhyTorn
+	case e.soft > 0:
+		x.Why, x.Stored = WhySoft, id.raw // who keeps a raw list judges that
 	case e.kind == notFound:
 		x.Why, x.Stored = WhyNegative, true
 	default:

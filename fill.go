@@ -97,7 +97,7 @@ func (c *Cache) hit(dst []byte, id *identity) (a answer, ok bool, err error) {
 	}
 	told := e.copy.Told && c.once.First(e.slot)
 	if !told {
-		c.served(id, &e)
+		c.served(id, &e, 1)
 	}
 	a, err = e.answer(body)
 	a.told = told

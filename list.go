@@ -364,7 +364,7 @@ func (l *List[T]) behind(end *identity, offset int, asked bool) bool {
 		return false // the load of the page will tell
 	}
 	if asked {
-		l.cache.served(end, &e)
+		l.cache.served(end, &e, 1)
 		l.cache.observed(end, began, &answer{}, nil)
 	}
 	return true

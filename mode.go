@@ -64,7 +64,7 @@ func (c *Cache) around(ctx context.Context, id *identity, l *loader, m Mode) (an
 		want = c.ask(id, &e)
 	}
 	if there && want == core.Serve {
-		c.served(id, &e)
+		c.served(id, &e, 1)
 	} else {
 		asked := *id
 		asked.stand = stand{want, e.copy.Born}

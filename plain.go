@@ -58,7 +58,7 @@ func (c *Cache) GetIfPresent(dst []byte, key string) (value []byte, ok bool) {
 		c.observed(&id, began, &answer{source: Absent}, nil)
 		return dst, false
 	}
-	c.served(&id, &e)
+	c.served(&id, &e, 1)
 	c.observed(&id, began, &answer{page: page{body: v[len(dst):]}}, nil)
 	if e.kind != found || m == Observe {
 		return dst, false

@@ -60,7 +60,8 @@ type RawAside struct {
 // Found is what is stored of a page. The zero value is nothing.
 type Found struct {
 	Body  []byte
-	Soft  bool // somebody has said that it is too old, see [Cache.Soften]
+	Soft  bool          // somebody has said that it is too old, see [Cache.Soften],
+	Since time.Duration // so long ago
 	e     entry
 	ok    bool
 	began time.Time
@@ -127,15 +128,27 @@ func (l *RawList) Find(dst []byte, k *RawKey) (f Found) {
 	if !ok || e.kind != found {
 		return f
 	}
-	return Found{body, e.soft, e, true, began}
+	f = Found{Body: body, Soft: e.soft > 0, e: e, ok: true, began: began}
+	if f.Soft {
+		f.Since = max(0, time.Duration(l.cache.now()-e.soft))
+	}
+	return f
 }
+
+// Same reports whether both, found of one page, are what one load brought.
+func (f *Found) Same(other *Found) bool {
+	return f.ok && other.ok && f.e.copy.Born == other.e.copy.Born && f.e.sum == other.e.sum
+}
+
+// Touch notes that what was found is of use, though it answers no read.
+func (l *RawList) Touch(k *RawKey, f *Found) { l.cache.served(&k.id, &f.e, 0) }
 
 // Serve counts a read that was answered with what was found. It reports whether [RawList.Further] is to be told.
 func (l *RawList) Serve(k *RawKey, f *Found) (further bool) {
 	c := l.cache
 	further = f.e.copy.Told && c.once.First(f.e.slot)
 	if !further {
-		c.served(&k.id, &f.e)
+		c.served(&k.id, &f.e, 1)
 	}
 	a := answer{page: page{body: f.Body, rows: int(f.e.rows)}, stored: f.e.size()}
 	c.observed(&k.id, f.began, &a, nil)
@@ -187,7 +200,8 @@ func (l *RawList) loading(k *RawKey) identity {
 }
 
 // loader returns how a page is loaded.
-func (l *RawList) loader(k *RawKey, load func(context.Context) (Raw, error)) loader {
+func (l *RawList) loader(at *RawKey, load func(context.Context) (Raw, error)) loader {
+	k := new(*at) // the caller's may be another one by then
 	return loader{load: func(ctx context.Context) (page, error) {
 		r, err := load(ctx)
 		if err != nil {

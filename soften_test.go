@@ -56,6 +56,11 @@ func TestSoftenedIsLoadedAnew(t *testing.T) {
 	soften()
 	down = true
 	read(2, folio.Stale)
+	if x, err := l.Explain(q); err != nil || x.Stored || x.Why != folio.WhySoft {
+		t.Errorf("explained as %+v, %v", x, err)
+	}
+	clock.Advance(2 * time.Minute)
+	read(0, 0)
 	if _, err := l.Invalidate(t.Context(), folio.Public); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,12 @@ import (
 // event:42.
 type Tag string
 
+// SurrogateKey writes a tag as a surrogate key, as caches above know what they keep by: without spaces and commas,
+// which separate those.
+func (t Tag) SurrogateKey() string {
+	return strings.NewReplacer(" ", "%20", ",", "%2C").Replace(string(t))
+}
+
 // keyPrefix is what tags of plain keys begin with; no list may be named so.
 const keyPrefix = "key:"
 

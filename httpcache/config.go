@@ -49,7 +49,7 @@ type Route struct {
 	// Scope returns whose rows a request may see, from a principal that was verified before. An error lets the request
 	// pass by. Nil: everybody sees the same; requests with Authorization or Cookie pass by then.
 	Scope func(*http.Request) (folio.Scope, error)
-	// Cookies says that what cookies say makes no difference. They still reach the origin only where nothing is stored.
+	// Cookies says that what cookies say makes no difference. They do not reach the origin with what may be stored.
 	Cookies bool
 	Params  Params
 
@@ -80,6 +80,10 @@ type Route struct {
 	Invalidates []string
 	// Everybody says that it outdates them for all scopes.
 	Everybody bool
+
+	// ManyScopes says that a principal may come under several scopes, by the cookies of several sessions for one: a write
+	// to the list outdates it for all.
+	ManyScopes bool
 
 	// Plain caches by RFC 9111 alone, whatever the list's fields say: every path, type and status, each URI a scope of
 	// its own, heuristic freshness included.

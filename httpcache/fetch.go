@@ -56,6 +56,11 @@ func (a *asking) fetch(w http.ResponseWriter) *fetch {
 // there is not.
 func (f *fetch) load(ctx context.Context) (folio.Raw, error) {
 	detached, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	if f.a.stored.kind == aResponse {
+		if now := f.a.list.Find(nil, &f.a.key); !now.Same(&f.a.found) { // a write has outdated it: a 304 would bring it back
+			f.a.stored, f.a.found = response{}, now
+		}
+	}
 	f.mu.Lock()
 	f.ran, f.cancel, f.out, f.asked = true, cancel, f.a.question(detached), f.a.h.config.Now()
 	f.mu.Unlock()
@@ -343,7 +348,7 @@ func (f *fetch) answered(a *asking) bool {
 	}
 	status := a.h.config.Name + "; fwd=" + a.fwd + "; fwd-status=" + strconv.Itoa(f.status)
 	a.now = a.h.config.Now()
-	stored := f.raw.Body != nil && a.there()
+	stored := f.raw.Body != nil && a.there(&f.result)
 	if stored {
 		status += "; stored"
 	}
@@ -351,13 +356,9 @@ func (f *fetch) answered(a *asking) bool {
 	return true
 }
 
-// there reports whether something is found for a request now.
-func (a *asking) there() bool {
-	buffer := buffers.Get().(*[]byte)
-	defer buffers.Put(buffer)
-	f := a.list.Find((*buffer)[:0], &a.page.key)
-	if f.Body != nil {
-		*buffer = f.Body[:0]
-	}
-	return f.Body != nil
+// there reports whether a response is what is found for a request now.
+func (a *asking) there(p *response) bool {
+	now := *a
+	now.look(nil)
+	return now.stored.kind == aResponse && now.stored.came.Equal(p.came) && !now.found.Soft
 }

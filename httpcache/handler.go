@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/foliocache/folio"
 )
@@ -78,6 +81,10 @@ func (h *Handler) route(given Route) (r *route, err error) {
 
 // ServeHTTP answers a request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	if !httpguts.ValidHostHeader(q.Host) { // net/http looks at those of HTTP/1 alone
+		http.Error(w, "malformed Host", http.StatusBadRequest)
+		return
+	}
 	if unsafe(q.Method) || overridden(q.Header) {
 		h.write(w, q)
 		return
@@ -123,9 +130,21 @@ func (r *route) odd(q *http.Request) bool {
 
 // pass has the origin answer a request as it is.
 func (h *Handler) pass(w http.ResponseWriter, q *http.Request, why string) {
+	if r := h.near(q); r != nil {
+		r.pass(w, q, why)
+		return
+	}
 	s := &stamped{ResponseWriter: w, status: h.config.Name + "; fwd=" + why}
 	h.config.Next.ServeHTTP(s, q)
 	s.begin()
+}
+
+// near returns the route that a request may be meant for, however its path is spelled; nil: none.
+func (h *Handler) near(q *http.Request) *route {
+	if r := h.find(q); r != nil {
+		return r
+	}
+	return h.match(path.Clean("/"+q.URL.Path), q)
 }
 
 // pass is the handler's, of a request whose response may be one principal's.
@@ -207,7 +226,7 @@ func (a *asking) look(dst []byte) {
 	if a.stored.kind != aVary {
 		return
 	}
-	a.list.Serve(&a.key, &a.found)
+	a.list.Touch(&a.key, &a.found)
 	a.marker, a.fwd = strings.Split(a.stored.fields, "\n"), "vary-miss"
 	key, err := a.variant(a.page, a.marker, a.q.Header)
 	a.stored, a.found = response{}, folio.Found{}
@@ -238,7 +257,7 @@ func (a *asking) usable() bool {
 func (a *asking) staleness() time.Duration {
 	_, stale := a.stored.ageAt(a.now)
 	if a.found.Soft {
-		stale = max(stale, 0)
+		stale = max(stale, a.found.Since)
 	}
 	return stale
 }
@@ -252,7 +271,7 @@ func (a *asking) hit() {
 		f := a.fetch(nil)
 		_ = a.list.Refresh(a.q.Context(), &a.key, &a.found, f.load)
 	}
-	a.send(&a.stored, status, true)
+	a.send(&a.stored, status, stale < 0)
 	if further {
 		a.list.Further(context.WithoutCancel(a.q.Context()), &a.key, a.next)
 	}
@@ -291,7 +310,10 @@ func (a *asking) miss() {
 			if a.shared(body, source) {
 				return
 			}
-			a.look(nil)
+			if a.look(nil); a.stored.kind == aResponse && a.usable() {
+				a.hit()
+				return
+			}
 			alone = true
 			continue
 		}
@@ -315,7 +337,7 @@ func (a *asking) shared(body []byte, source folio.Source) bool {
 	if !ok || p.kind != aResponse {
 		return false
 	}
-	a.stored, a.now = p, a.h.config.Now()
+	a.stored, a.found, a.now = p, folio.Found{}, a.h.config.Now()
 	if !a.usable() {
 		return false
 	}
@@ -323,7 +345,7 @@ func (a *asking) shared(body []byte, source folio.Source) bool {
 	if source == folio.Joined {
 		status = a.h.config.Name + "; fwd=" + a.fwd + "; collapsed"
 	}
-	a.send(&a.stored, status, true)
+	a.send(&a.stored, status, a.there(&a.stored))
 	return true
 }
 

@@ -83,6 +83,12 @@ type option func(*folio.Config, *httpcache.Config)
 
 func caching(t *testing.T, next http.Handler, routes []httpcache.Route, opts ...option) *httpcache.Handler {
 	t.Helper()
+	h, _ := cachingIn(t, next, routes, opts...)
+	return h
+}
+
+func cachingIn(t *testing.T, next http.Handler, routes []httpcache.Route, opts ...option) (*httpcache.Handler, *folio.Cache) {
+	t.Helper()
 	cc, hc := folio.Config{MaxBytes: 8 << 20, OnHeap: true}, httpcache.Config{Next: next, Routes: routes}
 	for _, o := range opts {
 		o(&cc, &hc)
@@ -97,7 +103,7 @@ func caching(t *testing.T, next http.Handler, routes []httpcache.Route, opts ...
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h
+	return h, c
 }
 
 func ask(h http.Handler, method, target string, set ...string) *httptest.ResponseRecorder {

@@ -283,6 +283,9 @@ func (r *route) variant(p *page, names []string, h http.Header) (folio.RawKey, e
 			continue
 		}
 		v, there := normal(name, h)
+		if r.Plain && name == "Accept-Encoding" { // the origin sees all of it
+			v = strings.Join(h[name], ",")
+		}
 		fmt.Fprintf(&b, "=%t,%d:%s", there, len(v), v)
 	}
 	return r.list.Key(folio.RawPage{Scope: p.scope, Page: p.number, Rest: b.String(), Tags: []folio.Tag{r.every}})

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -65,8 +66,8 @@ func conditional(q *http.Request) bool {
 func (a *asking) conditional(p *response) {
 	h := a.w.Header()
 	modified, err := http.ParseTime(h.Get("Last-Modified"))
-	if err != nil {
-		modified, _ = http.ParseTime(h.Get("Date"))
+	if made, undated := http.ParseTime(h.Get("Date")); err != nil && undated == nil {
+		modified = made.Add(time.Second) // there may have been others in the second that it was made in
 	}
 	http.ServeContent(&dated{a.w, h["Last-Modified"]}, a.q, "", modified, bytes.NewReader(p.body))
 }
@@ -102,9 +103,9 @@ func (a *asking) downstream(p *response, lasting bool) {
 		h["Cdn-Cache-Control"] = []string{"no-store"}
 	}
 	h["Cache-Control"] = []string{"public, no-cache"}
-	keys := []string{surrogate(string(a.list.Tag(folio.Public))), surrogate(string(a.every))}
+	keys := []string{a.list.Tag(folio.Public).SurrogateKey(), a.every.SurrogateKey()}
 	for _, t := range groups(a.q, h) {
-		keys = append(keys, surrogate(string(t)))
+		keys = append(keys, t.SurrogateKey())
 	}
 	h["Surrogate-Key"], h["Cache-Tag"] = []string{strings.Join(keys, " ")}, []string{strings.Join(keys, ",")}
 }
@@ -117,11 +118,28 @@ func (r *route) confine(h http.Header) {
 	for _, name := range r.h.config.Targeted {
 		delete(h, name)
 	}
-	delete(h, "Surrogate-Control")
-	delete(h, "Expires")
-	if !strings.Contains(h.Get("Cache-Control"), "no-store") {
-		h["Cache-Control"] = []string{"private, no-cache"}
+	for name := range h {
+		if strings.HasSuffix(name, "Cdn-Cache-Control") || slices.Contains(aboveOnly, name) {
+			delete(h, name)
+		}
 	}
+	control := "private, no-cache"
+	if slices.ContainsFunc(h["Cache-Control"], saysNoStore) {
+		control += ", no-store"
+	}
+	h["Cache-Control"] = []string{control}
+}
+
+// aboveOnly are fields by which caches above are told to keep what Cache-Control may forbid.
+var aboveOnly = []string{"Surrogate-Control", "Expires", "X-Accel-Expires", "Edge-Control"}
+
+func saysNoStore(line string) bool {
+	for directive := range strings.SplitSeq(line, ",") {
+		if strings.EqualFold(strings.TrimSpace(directive), "no-store") {
+			return true
+		}
+	}
+	return false
 }
 
 // bodied reports whether responses of a status have a body.

@@ -36,6 +36,9 @@ func (h *Handler) write(w http.ResponseWriter, q *http.Request) {
 		if changed(status) {
 			tell()
 		}
+		if targets.route != nil {
+			targets.route.confine(w.Header())
+		}
 	}
 	returned := false
 	defer func() {
@@ -57,6 +60,7 @@ func changed(status int) bool {
 // targets is what a write may change.
 type targets struct {
 	h     *Handler
+	route *route // of the request; nil: none
 	plain *route // of the request's own URI, and of those that the response names
 	host  string
 	url   *url.URL
@@ -67,11 +71,8 @@ type targets struct {
 func (h *Handler) targets(q *http.Request) *targets {
 	u := *q.URL
 	t := &targets{h: h, host: hostOf(q), url: &u}
-	r := h.find(q)
-	if r == nil {
-		r = h.match(path.Clean("/"+q.URL.Path), q)
-	}
-	if r == nil {
+	r := h.near(q)
+	if t.route = r; r == nil {
 		return t
 	}
 	if r.Plain {
@@ -80,8 +81,8 @@ func (h *Handler) targets(q *http.Request) *targets {
 	for _, l := range r.bumps {
 		scope, err := l.scopeOf(q)
 		switch {
-		case l == r && r.Plain:
-		case r.Everybody, l.Plain, err != nil && l.Route.Scope != nil:
+		case l == r && r.Plain && !r.Everybody:
+		case r.Everybody, l.ManyScopes, l.Plain, err != nil && l.Route.Scope != nil:
 			t.tags = append(t.tags, l.every)
 		case l.Route.Scope == nil:
 			t.tags = append(t.tags, l.list.Tag(folio.Public)) // whoever writes
@@ -103,14 +104,14 @@ func (t *targets) outdate(ctx context.Context, h http.Header) {
 		faults = append(faults, t.outdateURIs(h))
 	}
 	if err := errors.Join(faults...); err != nil {
-		t.h.config.Logger.Error("httpcache: a write is not told to the cache", "path", t.url.Path, "error", err)
+		t.h.config.Logger.Error("httpcache: a write cannot be told to the cache, which is emptied instead", "path", t.url.Path, "error", errors.Join(err, t.h.config.Cache.Flush()))
 	}
 	if t.h.config.Purge == nil || len(tags) == 0 {
 		return
 	}
 	keys := make([]string, len(tags))
 	for i, tag := range tags {
-		keys[i] = surrogate(string(tag))
+		keys[i] = tag.SurrogateKey()
 	}
 	t.h.config.Purge(ctx, keys)
 }
@@ -118,7 +119,8 @@ func (t *targets) outdate(ctx context.Context, h http.Header) {
 // outdateURIs outdates the request's own URI, and those of the same origin that the response names (RFC 9111,
 // section 4.4).
 func (t *targets) outdateURIs(h http.Header) error {
-	all := []string{t.url.RequestURI()}
+	clean := url.URL{Path: path.Clean("/" + t.url.Path), RawQuery: t.url.RawQuery} // as others may spell it
+	all := []string{t.url.RequestURI(), clean.RequestURI()}
 	for _, name := range []string{"Location", "Content-Location"} {
 		u, err := url.Parse(h.Get(name))
 		if err != nil || h.Get(name) == "" {
@@ -178,11 +180,6 @@ func groupTags(host string, lines []string) (tags []folio.Tag) {
 		}
 	}
 	return tags
-}
-
-// surrogate writes a tag as a surrogate key: without spaces and commas, which separate those.
-func surrogate(tag string) string {
-	return strings.NewReplacer(" ", "%20", ",", "%2C").Replace(tag)
 }
 
 // nonce tells markers of one page apart.

@@ -104,7 +104,9 @@ func (s *Server) invalidate(w http.ResponseWriter, r *http.Request) (said string
 		fail(w, http.StatusUnprocessableEntity, err.Error())
 		return "", err
 	}
-	s.purged(reached)
+	if len(reached) > 0 {
+		s.purged(reached)
+	}
 	answer(w, map[string]any{"tags": reached})
 	return strings.TrimSpace(in.Mode + " " + brief(tags)), nil
 }
@@ -128,12 +130,12 @@ func (s *Server) tagsOf(text string, r *http.Request) ([]folio.Tag, error) {
 }
 
 func (s *Server) purged(tags []folio.Tag) {
-	if s.config.Purge == nil || len(tags) == 0 {
+	if s.config.Purge == nil {
 		return
 	}
 	keys := make([]string, len(tags))
 	for i, t := range tags {
-		keys[i] = string(t)
+		keys[i] = t.SurrogateKey()
 	}
 	s.config.Purge(keys)
 }
@@ -155,6 +157,7 @@ func (s *Server) purge(w http.ResponseWriter, r *http.Request) (said string, err
 		fail(w, http.StatusServiceUnavailable, err.Error())
 		return "", err
 	}
+	s.purged(nil)
 	answer(w, map[string]any{"purged": "all"})
 	return "everything", nil
 }

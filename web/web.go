@@ -39,7 +39,7 @@ type Config struct {
 	Explain func(*http.Request) (folio.Explanation, error)
 	// Tags returns what the page that a request asks for depends on, to be invalidated. Optional.
 	Tags func(*http.Request) ([]folio.Tag, error)
-	// Purge is told of what operators invalidate, as httpcache.Config.Purge is. Optional.
+	// Purge is told of what operators invalidate, as httpcache.Config.Purge is; of everything by no keys. Optional.
 	Purge func(keys []string)
 	// Recorder records to files in RecordDir. Optional.
 	Recorder  *record.Recorder
@@ -98,9 +98,8 @@ func New(config Config) (*Server, error) {
 		faults = append(faults, t.Check())
 	}
 	for i, h := range config.Hosts {
-		if config.Hosts[i] = strings.ToLower(h); h == "" || strings.Contains(h, ":") {
-			faults = append(faults, fmt.Errorf("%w: host %q: want a name without a port", ErrConfig, h))
-		}
+		config.Hosts[i] = strings.ToLower(h)
+		faults = append(faults, CheckHost(h))
 	}
 	if config.ReadToken && len(config.Tokens) == 0 {
 		faults = append(faults, fmt.Errorf("%w: reading needs a token, and there is none", ErrConfig))
@@ -122,6 +121,14 @@ func New(config Config) (*Server, error) {
 	config.Watch.watch(config.Cache)
 	s.routes()
 	return s, nil
+}
+
+// CheckHost says what of a name in Config.Hosts cannot be.
+func CheckHost(name string) error {
+	if name == "" || strings.Contains(name, ":") {
+		return fmt.Errorf("%w: host %q: want a name without a port", ErrConfig, name)
+	}
+	return nil
 }
 
 func (s *Server) routes() {

@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -116,7 +119,6 @@ type routeConfig struct {
 	Types                []string      `yaml:"types,omitempty" json:"types,omitempty"`
 	Vary                 []string      `yaml:"vary,omitempty" json:"vary,omitempty"`
 	Forward              []string      `yaml:"forward,omitempty" json:"forward,omitempty"`
-	CDN                  time.Duration `yaml:"cdn,omitempty" json:"cdn,omitempty" jsonschema:"type=string"`
 	NoWarm               bool          `yaml:"no_warm,omitempty" json:"no_warm,omitempty"`
 	Invalidates          []string      `yaml:"invalidates,omitempty" json:"invalidates,omitempty"`
 	Everybody            bool          `yaml:"everybody,omitempty" json:"everybody,omitempty"`
@@ -224,6 +226,12 @@ func (c *config) check() error {
 		info, err := os.Stat(dir)
 		want(err == nil && info.IsDir(), "admin.record_dir %q: %v", dir, err)
 	}
+	want(c.Admin.RecordMax >= 0, "admin.record_max %d: want at least 0", c.Admin.RecordMax)
+	for _, h := range c.Admin.Hosts {
+		if err := web.CheckHost(h); err != nil {
+			faults = append(faults, fmt.Errorf("%w: admin.hosts: %w", errUsage, err))
+		}
+	}
 	if c.Traces != nil {
 		c.Traces.check(want)
 	}
@@ -246,7 +254,6 @@ func (c *config) withDefaults() {
 	fill(&c.Listen, "127.0.0.1:8080")
 	fill(&c.Admin.Listen, "127.0.0.1:8081")
 	fill(&c.Cache.MaxBytes, 128<<20)
-	fill(&c.Cache.TTL, 5*time.Minute)
 	fill(&c.Limits.HeaderTimeout, 5*time.Second)
 	fill(&c.Limits.ReadTimeout, 30*time.Second)
 	fill(&c.Limits.WriteTimeout, 2*time.Minute)
@@ -292,7 +299,7 @@ func (c *config) routes() (all []httpcache.Route, err error) {
 			faults = append(faults, fmt.Errorf("%w: route %q: params.unknown %q: want drop, pass or reject", errUsage, r.Name, r.Params.Unknown))
 		}
 		made := httpcache.Route{Name: r.Name, Pattern: r.Path, Cookies: r.Cookies, TTL: r.TTL, StaleWhileRevalidate: r.StaleWhileRevalidate, StaleIfError: r.StaleIfError,
-			KeepPrivate: r.KeepPrivate, ETag: r.ETag, Types: r.Types, Vary: r.Vary, Forward: r.Forward, CDN: r.CDN, NoWarm: r.NoWarm, Invalidates: r.Invalidates, Everybody: r.Everybody, Plain: r.Plain,
+			KeepPrivate: r.KeepPrivate, ETag: r.ETag, Types: r.Types, Vary: r.Vary, Forward: r.Forward, NoWarm: r.NoWarm, Invalidates: r.Invalidates, Everybody: r.Everybody, Plain: r.Plain,
 			Params: httpcache.Params{Page: r.Params.Page, Offset: r.Params.Offset, Cursor: r.Params.Cursor, Limit: r.Params.Limit, Sort: r.Params.Sort, Filters: r.Params.Filters,
 				ZeroBased: r.Params.ZeroBased, DefaultLimit: r.Params.DefaultLimit, MaxLimit: r.Params.MaxLimit, MaxPage: r.Params.MaxPage, Unknown: u}}
 		if r.Scope != nil {
@@ -303,11 +310,31 @@ func (c *config) routes() (all []httpcache.Route, err error) {
 			if err != nil {
 				faults = append(faults, fmt.Errorf("route %q: %w", r.Name, err))
 			}
-			made.Scope = scope
+			made.Scope, made.ManyScopes = scope, r.Scope.From == "credentials"
 		}
 		all = append(all, made)
 	}
 	return all, errors.Join(faults...)
+}
+
+// version tells what pages of an upstream may be kept for: where anything of it is another, a key may be of another page.
+func (c *config) version() string {
+	text, err := json.Marshal([]any{c.Upstream, c.Hosts, c.Routes})
+	if err != nil {
+		panic(err) // it was read from a file
+	}
+	sum := sha256.New()
+	sum.Write(text)
+	for i := range c.Routes {
+		if s := c.Routes[i].Scope; s != nil {
+			for _, name := range []string{s.KeyFile, s.SecretFile} {
+				text, _ := os.ReadFile(name) // it was read to make the scope
+				fmt.Fprintf(sum, "%d", len(text))
+				sum.Write(text)
+			}
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // tokens returns those of the admin listener.

@@ -29,7 +29,8 @@ func (d *durations) observe(code int, method string, took time.Duration) {
 	if m < 0 {
 		m, method = len(methods), "other"
 	}
-	slot := &d.known[m][min(max(code, 0), 599)]
+	code = min(max(code, 0), 599)
+	slot := &d.known[m][code]
 	o := slot.Load()
 	if o == nil {
 		made := d.WithLabelValues(strconv.Itoa(code), method)

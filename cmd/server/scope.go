@@ -57,6 +57,11 @@ func (c *scopeConfig) scope() (func(*http.Request) (folio.Scope, error), error) 
 
 // principal returns how the name of who asks is found.
 func (c *scopeConfig) principal() (func(*http.Request) (string, error), error) {
+	for from, said := range map[string]bool{"jwt": c.SecretFile+c.KeyFile+c.Claim+c.Issuer+c.Audience != "", "header": c.Header != "" || len(c.Trusted) > 0, "parameter": c.Trust} {
+		if said && from != c.From {
+			return nil, fmt.Errorf("%w: scope from %q: it has fields of one from %s", errUsage, c.From, from)
+		}
+	}
 	switch c.From {
 	case "jwt":
 		return c.jwt()

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,12 +13,10 @@ import (
 	"net/url"
 	"os"
 	"runtime/debug"
-	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
-	"github.com/invopop/jsonschema"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/net/netutil"
@@ -111,6 +108,7 @@ func openTickets(s *streams, c *config, seed uint64, check bool) (t *ticketsApp,
 		return nil, err
 	}
 	if check {
+		c.Cache.Dir = "" // what is kept there is not this command's
 		a, err := newApp(c, o, "")
 		if err == nil {
 			a.close()
@@ -160,6 +158,9 @@ func ownPages(next http.Handler) http.Handler {
 
 // user returns how the users of the tickets API are known.
 func (c *config) user() (func(*http.Request) (string, error), error) {
+	if c.Principal != nil && c.Principal.Kind != "" {
+		return nil, fmt.Errorf("%w: principal.kind is for scopes of routes", errUsage)
+	}
 	if c.Principal != nil && c.Principal.From == "credentials" {
 		return nil, fmt.Errorf("%w: principal from credentials: those are no user's number: want jwt or header", errUsage)
 	}
@@ -203,6 +204,9 @@ func (c *proxyCmd) Run(s *streams) error {
 		return fmt.Errorf("%w: upstream %q: want http://… or https://…, by --upstream or as upstream.url", errUsage, made.Upstream.URL)
 	}
 	faults := []error{made.check()}
+	if made.Cache.TTL != 0 || made.Cache.VerifyOneIn != 0 {
+		faults = append(faults, fmt.Errorf("%w: cache.ttl and cache.verify_one_in are for server serve: routes have a ttl", errUsage))
+	}
 	if made.Principal != nil || made.DB != "" {
 		faults = append(faults, fmt.Errorf("%w: principal and db are for server serve; who asks a proxy is said by scope of its routes", errUsage))
 	}
@@ -214,7 +218,10 @@ func (c *proxyCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	a, err := newApp(made, o, made.Upstream.URL)
+	if c.Check {
+		made.Cache.Dir = "" // what is kept there is not this command's
+	}
+	a, err := newApp(made, o, made.version())
 	if err != nil {
 		return err
 	}
@@ -450,44 +457,4 @@ func (a *app) stop(servers []*http.Server) error {
 		}
 	}
 	return errors.Join(faults...)
-}
-
-// tokenCmd is server token.
-type tokenCmd struct {
-	Name   string      `arg:"" help:"For the audit log."`
-	Scopes []web.Scope `default:"read,invalidate" help:"What it allows: read, invalidate, purge_all, config."`
-}
-
-// Run makes a token.
-func (c *tokenCmd) Run(s *streams) error {
-	for _, scope := range c.Scopes {
-		if !slices.Contains(web.Scopes, scope) {
-			return fmt.Errorf("%w: scope %q: want some of %v", errUsage, scope, web.Scopes)
-		}
-	}
-	token := rand.Text()
-	fmt.Fprintf(s.stderr, "the token, which is nowhere else: %s\n", token)
-	scopes, err := json.Marshal(c.Scopes)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(s.stdout, "admin:\n  tokens:\n    - name: %q\n      sha256: %s\n      scopes: %s\n", c.Name, web.HashToken(token), scopes)
-	return nil
-}
-
-// schemaCmd is server schema.
-type schemaCmd struct{}
-
-// Run prints the schema.
-func (schemaCmd) Run(s *streams) error {
-	e := json.NewEncoder(s.stdout)
-	e.SetIndent("", "  ")
-	return e.Encode(schema())
-}
-
-func schema() *jsonschema.Schema {
-	r := jsonschema.Reflector{ExpandedStruct: true, Anonymous: true}
-	made := r.Reflect(&config{})
-	made.Title = "Configuration of Folio's server"
-	return made
 }

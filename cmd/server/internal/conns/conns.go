@@ -82,6 +82,7 @@ type conn struct {
 	// Under reads.mu.
 	waits   sync.Cond // of reads into one byte
 	waiting int       // ticks left that one waits for
+	closed  bool
 }
 
 // deadline is that of a connection's reads, or writes.
@@ -140,7 +141,7 @@ func (c *conn) enter(wait bool) (passed bool) {
 	c.reads.mu.Lock()
 	defer c.reads.mu.Unlock()
 	if wait {
-		for c.waiting = 2; c.waiting > 0 && !c.reads.passed; {
+		for c.waiting = 2; c.waiting > 0 && !c.reads.passed && !c.closed; {
 			c.waits.Wait()
 		}
 		c.waiting = 0
@@ -186,7 +187,7 @@ func (c *conn) Close() error {
 	c.from.mu.Unlock()
 	err := c.Conn.Close()
 	c.reads.mu.Lock()
-	c.waiting = 0
+	c.closed = true
 	c.waits.Broadcast()
 	c.reads.mu.Unlock()
 	return err

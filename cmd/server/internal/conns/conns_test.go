@@ -126,6 +126,14 @@ func TestCloseEndsAReadOfOneByte(t *testing.T) {
 	}
 }
 
+func TestNobodyWaitsOnAClosedConnection(t *testing.T) {
+	c, _ := pair(t)
+	_ = c.Close()
+	if err := outcome(read(c, 1)); !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
+}
+
 // server runs a handler behind these connections, with limits.
 func server(t *testing.T, h http.HandlerFunc) *httptest.Server {
 	s := httptest.NewUnstartedServer(h)
