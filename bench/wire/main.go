@@ -163,7 +163,10 @@ func begin(name, base string, command *exec.Cmd) (*contender, error) {
 	if err := command.Start(); err != nil {
 		return nil, err
 	}
-	c := &contender{name: name, url: base, stop: func() { _ = command.Process.Kill(); _ = command.Wait() }}
+	c := &contender{name: name, url: base, stop: func() {
+		_ = command.Process.Signal(os.Interrupt) // so that workers end, too
+		_ = command.Wait()
+	}}
 	c.pids = func() []int { return family(command.Process.Pid) }
 	for range 200 {
 		if p, err := http.Get(base + path); err == nil {
