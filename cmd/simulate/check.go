@@ -132,12 +132,16 @@ func violations(s *streams, o *slo.Objectives, result *sim.Result) error {
 	n := 0
 	for i := range result.Rows {
 		row := &result.Rows[i]
+		place := row.Trace + " " + row.Name() + " " + row.SizeText
+		if row.Seed != result.Rows[0].Seed || row.Seed != result.Rows[len(result.Rows)-1].Seed {
+			place += fmt.Sprintf(" seed %d", row.Seed)
+		}
 		all := o.Check(measured(row))
 		for _, v := range all {
-			fmt.Fprintf(s.stderr, "violated: %s %s %s: %s\n", row.Trace, row.Name(), row.SizeText, v)
+			fmt.Fprintf(s.stderr, "violated: %s: %s\n", place, v)
 		}
 		if n += len(all); len(all) == 0 {
-			fmt.Fprintf(s.stdout, "held: all objectives on %s %s %s\n", row.Trace, row.Name(), row.SizeText)
+			fmt.Fprintf(s.stdout, "held: all objectives on %s\n", place)
 		}
 	}
 	if n > 0 {
