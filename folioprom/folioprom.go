@@ -10,6 +10,8 @@
 package folioprom
 
 import (
+	"maps"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,6 +25,9 @@ type Collector struct {
 	reads   *prometheus.HistogramVec // by list and source
 	loads   *prometheus.HistogramVec // by list and outcome
 	metrics []metric
+
+	mu    sync.Mutex // guards changes of known
+	known atomic.Pointer[map[[2]string]prometheus.Observer]
 }
 
 // metric is one number of a cache's stats, or one for each value of a label.
@@ -45,6 +50,7 @@ func New(labels prometheus.Labels) *Collector {
 		loads: histogram("load_duration_seconds", "Time of loads from the origin, waiting for their turn included.",
 			prometheus.ExponentialBuckets(250e-6, 2, 16), "outcome"),
 	}
+	c.known.Store(&map[[2]string]prometheus.Observer{})
 	c.metrics = metrics(func(name, help string, names ...string) *prometheus.Desc {
 		return prometheus.NewDesc("folio_"+name, help, names, labels)
 	})
@@ -58,11 +64,7 @@ func (c *Collector) Watch(cache *folio.Cache) { c.cache.Store(cache) }
 func (c *Collector) Observe(e folio.Event) {
 	switch e.Op {
 	case folio.Read:
-		source := e.Source.String()
-		if e.Err != nil {
-			source = "error"
-		}
-		c.reads.WithLabelValues(e.List, source).Observe(e.Took.Seconds())
+		c.read(&e).Observe(e.Took.Seconds())
 	case folio.Load:
 		outcome := "ok"
 		if e.Err != nil {
@@ -70,6 +72,23 @@ func (c *Collector) Observe(e folio.Event) {
 		}
 		c.loads.WithLabelValues(e.List, outcome).Observe(e.Took.Seconds())
 	}
+}
+
+// read returns the series of a read. Each is looked up by its labels once: that takes longer than most hits.
+func (c *Collector) read(e *folio.Event) prometheus.Observer {
+	labels := [2]string{e.List, "error"}
+	if e.Err == nil {
+		labels[1] = e.Source.String()
+	}
+	if o := (*c.known.Load())[labels]; o != nil {
+		return o
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	more := maps.Clone(*c.known.Load())
+	more[labels] = c.reads.WithLabelValues(labels[:]...)
+	c.known.Store(&more)
+	return more[labels]
 }
 
 // Describe sends the descriptions of all metrics.
