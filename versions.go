@@ -47,25 +47,22 @@ func (v *versions) get(t core.Tag) tagVersion {
 
 // set says what the core says. Not concurrently with itself.
 func (v *versions) set(t core.Tag, n uint64, reads *board.Reads) {
-	s := &v.shards[t>>16%versionShards]
-	s.mu.Lock()
-	if s.n == nil {
-		s.n = map[core.Tag]tagVersion{}
-	}
-	s.n[t] = tagVersion{n: n, reads: reads}
-	s.mu.Unlock()
-	v.bumped[t%bumpedBits/64].Or(1 << (t % 64)) // last: who sees it finds the version
+	v.update(t, func(now *tagVersion) { *now = tagVersion{n: n, reads: reads} })
 }
 
 // soften says that what depends on a tag and was loaded before a time is too old. Not concurrently with set.
 func (v *versions) soften(t core.Tag, before int64) {
+	v.update(t, func(now *tagVersion) { now.soft = before })
+}
+
+func (v *versions) update(t core.Tag, change func(*tagVersion)) {
 	s := &v.shards[t>>16%versionShards]
 	s.mu.Lock()
 	if s.n == nil {
 		s.n = map[core.Tag]tagVersion{}
 	}
 	now := s.n[t]
-	now.soft = before
+	change(&now)
 	s.n[t] = now
 	s.mu.Unlock()
 	v.bumped[t%bumpedBits/64].Or(1 << (t % 64)) // last: who sees it finds the version
