@@ -80,8 +80,14 @@ func TestACheckLeavesWhatIsKept(t *testing.T) {
 	}
 }
 
-// TestUpgradesPassByteByByte: through the proxy and its connections, for longer than its limits.
+// TestUpgradesPassByteByByte: through the proxy and its connections, for longer than its limits, traced or not.
 func TestUpgradesPassByteByByte(t *testing.T) {
+	for name, traces := range map[string]string{"plain": "", "traced": "traces: {endpoint: \"http://127.0.0.1:1\", sample: 1}\n"} {
+		t.Run(name, func(t *testing.T) { upgrade(t, traces) })
+	}
+}
+
+func upgrade(t *testing.T, more string) {
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		c, b, err := http.NewResponseController(w).Hijack()
 		if err != nil {
@@ -93,7 +99,7 @@ func TestUpgradesPassByteByByte(t *testing.T) {
 		_, _ = io.Copy(c, b)
 	}))
 	defer origin.Close()
-	file := writeFile(t, "proxy.yaml", "limits: {read_timeout: 300ms, write_timeout: 300ms, idle_timeout: 300ms, header_timeout: 300ms}\nroutes: [{name: a, path: /a, ttl: 1m}]\n")
+	file := writeFile(t, "proxy.yaml", more+"limits: {read_timeout: 300ms, write_timeout: 300ms, idle_timeout: 300ms, header_timeout: 300ms}\nroutes: [{name: a, path: /a, ttl: 1m}]\n")
 	s := start(t, here("proxy", "--upstream", origin.URL, "--config", file)...)
 	c, err := net.Dial("tcp", strings.TrimPrefix(s.api, "http://"))
 	if err != nil {
