@@ -376,8 +376,8 @@ func TestLoadsAheadDoReadersMoreGoodThanHarm(t *testing.T) {
 		if loads, warmed := read(3000, 18000, test.times, test.own); test.few && (warmed == 0 || warmed > loads/1300) || !test.few && warmed < loads/20 {
 			t.Errorf("%s all the time: %d loads ahead beside %d", test.name, warmed, loads)
 		}
-		read(18000, 80000, 1, 1)
-		if loads, warmed := read(80000, 83000, 1, 1); warmed < loads/20 {
+		read(18000, 100000, 1, 1)
+		if loads, warmed := read(100000, 103000, 1, 1); warmed < loads/20 {
 			t.Errorf("%s no more: %d loads ahead beside %d, each at a harm of %.2f", test.name, warmed, loads, c.purse.harm())
 		}
 	}
