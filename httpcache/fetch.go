@@ -1,6 +1,7 @@
 package httpcache
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -356,9 +357,9 @@ func (f *fetch) answered(a *asking) bool {
 	return true
 }
 
-// there reports whether a response is what is found for a request now.
+// there reports whether a response is what is found for a request now: by what it says, for two may come at one time.
 func (a *asking) there(p *response) bool {
 	now := *a
 	now.look(nil)
-	return now.stored.kind == aResponse && now.stored.came.Equal(p.came) && !now.found.Soft
+	return now.stored.kind == aResponse && now.stored.fields == p.fields && bytes.Equal(now.stored.body, p.body) && !now.found.Soft
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -22,88 +23,91 @@ import (
 	"github.com/foliocache/folio/httpcache"
 )
 
-// TestAPageOvertakenIsNotForCachesAbove: a load that a write has overtaken answers those who came before it, after the purge.
-func TestAPageOvertakenIsNotForCachesAbove(t *testing.T) {
-	var v atomic.Int32
-	started, gate := make(chan struct{}, 10), make(chan struct{})
-	var first atomic.Bool
-	first.Store(true)
-	var purged atomic.Int32
-	h := caching(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// rows is an origin whose pages are made by read, which is told how many writes there were.
+func rows(read func(w http.ResponseWriter, r *http.Request, writes int32)) http.Handler {
+	var writes atomic.Int32
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == "POST" {
-			v.Add(1)
+			writes.Add(1)
 			w.WriteHeader(204)
 			return
 		}
-		n := v.Load()
-		if first.CompareAndSwap(true, false) {
-			started <- struct{}{}
-			<-gate
-		}
-		writeJSON(w, `%d`, n)
-	}), oneRoute(func(r *httpcache.Route) { r.CDN = time.Hour }), func(c *folio.Config, hc *httpcache.Config) {
-		hc.Purge = func(context.Context, []string) { purged.Add(1) }
+		read(w, r, writes.Load())
 	})
-	var wg sync.WaitGroup
-	var a, b *httptest.ResponseRecorder
-	wg.Go(func() { a = ask(h, "GET", "/x") })
-	<-started
-	wg.Go(func() { b = ask(h, "GET", "/x") })
-	time.Sleep(50 * time.Millisecond)
-	ask(h, "POST", "/x")
-	c := ask(h, "GET", "/x") // a newer one is stored
-	close(gate)
-	wg.Wait()
-	if purged.Load() == 0 || c.Body.String() != "1" || c.Header().Get("Cdn-Cache-Control") == "no-store" {
-		t.Errorf("%d purges; the new page is %s, %s", purged.Load(), c.Body, c.Header())
-	}
-	for name, w := range map[string]*httptest.ResponseRecorder{"own": a, "joined": b} {
-		if cc := w.Header().Get("Cdn-Cache-Control"); w.Body.String() == "0" && cc != "no-store" {
-			t.Errorf("%s: after the purge, the page of before the write goes up with %q; %s", name, cc, w.Header().Get("Cache-Status"))
+}
+
+// TestAPageOvertakenIsNotForCachesAbove: a load that a write has overtaken answers those who came before it, after the purge.
+func TestAPageOvertakenIsNotForCachesAbove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		started, gate := make(chan struct{}, 10), make(chan struct{})
+		var first atomic.Bool
+		first.Store(true)
+		var purged atomic.Int32
+		h := caching(t, rows(func(w http.ResponseWriter, r *http.Request, n int32) {
+			if first.CompareAndSwap(true, false) {
+				started <- struct{}{}
+				<-gate
+			}
+			writeJSON(w, `%d`, n)
+		}), oneRoute(func(r *httpcache.Route) { r.CDN = time.Hour }), func(c *folio.Config, hc *httpcache.Config) {
+			hc.Purge = func(context.Context, []string) { purged.Add(1) }
+		})
+		var wg sync.WaitGroup
+		var a, b *httptest.ResponseRecorder
+		wg.Go(func() { a = ask(h, "GET", "/x") })
+		<-started
+		wg.Go(func() { b = ask(h, "GET", "/x") })
+		synctest.Wait() // it has joined
+		ask(h, "POST", "/x")
+		c := ask(h, "GET", "/x") // a newer one is stored
+		close(gate)
+		wg.Wait()
+		if purged.Load() == 0 || c.Body.String() != "1" || c.Header().Get("Cdn-Cache-Control") == "no-store" {
+			t.Errorf("%d purges; the new page is %s, %s", purged.Load(), c.Body, c.Header())
 		}
-	}
+		for name, w := range map[string]*httptest.ResponseRecorder{"own": a, "joined": b} {
+			if cc := w.Header().Get("Cdn-Cache-Control"); w.Body.String() == "0" && cc != "no-store" {
+				t.Errorf("%s: after the purge, the page of before the write goes up with %q; %s", name, cc, w.Header().Get("Cache-Status"))
+			}
+		}
+	})
 }
 
 // TestA304BringsNothingBack: what was found before a write is not validated after it, by who joined a load that was for nobody else.
 func TestA304BringsNothingBack(t *testing.T) {
-	var v atomic.Int32
-	started, gate := make(chan struct{}, 10), make(chan struct{})
-	var block atomic.Bool
-	h := caching(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == "POST" {
-			v.Add(1)
-			w.WriteHeader(204)
-			return
-		}
-		n := v.Load()
-		if block.CompareAndSwap(true, false) {
-			started <- struct{}{}
-			<-gate
-			w.Header().Set("Cache-Control", "no-store")
+	synctest.Test(t, func(t *testing.T) {
+		started, gate := make(chan struct{}, 10), make(chan struct{})
+		var block atomic.Bool
+		h := caching(t, rows(func(w http.ResponseWriter, r *http.Request, n int32) {
+			if block.CompareAndSwap(true, false) {
+				started <- struct{}{}
+				<-gate
+				w.Header().Set("Cache-Control", "no-store")
+				writeJSON(w, `%d`, n)
+				return
+			}
+			w.Header().Set("Last-Modified", "Mon, 23 Nov 2026 10:00:00 GMT") // seconds; the write was in the same one
+			w.Header().Set("Cache-Control", "max-age=0")
+			if r.Header.Get("If-Modified-Since") != "" {
+				w.WriteHeader(304)
+				return
+			}
 			writeJSON(w, `%d`, n)
-			return
+		}), oneRoute(nil))
+		ask(h, "GET", "/x")
+		block.Store(true)
+		var wg sync.WaitGroup
+		wg.Go(func() { ask(h, "GET", "/x") })
+		<-started
+		wg.Go(func() { ask(h, "GET", "/x") }) // joins
+		synctest.Wait()                       // it has joined
+		ask(h, "POST", "/x")
+		close(gate)
+		wg.Wait()
+		if got := ask(h, "GET", "/x"); got.Body.String() != "1" {
+			t.Errorf("after the write: %s %s", got.Body, got.Header().Get("Cache-Status"))
 		}
-		w.Header().Set("Last-Modified", "Mon, 23 Nov 2026 10:00:00 GMT") // seconds; the write was in the same one
-		w.Header().Set("Cache-Control", "max-age=0")
-		if r.Header.Get("If-Modified-Since") != "" {
-			w.WriteHeader(304)
-			return
-		}
-		writeJSON(w, `%d`, n)
-	}), oneRoute(nil))
-	ask(h, "GET", "/x")
-	block.Store(true)
-	var wg sync.WaitGroup
-	wg.Go(func() { ask(h, "GET", "/x") })
-	<-started
-	wg.Go(func() { ask(h, "GET", "/x") }) // joins
-	time.Sleep(50 * time.Millisecond)
-	ask(h, "POST", "/x")
-	close(gate)
-	wg.Wait()
-	if got := ask(h, "GET", "/x"); got.Body.String() != "1" {
-		t.Errorf("after the write: %s %s", got.Body, got.Header().Get("Cache-Status"))
-	}
+	})
 }
 
 // TestPlainTellsEncodingsApart: the origin sees all of Accept-Encoding.
@@ -158,15 +162,9 @@ func TestSoftPagesAreServedNoLongerThanStaleOnes(t *testing.T) {
 
 // TestOfOneSecondAreTwoPages: Date has no fractions.
 func TestOfOneSecondAreTwoPages(t *testing.T) {
-	var v atomic.Int32
-	h := caching(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := caching(t, rows(func(w http.ResponseWriter, r *http.Request, n int32) {
 		w.Header().Set("Date", "Mon, 23 Nov 2026 10:00:00 GMT")
-		if r.Method == "POST" {
-			v.Add(1)
-			w.WriteHeader(204)
-			return
-		}
-		writeJSON(w, `%d`, v.Load())
+		writeJSON(w, `%d`, n)
 	}), oneRoute(func(r *httpcache.Route) { r.TTL = 100 * 365 * 24 * time.Hour }), func(c *folio.Config, hc *httpcache.Config) {
 		hc.Now = func() time.Time { return time.Date(2026, 11, 23, 10, 0, 0, 5e8, time.UTC) }
 	})
@@ -292,14 +290,8 @@ func TestLoadsOutliveTheirRequests(t *testing.T) {
 
 // TestAWriteThatCannotBeToldEmptiesTheCache: more depends on the list than one invalidation may reach.
 func TestAWriteThatCannotBeToldEmptiesTheCache(t *testing.T) {
-	var v atomic.Int32
-	h, cache := cachingIn(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == "POST" {
-			v.Add(1)
-			w.WriteHeader(204)
-			return
-		}
-		writeJSON(w, `%d`, v.Load())
+	h, cache := cachingIn(t, rows(func(w http.ResponseWriter, r *http.Request, n int32) {
+		writeJSON(w, `%d`, n)
 	}), oneRoute(nil))
 	for i := range 10_050 {
 		_ = cache.Depend(folio.Tag(fmt.Sprint("t", i)), "x:public")
@@ -316,15 +308,9 @@ func TestAWriteThatCannotBeToldEmptiesTheCache(t *testing.T) {
 // TestAWriteToAnotherSpelling: some origins take them for the same.
 func TestAWriteToAnotherSpelling(t *testing.T) {
 	for _, alias := range []string{"/%78", "//x", "/a/../x"} {
-		var v atomic.Int32
-		h := caching(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == "POST" {
-				v.Add(1)
-				w.WriteHeader(204)
-				return
-			}
+		h := caching(t, rows(func(w http.ResponseWriter, r *http.Request, n int32) {
 			w.Header().Set("Cache-Control", "max-age=60")
-			writeJSON(w, `%d`, v.Load())
+			writeJSON(w, `%d`, n)
 		}), []httpcache.Route{{Name: "p", Pattern: "/", Plain: true}})
 		ask(h, "GET", "/x")
 		ask(h, "POST", "http://example.com"+alias)
@@ -378,15 +364,9 @@ func TestSoftPagesAreLoadedOnce(t *testing.T) {
 
 // TestPlainPagesAreOutdatedForEverybody: where the route says so.
 func TestPlainPagesAreOutdatedForEverybody(t *testing.T) {
-	var v atomic.Int32
-	h := caching(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == "POST" {
-			v.Add(1)
-			w.WriteHeader(204)
-			return
-		}
+	h := caching(t, rows(func(w http.ResponseWriter, r *http.Request, n int32) {
 		w.Header().Set("Cache-Control", "max-age=60")
-		writeJSON(w, `%d`, v.Load())
+		writeJSON(w, `%d`, n)
 	}), []httpcache.Route{{Name: "p", Pattern: "/", Plain: true, Invalidates: []string{"p"}, Everybody: true}})
 	ask(h, "GET", "/x")
 	ask(h, "POST", "/y")

@@ -91,9 +91,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	}
 	switch r := h.find(q); {
 	case r == nil:
-		h.pass(w, q, "bypass")
+		h.pass(w, q)
 	case q.Method != http.MethodGet && q.Method != http.MethodHead:
-		h.pass(w, q, "method")
+		r.pass(w, q, "method")
 	case r.odd(q):
 		r.pass(w, q, "bypass")
 	default:
@@ -128,13 +128,13 @@ func (r *route) odd(q *http.Request) bool {
 	return q.ContentLength != 0 || len(q.TransferEncoding) > 0 || strings.Contains(strings.ToLower(q.Header.Get("Cache-Control")), "no-store")
 }
 
-// pass has the origin answer a request as it is.
-func (h *Handler) pass(w http.ResponseWriter, q *http.Request, why string) {
-	if r := h.near(q); r != nil {
-		r.pass(w, q, why)
+// pass has the origin answer a request that no route maps as it is.
+func (h *Handler) pass(w http.ResponseWriter, q *http.Request) {
+	if r := h.likely(q); r != nil {
+		r.pass(w, q, "bypass")
 		return
 	}
-	s := &stamped{ResponseWriter: w, status: h.config.Name + "; fwd=" + why}
+	s := &stamped{ResponseWriter: w, status: h.config.Name + "; fwd=bypass"}
 	h.config.Next.ServeHTTP(s, q)
 	s.begin()
 }
@@ -144,6 +144,11 @@ func (h *Handler) near(q *http.Request) *route {
 	if r := h.find(q); r != nil {
 		return r
 	}
+	return h.likely(q)
+}
+
+// likely is near, of a request that no route maps.
+func (h *Handler) likely(q *http.Request) *route {
 	return h.match(path.Clean("/"+q.URL.Path), q)
 }
 
