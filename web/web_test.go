@@ -9,7 +9,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -248,13 +247,23 @@ func TestARecordingEndsWhereItsFileIsFull(t *testing.T) {
 	if w := o.do("POST", "/admin/v1/recording", `{"on":true}`, "Authorization", "Bearer "+secret); w.Code != 200 {
 		t.Fatal(w.Code, w.Body)
 	}
+	recording := func() bool { // as the dashboard is told, which waits until the file is whole
+		var n web.Snapshot
+		if err := json.Unmarshal(o.do("GET", "/admin/v1/stats", "").Body.Bytes(), &n); err != nil || n.Recording == nil {
+			t.Fatal(err, n.Recording)
+		}
+		return n.Recording.On
+	}
 	told := 0
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); told++ {
 		unit := rand.Uint64()
 		recorder.Observe(folio.Event{Op: folio.Read, List: "rows", Key: fmt.Sprintf("rows:user:%x:offset=0:limit=20", unit), Unit: unit, Feed: unit})
-		if told%1000 == 0 && recorder.Start(io.Discard, 1) == nil { // none is on
+		if told%1000 == 0 && !recording() {
 			break
 		}
+	}
+	if recording() {
+		t.Fatal("it goes on")
 	}
 	files, _ := filepath.Glob(filepath.Join(dir, "*"))
 	if len(files) != 1 {
