@@ -17,7 +17,7 @@ import (
 // has overtaken it.
 func (a *asking) send(p *response, status string, lasting bool) {
 	h := a.w.Header()
-	values := make([]string, 0, 16)
+	values := make([]string, 0, 8)
 	set := func(name, value string) {
 		n := len(values)
 		values = append(values, value)
