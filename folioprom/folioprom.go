@@ -10,25 +10,28 @@
 package folioprom
 
 import (
-	"maps"
-	"sync"
+	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/foliocache/folio"
+	"github.com/foliocache/folio/internal/meter"
 )
 
 // Collector is a prometheus.Collector of one cache. Safe for concurrent use.
 type Collector struct {
 	cache   atomic.Pointer[folio.Cache]
-	reads   *prometheus.HistogramVec // by list and source
-	loads   *prometheus.HistogramVec // by list and outcome
+	reads   *meter.Vec[of] // by list and source
+	loads   *meter.Vec[of] // by list and outcome
 	metrics []metric
-
-	mu    sync.Mutex // guards changes of known
-	known atomic.Pointer[map[[2]string]prometheus.Observer]
 }
+
+// of is what a duration is of.
+type of struct{ list, what string }
+
+func (o of) labels() []string { return []string{strings.ToValidUTF8(o.list, "?"), o.what} }
 
 // metric is one number of a cache's stats, or one for each value of a label.
 type metric struct {
@@ -40,17 +43,13 @@ type metric struct {
 // New makes a collector. labels are put on all of its metrics: where a program has several caches, they
 // must tell those apart.
 func New(labels prometheus.Labels) *Collector {
-	histogram := func(name, help string, buckets []float64, label string) *prometheus.HistogramVec {
-		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "folio", Name: name, Help: help, ConstLabels: labels, Buckets: buckets},
-			[]string{"list", label})
+	histogram := func(name, help, label string, least time.Duration, factor float64, buckets int) *meter.Vec[of] {
+		return meter.NewVec(prometheus.NewDesc("folio_"+name, help, []string{"list", label}, labels), least, factor, buckets, of.labels)
 	}
 	c := &Collector{
-		reads: histogram("read_duration_seconds", "Time to answer a read, by where the answer came from. Empty list: plain keys.",
-			prometheus.ExponentialBuckets(250e-9, 4, 13), "source"),
-		loads: histogram("load_duration_seconds", "Time of loads from the origin, waiting for their turn included.",
-			prometheus.ExponentialBuckets(250e-6, 2, 16), "outcome"),
+		reads: histogram("read_duration_seconds", "Time to answer a read, by where the answer came from. Empty list: plain keys.", "source", 250*time.Nanosecond, 4, 13),
+		loads: histogram("load_duration_seconds", "Time of loads from the origin, waiting for their turn included.", "outcome", 250*time.Microsecond, 2, 16),
 	}
-	c.known.Store(&map[[2]string]prometheus.Observer{})
 	c.metrics = metrics(func(name, help string, names ...string) *prometheus.Desc {
 		return prometheus.NewDesc("folio_"+name, help, names, labels)
 	})
@@ -64,31 +63,18 @@ func (c *Collector) Watch(cache *folio.Cache) { c.cache.Store(cache) }
 func (c *Collector) Observe(e folio.Event) {
 	switch e.Op {
 	case folio.Read:
-		c.read(&e).Observe(e.Took.Seconds())
+		source := "error"
+		if e.Err == nil {
+			source = e.Source.String()
+		}
+		c.reads.Observe(of{e.List, source}, e.Took)
 	case folio.Load:
 		outcome := "ok"
 		if e.Err != nil {
 			outcome = "error"
 		}
-		c.loads.WithLabelValues(e.List, outcome).Observe(e.Took.Seconds())
+		c.loads.Observe(of{e.List, outcome}, e.Took)
 	}
-}
-
-// read returns the series of a read. Each is looked up by its labels once: that takes longer than most hits.
-func (c *Collector) read(e *folio.Event) prometheus.Observer {
-	labels := [2]string{e.List, "error"}
-	if e.Err == nil {
-		labels[1] = e.Source.String()
-	}
-	if o := (*c.known.Load())[labels]; o != nil {
-		return o
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	more := maps.Clone(*c.known.Load())
-	more[labels] = c.reads.WithLabelValues(labels[:]...)
-	c.known.Store(&more)
-	return more[labels]
 }
 
 // Describe sends the descriptions of all metrics.

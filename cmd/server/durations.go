@@ -4,47 +4,36 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/foliocache/folio/internal/meter"
 )
 
-// durations measures requests by status and method. The metric of each pair is looked up once: that by its labels'
-// names takes longer than all else here.
-type durations struct {
-	*prometheus.HistogramVec
-	known [len(methods) + 1][600]atomic.Pointer[prometheus.Observer]
-}
+// durations measures requests by status and method.
+type durations struct{ *meter.Vec[asked] }
 
-var methods = [...]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
+type asked struct{ code, method int }
 
-func newDurations() *durations {
-	return &durations{HistogramVec: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "folio", Name: "http_request_duration_seconds",
-		Help: "Time of requests to the API.", Buckets: prometheus.ExponentialBuckets(50e-6, 3, 12)}, []string{"code", "method"})}
-}
+var methods = [...]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "other"}
 
-func (d *durations) observe(code int, method string, took time.Duration) {
-	m := slices.Index(methods[:], method)
-	if m < 0 {
-		m, method = len(methods), "other"
-	}
-	code = min(max(code, 0), 599)
-	slot := &d.known[m][code]
-	o := slot.Load()
-	if o == nil {
-		made := d.WithLabelValues(strconv.Itoa(code), method)
-		o = &made
-		slot.Store(o)
-	}
-	(*o).Observe(took.Seconds())
+func newDurations() durations {
+	desc := prometheus.NewDesc("folio_http_request_duration_seconds", "Time of requests to the API.", []string{"code", "method"}, nil)
+	return durations{meter.NewVec(desc, 50*time.Microsecond, 3, 12, func(k asked) []string { return []string{strconv.Itoa(k.code), methods[k.method]} })}
 }
 
 // measure wraps a handler.
-func (d *durations) measure(next http.Handler) http.Handler {
+func (d durations) measure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began, s := time.Now(), &status{ResponseWriter: w, code: http.StatusOK}
-		defer func() { d.observe(s.code, r.Method, time.Since(began)) }()
+		defer func() {
+			m := slices.Index(methods[:], r.Method)
+			if m < 0 {
+				m = len(methods) - 1
+			}
+			d.Observe(asked{min(max(s.code, 0), 599), m}, time.Since(began))
+		}()
 		next.ServeHTTP(s, r)
 	})
 }

@@ -259,7 +259,7 @@ type app struct {
 	tokens   []web.Token
 
 	registry  *prometheus.Registry
-	durations *durations // of requests
+	durations durations // of requests
 
 	unused []byte // see ballast
 	once   string // token that was made for this run

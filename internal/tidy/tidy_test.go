@@ -22,11 +22,11 @@ const module = "github.com/foliocache/folio"
 var imports = map[string][]string{
 	".":          {"arena", "internal/board", "internal/core", "internal/tracking", "internal/snapshot", "internal/store"},
 	"foliotest":  {"."},
-	"folioprom":  {".", "foliotest"},
+	"folioprom":  {".", "foliotest", "internal/meter"},
 	"httpcache":  {".", "internal/tracking"},
 	"slo":        {},
-	"web":        {".", "folioprom", "foliotest", "record", "slo"},
-	"cmd/server": {".", "httpcache", "cmd/server/internal/conns", "cmd/server/internal/tickets", "record", "slo", "web"},
+	"web":        {".", "folioprom", "foliotest", "internal/meter", "record", "slo"},
+	"cmd/server": {".", "httpcache", "cmd/server/internal/conns", "cmd/server/internal/tickets", "internal/meter", "record", "slo", "web"},
 	"record":     {".", "sim", "workloads"},
 
 	"cmd/server/internal/conns":   {},
@@ -41,6 +41,7 @@ var imports = map[string][]string{
 	"internal/store":    {"arena", "internal/board"},
 	"internal/nearest":  {},
 	"internal/tracking": {},
+	"internal/meter":    {},
 	"internal/seed":     {},
 	"internal/tidy":     {},
 	"workloads":         {"internal/nearest"},
