@@ -1,4 +1,4 @@
-# Everything here needs Go 1.26 or later; the tests need PostgreSQL, nginx, Chromium and Jupyter too, and install them where they can.
+# Everything here needs Go 1.26 or later; the tests need PostgreSQL, Redis, nginx, Chromium and Jupyter too, and install them where they can.
 SIMULATE := bin/simulate
 export GOWORK := off# each module by itself, as who imports one has it
 DEMO := -s 1%,5%,20% -o table -o svg:out/demo.svg
@@ -14,7 +14,7 @@ demo: build ## replay the bundled traces through the strategies and the baseline
 	$(SIMULATE) run $(DEMO) $(BUNDLED) 'gen:tickets?n=200000&seed=9'
 	@echo "the picture is in out/demo.svg"
 
-test: build postgres nginx chromium ## pass all tests
+test: build postgres redis nginx chromium ## pass all tests
 	go vet ./...
 	go test -shuffle=on ./...
 	cd cmd/server && go vet ./... && go test -shuffle=on ./...
@@ -41,6 +41,12 @@ postgres:
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || test -n "$$DATABASE_URL" || \
 		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y postgresql; } >/dev/null || \
 		{ echo "make test needs PostgreSQL: install it, or set DATABASE_URL" >&2; exit 1; }
+
+.PHONY: redis
+redis:
+	@command -v redis-server >/dev/null || \
+		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y redis-server; } >/dev/null || \
+		{ echo "make test needs redis-server: install it" >&2; exit 1; }
 
 .PHONY: chromium
 chromium:

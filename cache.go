@@ -61,6 +61,7 @@ type Cache struct {
 	scratch []byte
 
 	lost      atomic.Pointer[error] // why a bump could not be kept, until that is logged
+	fleet     *fleet                // what is shared with other instances; nil: nothing is
 	keeper    *keeper               // of the contents; nil: nobody keeps them
 	restoring *core.Copy            // of before a restart, while it is put back
 
@@ -109,6 +110,10 @@ func New(config Config) (*Cache, error) {
 	}
 	memoryLimits().warn(config.Logger, config.MaxBytes, c.store)
 	c.stopped, c.stop = context.WithCancel(context.Background())
+	if config.Tier != nil {
+		c.fleet = newFleet(c)
+		c.fleet.start()
+	}
 	c.running.Go(c.learn)
 	if c.keeper != nil && config.SaveEvery > 0 {
 		c.running.Go(c.saveNowAndThen)
@@ -218,6 +223,9 @@ func (c *Cache) find(dst []byte, id *identity, late int64) (value []byte, e entr
 	}
 	e, ok = parseEntry(v[len(dst):])
 	e.ring = ring
+	if ok && late == 0 && !c.trusts(&e) {
+		ok = false
+	}
 	if !ok || !id.is(&e) || !e.current(c.versions) || e.expires > 0 && c.now()-late >= e.expires || e.soft > 0 && !id.raw && (late == 0 || c.now()-late >= e.soft) {
 		return dst, entry{}, false
 	}
@@ -227,6 +235,9 @@ func (c *Cache) find(dst []byte, id *identity, late int64) (value []byte, e entr
 	}
 	return v[:len(dst)+len(e.body)], e, true
 }
+
+// trusts reports whether an entry can be of no older time than the lease allows.
+func (c *Cache) trusts(e *entry) bool { return c.fleet == nil || c.fleet.trusts(e.copy.Born, c.now()) }
 
 // served notes a hit that the core did not answer; hits: 1, or 0 if it counts as none.
 func (c *Cache) served(id *identity, e *entry, hits int64) {

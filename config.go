@@ -9,6 +9,7 @@ import (
 
 	"github.com/foliocache/folio/arena"
 	"github.com/foliocache/folio/internal/store"
+	"github.com/foliocache/folio/tier"
 )
 
 // Config says what a cache is made of. The zero value of every field but MaxBytes is its default.
@@ -81,10 +82,22 @@ type Config struct {
 	// Version names what the contents look like, as by the program's: what another version has saved is not used.
 	Version string
 
+	// Tier is what this cache shares with other instances, as package tier/redis has it: what one has loaded the others
+	// need not load, and what one invalidates all outdate. Seed, if it is given, and the names of lists must be the same
+	// in all of them. The cache does not close it. Not together with Dir.
+	Tier tier.Tier
+	// Lease bounds for how long after an invalidation of another instance has returned this one may serve what was
+	// loaded before it, whatever fails: 100 ms to 1 minute, default 1 s. While the tier cannot be reached, what is
+	// stored is served for so long after its load began, and then loaded again.
+	Lease time.Duration
+	// TierTimeout bounds what a read waits for the tier before it asks the origin, and a write before it returns an
+	// [ErrPending]. Default 150 ms.
+	TierTimeout time.Duration
+
 	// Rules say what a change of an entity outdates: see [Cache.Changed].
 	Rules Rules
 
-	// Seed makes hashes and random choices repeat; 0: a random one.
+	// Seed makes hashes and random choices repeat; 0: a random one, or with a Tier one that all have.
 	Seed uint64
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
@@ -104,6 +117,8 @@ const (
 	defaultSaveEvery   = 10 * time.Minute
 	defaultWarmBudget  = .1
 	defaultLoadTimeout = 30 * time.Second
+	defaultLease       = time.Second
+	defaultTierTimeout = 150 * time.Millisecond
 
 	minHeap  = 1 << 20
 	maxBytes = 1 << 40
@@ -141,6 +156,9 @@ func (c *Config) check() error {
 	want(c.StaleWhileRevalidate >= 0, "StaleWhileRevalidate %s: want at least 0", c.StaleWhileRevalidate)
 	want(c.EarlyRefresh < 1000, "EarlyRefresh %g: want less than 1000", c.EarlyRefresh)
 	want(c.WarmBudget <= 1, "WarmBudget %g: want at most 1", c.WarmBudget)
+	want(c.Lease == 0 || c.Lease >= 100*time.Millisecond && c.Lease <= time.Minute, "Lease %s: want 100ms to 1m", c.Lease)
+	want(c.TierTimeout >= 0, "TierTimeout %s: want at least 0", c.TierTimeout)
+	want(c.Tier == nil || c.Dir == "", "Dir %q with a Tier: after a restart nobody knows what others have outdated meanwhile; the tier has the contents", c.Dir)
 	want(c.LoadTimeout >= 0, "LoadTimeout %s: want at least 0", c.LoadTimeout)
 	return errors.Join(append(faults, c.Rules.check())...)
 }
@@ -156,6 +174,11 @@ func (c Config) withDefaults() Config {
 	fill(&c.EarlyRefresh, defaultEarly)
 	fill(&c.SaveEvery, defaultSaveEvery)
 	fill(&c.WarmBudget, defaultWarmBudget)
+	fill(&c.Lease, defaultLease)
+	fill(&c.TierTimeout, defaultTierTimeout)
+	if c.Tier != nil {
+		fill(&c.Seed, tierSeed)
+	}
 	c.Jitter, c.EarlyRefresh, c.WarmBudget = max(0, c.Jitter), max(0, c.EarlyRefresh), max(0, c.WarmBudget)
 	if c.Now == nil {
 		c.Now = time.Now

@@ -10,6 +10,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/foliocache/folio/internal/core"
+	"github.com/foliocache/folio/tier"
 )
 
 // call is a load under way, and its outcome once done is closed.
@@ -35,6 +36,9 @@ type call struct {
 	waiters int         // who wait for it, under mu
 	manner  core.Manner // of its load, if somebody waits for it in the end
 	stored  int         // bytes that it takes
+
+	after  tier.Moment // when its load began, by the tier; nil: nobody has asked it
+	shared bool        // the tier had it
 }
 
 // page is what a loader brings.
@@ -75,11 +79,12 @@ const (
 	Absent                // not stored, and not to be loaded
 	Bypass                // loaded as if there were no cache: it observes, or is off
 	Refresh               // stored, and loaded anew behind: it may be too old, or of before a write, as far as that is allowed
+	Shared                // from the tier that instances share
 )
 
 // String returns the source's name.
 func (s Source) String() string {
-	return [...]string{"hit", "miss", "joined", "stale", "absent", "bypass", "refresh"}[s]
+	return [...]string{"hit", "miss", "joined", "stale", "absent", "bypass", "refresh", "shared"}[s]
 }
 
 // hit answers a read from the store, if it can: a stored body is appended to dst.
@@ -231,6 +236,7 @@ func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, an
 	if a.Action == core.Wait {
 		switch w := c.calls[a.Flight]; {
 		case id.alone, c.held.any(id), id.open && c.core.Overtaken(a.Flight): // it may have begun before a write
+		case c.fleet != nil && !c.fleet.trusts(w.born, q.Now): // or before one of others
 		case w.id.same(id):
 			awaited := within != nil && within.awaited(w, map[*call]bool{})
 			if awaited && w.main == nil {
@@ -293,7 +299,7 @@ func (c *Cache) remains(dst []byte, id *identity) (value []byte, e entry, ok boo
 	}
 	e, ok = parseEntry(v[len(dst):])
 	e.ring = ring
-	if !ok || !id.is(&e) || e.kind == notFound || !e.remains(c.versions) {
+	if !ok || !c.trusts(&e) || !id.is(&e) || e.kind == notFound || !e.remains(c.versions) {
 		return dst, entry{}, false
 	}
 	if e.pieces > 0 {
@@ -320,7 +326,9 @@ func (c *Cache) wait(ctx context.Context, w *waiter) (answer, error) {
 		return answer{}, w.err
 	}
 	a := answer{page: w.page, sum: w.sum, source: Joined, stored: w.stored}
-	if w.began {
+	if w.shared {
+		a.source = Shared
+	} else if w.began {
 		a.source = Miss
 	}
 	return a, nil
@@ -374,6 +382,9 @@ func (c *Cache) landed(w *call, id *identity, f *filling, absent bool) error {
 	f.last, f.took, f.fate = w.last && w.full, w.took, c.fate(id, f)
 	if w.main != nil {
 		f.took = w.main.took
+	}
+	if c.fleet != nil && f.kind == found && c.core.Stands(w.flight) && !c.held.any(&w.id) {
+		c.fleet.keep(w, f.ttl)
 	}
 	w.stored = f.size() + stampSize*(1+len(id.tags)+len(f.revealed))
 	return c.keep(id, w.flight, w.born, f)

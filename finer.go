@@ -97,7 +97,7 @@ func (l *List[T]) InvalidateTotal(_ context.Context, s Scope) error {
 func (l *List[T]) outdate(s Scope, parts ...uint64) error {
 	err := l.bump(s, parts)
 	l.cache.invalidated(err, l.Tag(s))
-	return err
+	return l.cache.settle(err)
 }
 
 func (l *List[T]) bump(s Scope, parts []uint64) error {

@@ -50,6 +50,9 @@ func (h held) any(id *identity) bool {
 func (c *Cache) Intend(ctx context.Context, tags ...Tag) (*Intent, error) {
 	i, err := c.intend(ctx, tags)
 	c.distrust(err)
+	if err == nil {
+		err = c.settle(nil)
+	}
 	return i, err
 }
 
@@ -95,6 +98,7 @@ func (i *Intent) Done() error {
 	i.once.Do(func() {
 		i.err = i.end()
 		i.cache.invalidated(i.err, i.tags...)
+		i.err = i.cache.settle(i.err)
 	})
 	return i.err
 }

@@ -465,7 +465,7 @@ func (l *List[T]) Invalidate(_ context.Context, s Scope) (Token, error) {
 	t := l.cache.number(l.Tag(s))
 	n, err := l.cache.invalidate(t)
 	l.cache.invalidated(err, l.Tag(s))
-	return Token{t, n}, err
+	return Token{t, n}, l.cache.settle(err)
 }
 
 // Token names a version of a scope's rows: that after an invalidation.

@@ -102,7 +102,7 @@ func (l *chain) within(c *Cache) bool {
 func (c *Cache) fly(ctx context.Context, calls []*call, l loader, load func(context.Context) error) {
 	asked := slices.DeleteFunc(slices.Clone(calls), func(w *call) bool { return w.main != nil })
 	ctx = context.WithValue(context.WithoutCancel(ctx), chainKey{}, &chain{c, asked, true, chainOf(ctx)})
-	began := c.watch()
+	began, ask := c.watch(), c.fleet != nil && !slices.ContainsFunc(calls, func(w *call) bool { return c.held.any(&w.id) })
 	c.work(func() {
 		panicked, err := (*PanicError)(nil), errExit
 		defer func() {
@@ -114,9 +114,15 @@ func (c *Cache) fly(ctx context.Context, calls []*call, l loader, load func(cont
 				close(w.done)
 			}
 			for _, w := range asked {
-				c.loaded(w, began)
+				if !w.shared {
+					c.loaded(w, began)
+				}
 			}
 		}()
+		if ask && c.consult(ctx, calls) {
+			err = nil
+			return
+		}
 		panicked, err = c.detached(ctx, load)
 	})
 }

@@ -74,7 +74,7 @@ func (c *Cache) GetIfPresent(dst []byte, key string) (value []byte, ok bool) {
 func (c *Cache) Set(key string, value []byte) error {
 	err := c.set(key, value)
 	c.distrust(err)
-	return err
+	return c.settle(err)
 }
 
 func (c *Cache) set(key string, value []byte) error {
@@ -86,7 +86,7 @@ func (c *Cache) set(key string, value []byte) error {
 		return err
 	}
 	off := c.Mode() == Off
-	if !off && !c.keyTags.Load() && f.packed == nil && !c.core.Loading(id.unit) && c.same(&id, value) {
+	if !off && c.fleet == nil && !c.keyTags.Load() && f.packed == nil && !c.core.Loading(id.unit) && c.same(&id, value) {
 		c.counts.unchanged.Add(1)
 		return nil
 	}
@@ -98,7 +98,7 @@ func (c *Cache) set(key string, value []byte) error {
 
 // supersede invalidates a plain key, or a scope of one page, if anything is known of it or may depend on it. Under c.mu.
 func (c *Cache) supersede(id *identity) error {
-	if !c.core.Known(id.unit) && !c.keyTags.Load() && len(c.keeper.logs()) == 0 { // what was saved may know it
+	if c.fleet == nil && !c.core.Known(id.unit) && !c.keyTags.Load() && len(c.keeper.logs()) == 0 { // what was saved may know it
 		return nil
 	}
 	return c.bump(id.feed)
@@ -130,7 +130,7 @@ func (c *Cache) put(id *identity, f *filling) error {
 func (c *Cache) Delete(key string) error {
 	err := c.forget(key)
 	c.invalidated(err, KeyTag(key))
-	return err
+	return c.settle(err)
 }
 
 func (c *Cache) forget(key string) error {
@@ -164,8 +164,16 @@ func (c *Cache) bump(tags ...core.Tag) error {
 	return nil
 }
 
-// outdate is bump for what depends on these tags themselves, under c.mu.
+// outdate is bump for what depends on these tags themselves, under c.mu. Other instances hear of it, see settle.
 func (c *Cache) outdate(tags []core.Tag) {
+	if c.fleet != nil {
+		c.fleet.owe(tags)
+	}
+	c.overtake(tags)
+}
+
+// overtake is outdate, here alone.
+func (c *Cache) overtake(tags []core.Tag) {
 	c.core.Bump(c.now(), tags)
 	for _, t := range tags {
 		c.versions.set(t, c.core.Stamp(t).N, c.core.Reads(t))

@@ -237,7 +237,7 @@ func (l *RawList) Forget(k *RawKey) error {
 	}
 	c.mu.Unlock()
 	c.invalidated(err, l.Tag(k.scope))
-	return err
+	return c.settle(err)
 }
 
 // Invalidate outdates every page of a scope, as [List.Invalidate] does.
@@ -247,7 +247,7 @@ func (l *RawList) Invalidate(_ context.Context, s Scope) error {
 	}
 	_, err := l.cache.invalidate(l.cache.number(l.Tag(s)))
 	l.cache.invalidated(err, l.Tag(s))
-	return err
+	return l.cache.settle(err)
 }
 
 // Explain tells why a page is, or is not, found now. It counts as no read.

@@ -43,6 +43,8 @@ type Stats struct {
 	Lost          int64 // values that were to be moved and were not there
 	Unlearned     int64 // reads that nobody learned from: they came faster than can be learned
 
+	Tier TierStats // that instances share
+
 	Entries int64 // values held
 	Memory  Memory
 
@@ -125,7 +127,7 @@ func (c *Cache) Stats() Stats {
 		Loads: n.loads.Load(), LoadErrors: n.loadErrors.Load(), Panics: n.panicked.Load(), LoadTime: time.Duration(n.loadNanos.Load()),
 		Stored: own.Admitted, Revoked: c.core.Revoked, Invalidations: c.core.Bumps, Evicted: own.Evicted, Refused: own.Refused,
 		TooLarge: n.tooLarge.Load(), Capped: c.shares.refused, Unchanged: n.unchanged.Load(), Stale: n.stale.Load(), Rows: n.rows.Load(),
-		Around: n.around.Load(), Verified: n.verified.Load(), Differed: n.differed.Load(),
+		Around: n.around.Load(), Verified: n.verified.Load(), Differed: n.differed.Load(), Tier: c.fleet.stats(),
 		Brought: c.core.Ahead.Brought, Used: c.core.Ahead.Used, Refreshed: n.refreshed.Load(),
 		Warmed: WarmStats{c.core.Ahead.Warmed, c.core.Ahead.WarmedUsed}, Rewarmed: WarmStats{c.core.Ahead.Again, c.core.Ahead.AgainUsed},
 		WarmRows: n.warmRows.Load(), WarmTime: time.Duration(n.warmNanos.Load()),

@@ -103,15 +103,15 @@ func (c *Cache) InvalidateTags(_ context.Context, tags ...Tag) error {
 	if len(tags) > 0 {
 		c.invalidated(err, tags...)
 	}
-	return err
+	return c.settle(err)
 }
 
 // Soften says that all that depends on some tags, and all that depends on that, is too old, as if its time to live were
 // over: it is loaded anew when it is asked for, and may be served where that fails ([Config.StaleIfError]; of a
 // [RawList], as its own rules have it). For operators: after a write, [Cache.InvalidateTags] it is. Where the contents
-// are kept over restarts (Config.Dir), they are invalidated instead.
+// are kept over restarts (Config.Dir), or shared (Config.Tier), they are invalidated instead.
 func (c *Cache) Soften(ctx context.Context, tags ...Tag) error {
-	if c.keeper != nil {
+	if c.keeper != nil || c.fleet != nil {
 		return c.InvalidateTags(ctx, tags...)
 	}
 	err := c.soften(c.all(tags))
@@ -137,11 +137,14 @@ func (c *Cache) soften(tags []core.Tag) error {
 	return nil
 }
 
-// Flush outdates everything at once: for operators. What the strategies have learned stays. Observers
+// Flush outdates everything at once, in all instances: for operators. What the strategies have learned stays. Observers
 // are told of an invalidation without tags.
 func (c *Cache) Flush() error {
 	err := c.flush()
 	c.invalidated(err)
+	if err == nil && c.fleet != nil {
+		err = c.fleet.flush()
+	}
 	return err
 }
 

@@ -311,7 +311,7 @@ func (a *asking) miss() {
 		if f.answered(a) {
 			return
 		}
-		if err == nil && (source == folio.Joined || source == folio.Hit) {
+		if err == nil && (source == folio.Joined || source == folio.Hit || source == folio.Shared) {
 			if a.shared(body, source) {
 				return
 			}

@@ -20,11 +20,16 @@ const module = "github.com/foliocache/folio"
 // imports says which packages of the module each package may import. A package that is not
 // listed is an error: whoever adds one says here where it stands.
 var imports = map[string][]string{
-	".":          {"arena", "internal/board", "internal/core", "internal/tracking", "internal/snapshot", "internal/store"},
-	"foliotest":  {"."},
-	"folioprom":  {".", "foliotest", "internal/meter"},
-	"httpcache":  {".", "internal/tracking"},
-	"slo":        {},
+	".":         {"arena", "internal/board", "internal/core", "internal/tracking", "internal/snapshot", "internal/store", "tier", "tier/tiertest"},
+	"foliotest": {"."},
+	"folioprom": {".", "foliotest", "internal/meter"},
+	"httpcache": {".", "internal/tracking"},
+	"slo":       {},
+
+	"tier":          {"tier/tiertest"},
+	"tier/redis":    {"tier", "tier/tiertest"},
+	"tier/tiertest": {".", "tier"},
+
 	"web":        {".", "folioprom", "foliotest", "internal/meter", "record", "slo"},
 	"cmd/server": {".", "httpcache", "cmd/server/internal/conns", "cmd/server/internal/tickets", "internal/meter", "record", "slo", "web"},
 	"record":     {".", "sim", "workloads"},

@@ -1,0 +1,490 @@
+package folio
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+	"github.com/zeebo/xxh3"
+
+	"github.com/foliocache/folio/internal/core"
+	"github.com/foliocache/folio/tier"
+)
+
+// fleet is a cache's part in what several instances share: it asks the tier for what its own memory has not, has the
+// tier keep what is loaded, tells it what is outdated, and hears from its log what others have outdated.
+//
+// What is stored here is trusted as long as the log is known to be read up to a lease ago, or for a lease after its
+// load began. So nothing is served that was loaded before an invalidation which another instance had acknowledged more
+// than a lease before the read began, whatever becomes of the tier.
+type fleet struct {
+	cache   *Cache
+	tier    tier.Tier
+	lease   int64  // ns
+	by      string // this instance in the log
+	version string // of what is stored, as a part of keys
+	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+
+	// By the cache's clock, ns:
+	read  []atomic.Int64 // when each shard's log was asked last that has answered; 0: never
+	until atomic.Int64   // what is stored is trusted up to then,
+	since atomic.Int64   // if its load began later than that
+
+	mu    sync.Mutex
+	owed  map[core.Tag]uint64 // outdated here, and not known to be in the tier: by which turn it is asked for
+	turn  uint64
+	tries []chan<- error // who waits for the next try to end
+	some  chan struct{}  // something is owed
+
+	writes chan write
+	counts tierCounts
+}
+
+// write is a page that the tier is to keep.
+type write struct {
+	after tier.Moment
+	value tier.Value
+	page  page
+	took  time.Duration
+	id    identity
+}
+
+type tierCounts struct {
+	hits, misses, errors, refused, skipped atomic.Int64
+	writes, unwritten                      atomic.Int64
+	heard, lost                            atomic.Int64
+}
+
+// TierStats tell of the tier that instances share.
+type TierStats struct {
+	Hits    int64 // reads that it answered,
+	Misses  int64 // or did not; then the origin was asked
+	Errors  int64 // reads and writes that failed or took too long
+	Skipped int64 // reads that it was not asked for: it has failed too often lately, or something is owed to it
+	Refused int64 // values that came back and are none that a cache has written
+
+	Writes    int64 // values that it was given,
+	Unwritten int64 // or not, as they came too fast, or are too large
+
+	Heard int64 // invalidations of other instances
+	Lost  int64 // times that nobody could tell what they were, so that nothing stored here is trusted any more
+	Owed  int64 // tags that are invalidated here, and not known to others yet
+
+	Lease time.Duration // for how long what is stored here may be trusted from now on; 0: it may not
+}
+
+const (
+	tierSeed       = 0x666f6c696f2f7631 // of hashes, that all instances have
+	tierWriters    = 2
+	tierQueue      = 1024
+	tierRetry      = 50 * time.Millisecond // after a failure, at first
+	tierRetryMost  = time.Second
+	tierOpen       = time.Second // for how long the breaker stays open
+	tierTries      = 5           // failures in a row that open it
+	followPatience = 500 * time.Millisecond
+)
+
+// ErrPending reports that something is outdated here, and that the tier could not be told: other instances may serve it.
+// They are told as soon as that is possible, as long as this process lives.
+var ErrPending = errors.New("folio: other instances do not know of the invalidation yet")
+
+func newFleet(c *Cache) *fleet {
+	f := &fleet{cache: c, tier: c.config.Tier, lease: int64(c.config.Lease), by: strconv.FormatUint(rand.Uint64(), 36),
+		version: fmt.Sprintf("%08x:", uint32(xxh3.HashString(c.config.Version))), owed: map[core.Tag]uint64{}, some: make(chan struct{}, 1), writes: make(chan write, tierQueue)}
+	f.read = make([]atomic.Int64, f.tier.Shards())
+	f.since.Store(-1)
+	f.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{Name: "tier", Timeout: tierOpen,
+		ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= tierTries }})
+	return f
+}
+
+// start begins what goes on until the cache is closed.
+func (f *fleet) start() {
+	for shard := range f.read {
+		f.cache.running.Go(func() { f.follow(shard) })
+	}
+	for range tierWriters {
+		f.cache.running.Go(f.writeOn)
+	}
+	f.cache.running.Go(f.tell)
+}
+
+// trusts reports whether what was loaded from some time on may be served now.
+func (f *fleet) trusts(born, now int64) bool {
+	return born > f.since.Load() && (now < f.until.Load() || now < born+f.lease)
+}
+
+// follow hears what others outdate.
+func (f *fleet) follow(shard int) {
+	c, at, wait := f.cache, tier.Mark{Shard: shard}, tierRetry
+	for c.stopped.Err() == nil {
+		asked := c.now()
+		ctx, cancel := context.WithTimeout(c.stopped, followPatience)
+		l, err := f.tier.Follow(ctx, at)
+		cancel()
+		if err != nil {
+			c.pause(wait)
+			wait = min(2*wait, tierRetryMost/4)
+			continue
+		}
+		wait = tierRetry
+		if f.heed(&l, at.Epoch == 0) {
+			at = l.Until
+			f.renew(shard, asked)
+		}
+	}
+}
+
+// pause waits, or until the cache is closed.
+func (c *Cache) pause(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.stopped.Done():
+	}
+}
+
+// heed outdates what others have. first: nothing of before is known.
+func (f *fleet) heed(l *tier.Log, first bool) bool {
+	c := f.cache
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ready() != nil {
+		return false
+	}
+	if l.Lost || first {
+		f.since.Store(c.now())
+	}
+	if l.Lost {
+		f.counts.lost.Add(1)
+	}
+	var tags []core.Tag
+	for _, b := range l.Bumps {
+		if b.By == f.by {
+			continue // done before the tier was told
+		}
+		f.counts.heard.Add(1)
+		for _, t := range b.Tags {
+			tags = append(tags, core.Tag(t))
+		}
+	}
+	if len(tags) == 0 {
+		return true
+	}
+	all, err := c.core.Closure(tags...)
+	if err != nil {
+		f.since.Store(c.now()) // too many to say which
+		return true
+	}
+	c.overtake(all)
+	return true
+}
+
+// renew begins a lease, as of when a shard's log was asked.
+func (f *fleet) renew(shard int, asked int64) {
+	f.read[shard].Store(asked + 1)
+	first := asked + 1
+	for i := range f.read {
+		at := f.read[i].Load()
+		if at == 0 {
+			return
+		}
+		first = min(first, at)
+	}
+	f.until.Store(first - 1 + f.lease)
+}
+
+// owe notes tags that were outdated here. Under the cache's lock.
+func (f *fleet) owe(tags []core.Tag) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.turn++
+	for _, t := range tags {
+		f.owed[t] = f.turn
+	}
+	select {
+	case f.some <- struct{}{}:
+	default:
+	}
+}
+
+// owes reports whether the tier may have values of before a write here, of what depends on any of some tags.
+func (f *fleet) owes(tags []uint64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.owed) == 0 {
+		return false
+	}
+	for _, t := range tags {
+		if _, ok := f.owed[core.Tag(t)]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// tell has the tier outdate what is owed to it, all at once, and again where that fails.
+func (f *fleet) tell() {
+	c, wait := f.cache, tierRetry
+	for {
+		select {
+		case <-f.some:
+		case <-c.stopped.Done():
+		}
+		for f.tellOnce() != nil && c.stopped.Err() == nil {
+			c.pause(wait)
+			wait = min(2*wait, tierRetryMost)
+		}
+		wait = tierRetry
+		if c.stopped.Err() != nil {
+			return
+		}
+	}
+}
+
+// tellOnce tries once to tell the tier, and whoever waits for that.
+func (f *fleet) tellOnce() error {
+	f.mu.Lock()
+	turn, tries := f.turn, f.tries
+	f.tries = nil
+	tags := make([]uint64, 0, min(len(f.owed), tier.MaxTags))
+	for t := range f.owed {
+		if len(tags) == tier.MaxTags {
+			turn = 0 // there are more
+			break
+		}
+		tags = append(tags, uint64(t))
+	}
+	f.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), f.cache.config.TierTimeout)
+	defer cancel()
+	var err error
+	if len(tags) > 0 {
+		err = f.tier.Bump(ctx, f.by, tags)
+	}
+	if err == nil {
+		err = f.paid(tags, turn)
+	}
+	for _, done := range tries {
+		done <- err
+	}
+	return err
+}
+
+// paid forgets what was owed up to a turn. The error says that there is more.
+func (f *fleet) paid(tags []uint64, turn uint64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, t := range tags {
+		if at := f.owed[core.Tag(t)]; turn == 0 || at <= turn {
+			delete(f.owed, core.Tag(t))
+		}
+	}
+	if turn == 0 {
+		return errMore
+	}
+	return nil
+}
+
+var errMore = errors.New("more is owed")
+
+// settle waits until the tier knows what was outdated before, or could not be told. err is what that is joined to.
+func (c *Cache) settle(err error) error {
+	if c.fleet == nil {
+		return err
+	}
+	if unsettled := c.fleet.settle(); unsettled != nil {
+		return errors.Join(err, fmt.Errorf("%w: %w", ErrPending, unsettled))
+	}
+	return err
+}
+
+func (f *fleet) settle() error {
+	f.mu.Lock()
+	if len(f.owed) == 0 {
+		f.mu.Unlock()
+		return nil
+	}
+	done := make(chan error, 1)
+	f.tries = append(f.tries, done)
+	f.mu.Unlock()
+	select {
+	case f.some <- struct{}{}:
+	default:
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(2 * f.cache.config.TierTimeout):
+		return context.DeadlineExceeded
+	case <-f.cache.stopped.Done():
+		return ErrClosed
+	}
+}
+
+// consult fills in what the tier has of some calls. It reports whether nothing is left to load.
+func (c *Cache) consult(ctx context.Context, calls []*call) bool {
+	f := c.fleet
+	if f == nil || c.Mode() != On {
+		return false
+	}
+	keys, tags := make([]tier.Key, len(calls)), []uint64(nil)
+	for i, w := range calls {
+		keys[i] = f.key(&w.id)
+		tags = f.tags(tags, &w.id, nil)
+	}
+	if calls[0].id.open { // what its rows depend on may lie in any shard: each has a tag of its number
+		for shard := range f.read {
+			tags = append(tags, uint64(shard))
+		}
+	}
+	done, err := f.breaker.Allow()
+	if err != nil || f.owes(tags) {
+		f.counts.skipped.Add(1)
+		if err == nil {
+			done(nil)
+		}
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.config.TierTimeout)
+	defer cancel()
+	after, values, err := f.tier.Read(ctx, tags, keys)
+	if done(err); err != nil {
+		f.counts.errors.Add(1)
+		return false
+	}
+	calls[0].after = after
+	return f.fill(calls, values)
+}
+
+// fill fills calls in with values that are theirs. Those of pages that are brought along may be missing, others not.
+func (f *fleet) fill(calls []*call, values []tier.Value) bool {
+	pages, took := make([]page, len(calls)), make([]time.Duration, len(calls))
+	for i, w := range calls {
+		var err error
+		pages[i], took[i], err = f.decode(&w.id, &values[i])
+		if err == nil && f.owes(f.tags(nil, &w.id, pages[i].revealed)) { // what its rows depend on is known by now
+			err = errNothing
+		}
+		if err != nil && !errors.Is(err, errNothing) {
+			f.counts.refused.Add(1)
+		}
+		if err != nil && w.main == nil {
+			f.counts.misses.Add(1)
+			return false
+		}
+		if err != nil {
+			pages[i].body = nil
+		}
+	}
+	for i, w := range calls {
+		if w.shared = pages[i].body != nil; w.shared {
+			w.page, w.took = pages[i], took[i]
+			f.counts.hits.Add(1)
+		} else {
+			w.err = errNotBrought
+		}
+	}
+	return true
+}
+
+// key returns what the tier knows a page by.
+func (f *fleet) key(id *identity) tier.Key {
+	name := id.listName()
+	return tier.Key{Name: f.version + name[:min(len(name), 64)] + ":" + hex.EncodeToString(id.key[:]), Home: uint64(id.feed)}
+}
+
+// tags adds what a page depends on.
+func (f *fleet) tags(to []uint64, id *identity, revealed []core.Tag) []uint64 {
+	to = append(to, uint64(id.feed))
+	for _, all := range [][]core.Tag{id.tags, revealed} {
+		for _, t := range all {
+			to = append(to, uint64(t))
+		}
+	}
+	return to
+}
+
+// keep has the tier keep what a call has brought, some time. Under the cache's lock.
+func (f *fleet) keep(w *call, life time.Duration) {
+	after := w.after
+	if w.main != nil {
+		after = w.main.after
+	}
+	if after == nil || w.shared {
+		return
+	}
+	v := write{after: after, page: w.page, took: w.took, id: w.id, value: tier.Value{Key: f.key(&w.id), TTL: life, Tags: f.tags(nil, &w.id, w.revealed)}}
+	v.page.decoded, v.page.asides = nil, nil
+	select {
+	case f.writes <- v:
+	default:
+		f.counts.unwritten.Add(1)
+	}
+}
+
+// writeOn writes what is to be kept, until the cache is closed.
+func (f *fleet) writeOn() {
+	for {
+		select {
+		case <-f.cache.stopped.Done():
+			return
+		case w := <-f.writes:
+			f.write(&w)
+		}
+	}
+}
+
+func (f *fleet) write(w *write) {
+	w.value.Body = encode(&w.id, &w.page, w.took)
+	if w.value.Check() != nil {
+		f.counts.unwritten.Add(1)
+		return
+	}
+	done, err := f.breaker.Allow()
+	if err != nil {
+		f.counts.unwritten.Add(1)
+		return
+	}
+	ctx, cancel := context.WithTimeout(f.cache.stopped, f.cache.config.TierTimeout)
+	defer cancel()
+	err = f.tier.Write(ctx, w.after, []tier.Value{w.value})
+	if done(err); err != nil {
+		f.counts.errors.Add(1)
+		return
+	}
+	f.counts.writes.Add(1)
+}
+
+// flush has the tier forget everything.
+func (f *fleet) flush() error {
+	ctx, cancel := context.WithTimeout(f.cache.stopped, f.cache.config.TierTimeout)
+	defer cancel()
+	if err := f.tier.Flush(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrPending, err)
+	}
+	return nil
+}
+
+// stats tells of the tier.
+func (f *fleet) stats() (s TierStats) {
+	if f == nil {
+		return s
+	}
+	n := &f.counts
+	f.mu.Lock()
+	s.Owed = int64(len(f.owed))
+	f.mu.Unlock()
+	s.Hits, s.Misses, s.Errors, s.Skipped, s.Refused = n.hits.Load(), n.misses.Load(), n.errors.Load(), n.skipped.Load(), n.refused.Load()
+	s.Writes, s.Unwritten, s.Heard, s.Lost = n.writes.Load(), n.unwritten.Load(), n.heard.Load(), n.lost.Load()
+	s.Lease = time.Duration(max(0, f.until.Load()-f.cache.now()))
+	return s
+}

@@ -1,0 +1,219 @@
+package tier
+
+import (
+	"context"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Memory is a tier within one process, for tests and simulations: what instances of it would share, they share. The
+// zero value is not ready: see [NewMemory].
+type Memory struct {
+	mu     sync.Mutex
+	shards []memoryShard
+	closed bool
+}
+
+type memoryShard struct {
+	epoch, n uint64
+	tags     map[uint64]uint64 // when each was bumped last
+	values   map[string]memoryValue
+	log      []Bump // the latest ones
+	more     chan struct{}
+}
+
+type memoryValue struct {
+	Value
+	stamps []Mark // of its tags
+	ends   time.Time
+}
+
+const (
+	memoryLog  = 10_000 // bumps that are remembered
+	memoryWait = 200 * time.Millisecond
+)
+
+// NewMemory makes an empty tier of so many shards.
+func NewMemory(shards int) *Memory {
+	m := &Memory{shards: make([]memoryShard, max(1, shards))}
+	for i := range m.shards {
+		m.shards[i].begin()
+	}
+	return m
+}
+
+// begin begins an epoch.
+func (s *memoryShard) begin() {
+	if s.more != nil {
+		close(s.more)
+	}
+	*s = memoryShard{epoch: 1 + rand.Uint64N(1<<62), tags: map[uint64]uint64{}, values: map[string]memoryValue{}, more: make(chan struct{})}
+}
+
+// Shards returns how many there are.
+func (m *Memory) Shards() int { return len(m.shards) }
+
+func (m *Memory) shardOf(tag uint64) int { return int(tag % uint64(len(m.shards))) }
+
+func (m *Memory) ready(ctx context.Context) error {
+	if m.closed {
+		return ErrClosed
+	}
+	return ctx.Err()
+}
+
+// stamp returns what a tag's version is.
+func (m *Memory) stamp(tag uint64) Mark {
+	s := &m.shards[m.shardOf(tag)]
+	return Mark{m.shardOf(tag), s.epoch, s.tags[tag]}
+}
+
+// Read is the interface's.
+func (m *Memory) Read(ctx context.Context, tags []uint64, keys []Key) (moment Moment, values []Value, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.ready(ctx); err != nil {
+		return nil, nil, err
+	}
+	touched := map[int]bool{}
+	for _, t := range tags {
+		touched[m.shardOf(t)] = true
+	}
+	values = make([]Value, len(keys))
+	for i, k := range keys {
+		home := m.shardOf(k.Home)
+		touched[home] = true
+		v, ok := m.shards[home].values[k.Name]
+		left := time.Duration(0)
+		if !v.ends.IsZero() {
+			left = time.Until(v.ends)
+			ok = ok && left > 0
+		}
+		current := func(k Mark, t uint64) bool { return k == m.stamp(t) }
+		for j := range v.stamps {
+			ok = ok && current(v.stamps[j], v.Tags[j])
+		}
+		if ok {
+			values[i] = v.Value
+			values[i].TTL = left
+		}
+	}
+	for _, shard := range slices.Sorted(maps.Keys(touched)) {
+		moment = append(moment, Mark{shard, m.shards[shard].epoch, m.shards[shard].n})
+	}
+	return moment, values, nil
+}
+
+// Write is the interface's.
+func (m *Memory) Write(ctx context.Context, after Moment, values []Value) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.ready(ctx); err != nil {
+		return err
+	}
+	for _, v := range values {
+		if err := v.Check(); err != nil {
+			return err
+		}
+		stored, ok := memoryValue{Value: v}, true
+		for _, t := range v.Tags {
+			now := m.stamp(t)
+			at, known := after.Of(now.Shard)
+			ok = ok && known && at.Epoch == now.Epoch && now.N <= at.N
+			stored.stamps = append(stored.stamps, now)
+		}
+		if v.TTL > 0 {
+			stored.ends = time.Now().Add(v.TTL)
+		}
+		if ok {
+			m.shards[m.shardOf(v.Key.Home)].values[v.Key.Name] = stored
+		}
+	}
+	return nil
+}
+
+// Bump is the interface's.
+func (m *Memory) Bump(ctx context.Context, by string, tags []uint64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.ready(ctx); err != nil {
+		return err
+	}
+	parts := map[int][]uint64{}
+	for _, t := range tags {
+		parts[m.shardOf(t)] = append(parts[m.shardOf(t)], t)
+	}
+	for shard, tags := range parts {
+		s := &m.shards[shard]
+		s.n++
+		for _, t := range tags {
+			s.tags[t] = s.n
+		}
+		if s.log = append(s.log, Bump{by, tags}); len(s.log) > 2*memoryLog {
+			s.log = slices.Clone(s.log[memoryLog:])
+		}
+		close(s.more)
+		s.more = make(chan struct{})
+	}
+	return nil
+}
+
+// Follow is the interface's.
+func (m *Memory) Follow(ctx context.Context, since Mark) (Log, error) {
+	for waited := false; ; waited = true {
+		m.mu.Lock()
+		if err := m.ready(ctx); err != nil {
+			m.mu.Unlock()
+			return Log{}, err
+		}
+		s := &m.shards[since.Shard]
+		l, more := Log{Until: Mark{since.Shard, s.epoch, s.n}}, s.more
+		new := s.n - since.N
+		switch {
+		case since.Epoch != s.epoch || new > uint64(len(s.log)):
+			l.Lost = since.Epoch != 0
+		default:
+			l.Bumps = slices.Clone(s.log[len(s.log)-int(new):])
+		}
+		m.mu.Unlock()
+		if waited || since.Epoch == 0 || l.Lost || len(l.Bumps) > 0 {
+			return l, nil
+		}
+		wait := time.NewTimer(memoryWait)
+		select {
+		case <-more:
+		case <-wait.C:
+		case <-ctx.Done():
+		}
+		wait.Stop()
+	}
+}
+
+// Flush is the interface's.
+func (m *Memory) Flush(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.ready(ctx); err != nil {
+		return err
+	}
+	for i := range m.shards {
+		m.shards[i].begin()
+	}
+	return nil
+}
+
+// Close is the interface's.
+func (m *Memory) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.closed {
+		m.closed = true
+		for i := range m.shards {
+			close(m.shards[i].more)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,473 @@
+// Package redis is a tier on Redis 6.2 or later: standalone, behind Sentinel, or a Cluster.
+//
+//	shared, err := redis.New(ctx, redis.Config{Options: redis.Options{Addrs: []string{"localhost:6379"}}})
+//	cache, err := folio.New(folio.Config{MaxBytes: 256 << 20, Tier: shared})
+//
+// Each shard has a hash of its tags' versions, a stream that is the log, and the values. All of them may be evicted: any
+// maxmemory-policy will do, volatile-lru keeps hash and log longest. A user of the server needs, for keys that begin with
+// {Prefix:, +evalsha +eval +script|load +hget +hset +hsetnx +hmget +hincrby +hlen +hdel +hrandfield +get +set +pttl +del
+// +xadd +xread +time, and +info +ping +hello +client.
+package redis
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/foliocache/folio/tier"
+)
+
+// Config says where the server is, and how much of it is used.
+type Config struct {
+	// URL of one server, redis:// or rediss:// (TLS), as redis.ParseURL has it: redis://user:password@host:6379/0. Or Addrs:
+	URL string
+	// Addrs of the servers: one, the nodes of a Cluster, or with Master the Sentinels.
+	Addrs              []string
+	Master             string // its name, as the Sentinels know it
+	Username, Password string
+	DB                 int         // not of a Cluster
+	TLS                *tls.Config // nil: none
+	PoolSize           int         // connections to each server. Default 16
+
+	// Prefix begins all keys, within braces: instances of one prefix are one fleet. Default folio.
+	Prefix string
+	// Shards is over how many slots of a Cluster keys are spread; all instances must say the same. Default 1.
+	Shards int
+	// MaxTTL bounds the life of values, those without an end as well. Default 24 h.
+	MaxTTL time.Duration
+	// LogLength is how many invalidations the log of a shard has, about: an instance that is so far behind trusts
+	// nothing of before. Default 100,000, some 4 MB.
+	LogLength int
+	// MaxTags is of how many tags a shard has versions, at most: those of others are forgotten, and with them what
+	// depends on them. Default 1,000,000, some 80 MB.
+	MaxTags int
+}
+
+const (
+	defaultPrefix    = "folio"
+	defaultPool      = 16
+	defaultMaxTTL    = 24 * time.Hour
+	defaultLogLength = 100_000
+	defaultMaxTags   = 1_000_000
+
+	dialTimeout = 300 * time.Millisecond
+	patience    = 5 * time.Second // for an answer, where the context allows more
+	block       = 200 * time.Millisecond
+	digits      = 16
+)
+
+// ErrConfig is what every fault of a config is.
+var ErrConfig = errors.New("tier/redis: bad configuration")
+
+// Tier is a tier.Tier on Redis. Safe for concurrent use.
+type Tier struct {
+	config Config
+	main   redis.UniversalClient
+	log    redis.UniversalClient // with connections of its own: who follows occupies one
+}
+
+var _ tier.Tier = (*Tier)(nil)
+
+// New connects to a server. That it cannot be reached is no error: it may come back.
+func New(config Config) (*Tier, error) {
+	options, err := config.options()
+	if err != nil {
+		return nil, err
+	}
+	t := &Tier{config: config}
+	options.OnConnect = t.fence
+	t.main = redis.NewUniversalClient(options)
+	following := *options
+	following.PoolSize, following.MinIdleConns = config.Shards+1, 0
+	t.log = redis.NewUniversalClient(&following)
+	return t, nil
+}
+
+func (c *Config) options() (*redis.UniversalOptions, error) {
+	fill(&c.Prefix, defaultPrefix)
+	fill(&c.Shards, 1)
+	fill(&c.PoolSize, defaultPool)
+	fill(&c.MaxTTL, defaultMaxTTL)
+	fill(&c.LogLength, defaultLogLength)
+	fill(&c.MaxTags, defaultMaxTags)
+	var faults []error
+	want := func(ok bool, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...)))
+		}
+	}
+	want((c.URL == "") != (len(c.Addrs) == 0), "want URL or Addrs")
+	want(!strings.ContainsAny(c.Prefix, "{}"), "Prefix %q: no braces", c.Prefix)
+	want(c.Shards > 0 && c.Shards <= 1024, "Shards %d: want 1 to 1024", c.Shards)
+	want(c.PoolSize > 0, "PoolSize %d: want at least 1", c.PoolSize)
+	want(c.MaxTTL >= time.Second, "MaxTTL %s: want at least 1s", c.MaxTTL)
+	want(c.LogLength >= 100, "LogLength %d: want at least 100", c.LogLength)
+	want(c.MaxTags >= 1000, "MaxTags %d: want at least 1,000", c.MaxTags)
+	o := &redis.UniversalOptions{Addrs: c.Addrs, MasterName: c.Master, Username: c.Username, Password: c.Password, DB: c.DB, TLSConfig: c.TLS}
+	if c.URL != "" {
+		one, err := redis.ParseURL(c.URL)
+		if err != nil {
+			want(false, "URL: %v", err)
+		} else {
+			o.Addrs, o.Username, o.Password, o.DB, o.TLSConfig = []string{one.Addr}, one.Username, one.Password, one.DB, one.TLSConfig
+		}
+	}
+	o.PoolSize, o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = c.PoolSize, dialTimeout, patience, patience, patience
+	o.ContextTimeoutEnabled, o.MaxRetries, o.DialerRetries, o.ClientName = true, -1, 1, "folio"
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return o, errors.Join(faults...)
+}
+
+func fill[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// fence has a server that is not the one of before, or was started again, begin another epoch, before a connection to
+// it is used: it may not know of the last bumps.
+func (t *Tier) fence(ctx context.Context, c *redis.Conn) error {
+	info, err := c.Info(ctx, "server").Result()
+	if err != nil {
+		return fmt.Errorf("tier/redis: INFO server: %w", err)
+	}
+	_, run, _ := strings.Cut(info, "run_id:")
+	run, _, _ = strings.Cut(run, "\r\n")
+	if run == "" {
+		return errors.New("tier/redis: INFO server has no run_id")
+	}
+	for shard := range t.config.Shards {
+		err := fenceScript.Eval(ctx, c, []string{t.state(shard)}, newEpoch(), run).Err()
+		if err != nil && !redis.HasErrorPrefix(err, "MOVED") && !redis.HasErrorPrefix(err, "ASK") && !redis.HasErrorPrefix(err, "READONLY") { // it is elsewhere
+			return fmt.Errorf("tier/redis: %w", err)
+		}
+	}
+	return nil
+}
+
+// newEpoch returns one that never was, as 16 hexadecimal digits.
+func newEpoch() string { return fmt.Sprintf("%016x", 1+rand.Uint64N(1<<63)) }
+
+func (t *Tier) shardOf(tag uint64) int { return int(tag % uint64(t.config.Shards)) }
+func (t *Tier) key(shard int, s string) string {
+	return "{" + t.config.Prefix + ":" + strconv.Itoa(shard) + "}:" + s
+}
+func (t *Tier) state(shard int) string  { return t.key(shard, "state") }
+func (t *Tier) stream(shard int) string { return t.key(shard, "log") }
+
+// name writes a tag as the server knows it.
+func name(tag uint64) string { return string(binary.BigEndian.AppendUint64(nil, tag)) }
+
+// Shards returns how many there are.
+func (t *Tier) Shards() int { return t.config.Shards }
+
+// part is what of a read lies in one shard.
+type part struct {
+	tags   []uint64
+	keys   []int // places in the read
+	mark   tier.Mark
+	now    map[uint64]string // versions of tags
+	values []stored
+}
+
+// stored is a value as the server has it.
+type stored struct {
+	body []byte
+	left time.Duration
+}
+
+// Read is tier.Tier's: one round trip to each shard that tags and keys lie in, side by side, and one more where values
+// depend on tags of further shards.
+func (t *Tier) Read(ctx context.Context, tags []uint64, keys []tier.Key) (tier.Moment, []tier.Value, error) {
+	parts := map[int]*part{}
+	of := func(tag uint64) *part {
+		shard := t.shardOf(tag)
+		if parts[shard] == nil {
+			parts[shard] = &part{}
+		}
+		return parts[shard]
+	}
+	for _, tag := range tags {
+		p := of(tag)
+		p.tags = append(p.tags, tag)
+	}
+	for i := range keys {
+		p := of(keys[i].Home)
+		p.keys = append(p.keys, i)
+	}
+	if err := each(parts, func(shard int, p *part) error { return t.read(ctx, shard, p, keys) }); err != nil {
+		return nil, nil, err
+	}
+	values := make([]tier.Value, len(keys))
+	var moment tier.Moment
+	for _, p := range parts {
+		moment = append(moment, p.mark)
+		for i, at := range p.keys {
+			if v := p.values[i]; v.body != nil {
+				values[at] = tier.Value{Key: keys[at], TTL: v.left}
+				if t.open(&values[at], v.body); !slices.Contains(values[at].Tags, keys[at].Home) {
+					values[at] = tier.Value{Key: keys[at]} // nobody has written that
+				}
+			}
+		}
+	}
+	return moment, values, t.elsewhere(ctx, parts, values)
+}
+
+// each does something for all parts, side by side.
+func each(parts map[int]*part, do func(int, *part) error) error {
+	if len(parts) == 1 {
+		for shard, p := range parts {
+			return do(shard, p)
+		}
+	}
+	var g errgroup.Group
+	for shard, p := range parts {
+		g.Go(func() error { return do(shard, p) })
+	}
+	return g.Wait()
+}
+
+// read asks one shard.
+func (t *Tier) read(ctx context.Context, shard int, p *part, all []tier.Key) error {
+	keys, args := []string{t.state(shard)}, []any{newEpoch()}
+	for _, i := range p.keys {
+		keys = append(keys, t.page(shard, all[i].Name))
+	}
+	for _, tag := range p.tags {
+		args = append(args, name(tag))
+	}
+	out, err := readScript.Run(ctx, t.main, keys, args...).Slice()
+	if err != nil {
+		return failed(err)
+	}
+	if len(out) != 2+len(p.tags)+2*len(p.keys) {
+		return fmt.Errorf("tier/redis: %d answers", len(out))
+	}
+	if p.mark, err = mark(shard, out[0], out[1]); err != nil {
+		return err
+	}
+	p.now = map[uint64]string{}
+	for i, tag := range p.tags {
+		p.now[tag], _ = out[2+i].(string)
+	}
+	for rest := out[2+len(p.tags):]; len(rest) > 0; rest = rest[2:] {
+		left, _ := rest[0].(int64)
+		s := stored{left: time.Duration(left) * time.Millisecond}
+		if body, ok := rest[1].(string); ok && left > 0 { // it has an end, and that is not now
+			s.body = []byte(body)
+		}
+		p.values = append(p.values, s)
+	}
+	return nil
+}
+
+func (t *Tier) page(shard int, name string) string { return t.key(shard, "page:"+name) }
+
+// mark reads an epoch and a count.
+func mark(shard int, e, n any) (tier.Mark, error) {
+	text, _ := e.(string)
+	epoch, err := strconv.ParseUint(text, 16, 64)
+	count, _ := n.(string)
+	number, wrong := strconv.ParseUint(count, 10, 64)
+	if err = errors.Join(err, wrong); err != nil || epoch == 0 || len(count) != digits {
+		return tier.Mark{}, fmt.Errorf("tier/redis: shard %d: epoch %q, count %q: not what this package writes", shard, text, count)
+	}
+	return tier.Mark{Shard: shard, Epoch: epoch, N: number}, nil
+}
+
+const (
+	prefixSize = 1 + digits + 2          // of what the script has looked at: the epoch, the number of tags
+	ownSize    = 8 + digits              // of a tag
+	otherSize  = 2 + 8 + digits + digits // shard, tag, epoch, version
+)
+
+// open reads a value, but for whether its tags of other shards are current.
+func (t *Tier) open(v *tier.Value, b []byte) {
+	own := int(binary.BigEndian.Uint16(b[1+digits:]))
+	b = b[prefixSize:]
+	for ; own > 0 && len(b) >= ownSize; own-- {
+		v.Tags = append(v.Tags, binary.BigEndian.Uint64(b))
+		b = b[ownSize:]
+	}
+	v.Body = b
+}
+
+// elsewhere takes values away that depend on a tag of another shard which was bumped, and cuts off what says on which.
+func (t *Tier) elsewhere(ctx context.Context, parts map[int]*part, values []tier.Value) error {
+	missing := map[int]*part{}
+	walk := func(do func(i int, tag uint64, shard int, stamp string)) {
+		for i := range values {
+			b := values[i].Body
+			if b == nil {
+				continue
+			}
+			if len(b) < 2 || len(b) < 2+int(binary.BigEndian.Uint16(b))*otherSize {
+				values[i] = tier.Value{Key: values[i].Key}
+				continue
+			}
+			for n := range int(binary.BigEndian.Uint16(b)) {
+				one := b[2+n*otherSize:]
+				do(i, binary.BigEndian.Uint64(one[2:]), int(binary.BigEndian.Uint16(one)), string(one[10:otherSize]))
+			}
+		}
+	}
+	walk(func(_ int, tag uint64, shard int, _ string) {
+		if p := parts[shard]; shard < t.config.Shards && (p == nil || p.now[tag] == "") {
+			if missing[shard] == nil {
+				missing[shard] = &part{}
+			}
+			if !slices.Contains(missing[shard].tags, tag) {
+				missing[shard].tags = append(missing[shard].tags, tag)
+			}
+		}
+	})
+	if len(missing) > 0 {
+		if err := each(missing, func(shard int, p *part) error { return t.read(ctx, shard, p, nil) }); err != nil {
+			return err
+		}
+	}
+	bad := make([]bool, len(values))
+	walk(func(i int, tag uint64, shard int, stamp string) {
+		same := false
+		for _, p := range []*part{parts[shard], missing[shard]} {
+			same = same || p != nil && p.now[tag] != "" && fmt.Sprintf("%016x", p.mark.Epoch)+p.now[tag] == stamp
+		}
+		bad[i] = bad[i] || !same
+		values[i].Tags = append(values[i].Tags, tag)
+	})
+	for i := range values {
+		if b := values[i].Body; bad[i] {
+			values[i] = tier.Value{Key: values[i].Key}
+		} else if b != nil {
+			values[i].Body = b[2+int(binary.BigEndian.Uint16(b))*otherSize:]
+		}
+	}
+	return nil
+}
+
+// Write is tier.Tier's: one round trip for each value, and one before where it depends on tags of several shards.
+func (t *Tier) Write(ctx context.Context, after tier.Moment, values []tier.Value) error {
+	var faults []error
+	for i := range values {
+		if err := t.write(ctx, after, &values[i]); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (t *Tier) write(ctx context.Context, after tier.Moment, v *tier.Value) error {
+	if err := v.Check(); err != nil {
+		return err
+	}
+	home := t.shardOf(v.Key.Home)
+	at, ok := after.Of(home)
+	if !ok {
+		return nil
+	}
+	life := t.config.MaxTTL
+	if v.TTL > 0 {
+		life = max(time.Millisecond, min(life, v.TTL))
+	}
+	others, own := map[int]*part{}, []any(nil)
+	for _, tag := range v.Tags {
+		if shard := t.shardOf(tag); shard == home {
+			own = append(own, name(tag))
+		} else if others[shard] == nil {
+			others[shard] = &part{tags: []uint64{tag}}
+		} else {
+			others[shard].tags = append(others[shard].tags, tag)
+		}
+	}
+	stamps, err := t.stamps(ctx, after, others)
+	if err != nil || stamps == nil {
+		return err
+	}
+	args := append([]any{newEpoch(), fmt.Sprintf("%016x", at.Epoch), fmt.Sprintf("%016d", at.N), life.Milliseconds(), string(stamps) + string(v.Body)}, own...)
+	return failed(writeScript.Run(ctx, t.main, []string{t.state(home), t.page(home, v.Key.Name)}, args...).Err())
+}
+
+// stamps writes what a value says of its tags of other shards; nil: one may have been bumped since.
+func (t *Tier) stamps(ctx context.Context, after tier.Moment, parts map[int]*part) ([]byte, error) {
+	if len(parts) > 0 {
+		if err := each(parts, func(shard int, p *part) error { return t.read(ctx, shard, p, nil) }); err != nil {
+			return nil, err
+		}
+	}
+	b, n := []byte{0, 0}, 0
+	for shard, p := range parts {
+		at, ok := after.Of(shard)
+		if !ok || at.Epoch != p.mark.Epoch {
+			return nil, nil
+		}
+		for _, tag := range p.tags {
+			if p.now[tag] > fmt.Sprintf("%016d", at.N) {
+				return nil, nil
+			}
+			b = binary.BigEndian.AppendUint16(b, uint16(shard))
+			b = binary.BigEndian.AppendUint64(b, tag)
+			b = append(fmt.Appendf(b, "%016x", p.mark.Epoch), p.now[tag]...)
+			n++
+		}
+	}
+	binary.BigEndian.PutUint16(b, uint16(n))
+	return b, nil
+}
+
+// Bump is tier.Tier's.
+func (t *Tier) Bump(ctx context.Context, by string, tags []uint64) error {
+	if len(tags) > tier.MaxTags {
+		return tier.ErrValue
+	}
+	parts := map[int]*part{}
+	for _, tag := range tags {
+		shard := t.shardOf(tag)
+		if parts[shard] == nil {
+			parts[shard] = &part{}
+		}
+		parts[shard].tags = append(parts[shard].tags, tag)
+	}
+	return each(parts, func(shard int, p *part) error {
+		var packed []byte
+		for _, tag := range p.tags {
+			packed = binary.BigEndian.AppendUint64(packed, tag)
+		}
+		return failed(bumpScript.Run(ctx, t.main, []string{t.state(shard), t.stream(shard)}, newEpoch(), by, t.config.LogLength, t.config.MaxTags, packed).Err())
+	})
+}
+
+// Flush is tier.Tier's.
+func (t *Tier) Flush(ctx context.Context) error {
+	var faults []error
+	for shard := range t.config.Shards {
+		faults = append(faults, failed(flushScript.Run(ctx, t.main, []string{t.state(shard)}, newEpoch()).Err()))
+	}
+	return errors.Join(faults...)
+}
+
+// Close ends the connections.
+func (t *Tier) Close() error { return errors.Join(t.main.Close(), t.log.Close()) }
+
+// failed says what went wrong.
+func failed(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, redis.ErrClosed):
+		return tier.ErrClosed
+	}
+	return fmt.Errorf("tier/redis: %w", err)
+}

@@ -1,0 +1,290 @@
+package redis_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	client "github.com/redis/go-redis/v9"
+
+	"github.com/foliocache/folio/tier"
+	"github.com/foliocache/folio/tier/redis"
+	"github.com/foliocache/folio/tier/tiertest"
+)
+
+// server is a redis-server that a test has started.
+type server struct {
+	address string
+	run     func() *exec.Cmd
+	process *exec.Cmd
+}
+
+// start starts one that keeps nothing over restarts.
+func start(t *testing.T, options ...string) *server {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	s := &server{address: l.Addr().String()}
+	dir := t.TempDir()
+	s.run = func() *exec.Cmd {
+		return exec.Command("redis-server", append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", dir, "--loglevel", "warning"}, options...)...)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.again(t)
+	t.Cleanup(func() {
+		s.kill() // whatever state it is in
+	})
+	return s
+}
+
+// again starts it, and waits until it answers.
+func (s *server) again(t *testing.T) {
+	t.Helper()
+	s.process = s.run()
+	s.process.Stderr = os.Stderr
+	if err := s.process.Start(); err != nil {
+		t.Fatalf("redis-server, of Debian's package of that name, is needed: %v", err)
+	}
+	c := client.NewClient(&client.Options{Addr: s.address})
+	defer c.Close()
+	for began := time.Now(); c.Ping(t.Context()).Err() != nil; time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > 20*time.Second {
+			t.Fatal("it does not answer")
+		}
+	}
+}
+
+func (s *server) signal(t *testing.T, what syscall.Signal) {
+	if err := s.process.Process.Signal(what); err != nil {
+		t.Error(err)
+	}
+}
+
+func (s *server) kill() {
+	_ = s.process.Process.Kill()
+	_ = s.process.Wait()
+}
+
+// do runs a command on the server.
+func (s *server) do(t *testing.T, args ...any) any {
+	t.Helper()
+	c := client.NewClient(&client.Options{Addr: s.address})
+	defer c.Close()
+	v, err := c.Do(context.WithoutCancel(t.Context()), args...).Result()
+	if err != nil {
+		t.Fatal(args, err)
+	}
+	return v
+}
+
+func open(t *testing.T, config redis.Config) *redis.Tier {
+	t.Helper()
+	r, err := redis.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+func TestItIsATier(t *testing.T) {
+	s := start(t)
+	for _, shards := range []int{1, 5} {
+		t.Run(fmt.Sprint(shards, " shards"), func(t *testing.T) {
+			tiertest.Run(t, func(t *testing.T) tier.Tier {
+				return open(t, redis.Config{Addrs: []string{s.address}, Prefix: fmt.Sprint("of", shards), Shards: shards})
+			})
+		})
+	}
+}
+
+// stored writes a value and returns how it is read again.
+func stored(t *testing.T, r *redis.Tier) (there func() bool) {
+	t.Helper()
+	k := tier.Key{Name: "list:k", Home: 7}
+	ctx := context.WithoutCancel(t.Context())
+	m, _, err := r.Read(ctx, []uint64{7}, []tier.Key{k})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Write(ctx, m, []tier.Value{{Key: k, Tags: []uint64{7}, Body: []byte("body")}}); err != nil {
+		t.Fatal(err)
+	}
+	there = func() bool {
+		_, v, err := r.Read(ctx, []uint64{7}, []tier.Key{k})
+		for began := time.Now(); err != nil && time.Since(began) < 10*time.Second; _, v, err = r.Read(ctx, []uint64{7}, []tier.Key{k}) {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v[0].Body != nil
+	}
+	if !there() {
+		t.Fatal("not stored")
+	}
+	return there
+}
+
+// TestNothingOfBeforeIsCurrentOnceTheServerHasForgotten: part of what it had, or all of it, or what it had last.
+func TestNothingOfBeforeIsCurrentOnceTheServerHasForgotten(t *testing.T) {
+	const state, log, page = "{folio:0}:state", "{folio:0}:log", "{folio:0}:page:list:k"
+	for name, forget := range map[string]func(*testing.T, *server, *redis.Tier) (kept bool){
+		"nothing":              func(*testing.T, *server, *redis.Tier) bool { return true },
+		"FLUSHALL":             func(t *testing.T, s *server, _ *redis.Tier) bool { s.do(t, "FLUSHALL"); return false },
+		"the state is evicted": func(t *testing.T, s *server, _ *redis.Tier) bool { s.do(t, "DEL", state); return false },
+		"the count is lost":    func(t *testing.T, s *server, _ *redis.Tier) bool { s.do(t, "HDEL", state, "n"); return false },
+		"the value is evicted": func(t *testing.T, s *server, _ *redis.Tier) bool { s.do(t, "DEL", page); return false },
+		"the tag is evicted": func(t *testing.T, s *server, _ *redis.Tier) bool {
+			s.do(t, "HDEL", state, "\x00\x00\x00\x00\x00\x00\x00\x07")
+			bump(t, open(t, redis.Config{Addrs: []string{s.address}}), 9)
+			return false
+		},
+		"the log is evicted": func(t *testing.T, s *server, _ *redis.Tier) bool { s.do(t, "DEL", log); return true },
+		"killed, empty":      func(t *testing.T, s *server, _ *redis.Tier) bool { s.kill(); s.again(t); return false },
+		"a bump after a save, killed, of the save": func(t *testing.T, s *server, r *redis.Tier) bool {
+			s.do(t, "SAVE")
+			bump(t, r, 7)
+			s.kill()
+			s.again(t)
+			if n := s.do(t, "EXISTS", page).(int64); n != 1 {
+				t.Error("the save has no value: nothing is at stake")
+			}
+			return false
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t)
+			r := open(t, redis.Config{Addrs: []string{s.address}})
+			there := stored(t, r)
+			if kept := forget(t, s, r); there() != kept {
+				t.Errorf("current: %v, want %v", !kept, kept)
+			}
+			stored(t, open(t, redis.Config{Addrs: []string{s.address}})) // and all goes on
+		})
+	}
+}
+
+func bump(t *testing.T, r *redis.Tier, tags ...uint64) {
+	t.Helper()
+	if err := r.Bump(context.WithoutCancel(t.Context()), "me", tags); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWhoFollowsIsToldWhatHeCannotKnow: where the log, or a part of it, is lost.
+func TestWhoFollowsIsToldWhatHeCannotKnow(t *testing.T) {
+	s := start(t)
+	r := open(t, redis.Config{Addrs: []string{s.address}, LogLength: 100})
+	follow := func(since tier.Mark) tier.Log {
+		t.Helper()
+		l, err := r.Follow(t.Context(), since)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	at := follow(tier.Mark{}).Until
+	bump(t, r, 1)
+	s.do(t, "DEL", "{folio:0}:log")
+	if l := follow(at); !l.Lost {
+		t.Errorf("%+v: the log was evicted", l)
+	}
+	at = follow(tier.Mark{}).Until
+	for range 1000 {
+		bump(t, r, 1)
+	}
+	if l := follow(at); !l.Lost {
+		t.Errorf("%+v: the log was cut off", l)
+	}
+	at = follow(tier.Mark{}).Until
+	s.do(t, "FLUSHALL")
+	if l := follow(at); !l.Lost {
+		t.Errorf("%+v: all was flushed", l)
+	}
+	if at = follow(tier.Mark{}).Until; len(follow(at).Bumps) > 0 {
+		t.Error("bumps of nobody")
+	}
+}
+
+// TestBadConfigs: each fault is told.
+func TestBadConfigs(t *testing.T) {
+	for _, c := range []redis.Config{{}, {URL: "redis://x", Addrs: []string{"x"}}, {URL: "http://x"}, {Addrs: []string{"x"}, Prefix: "{"}, {Addrs: []string{"x"}, Shards: -1},
+		{Addrs: []string{"x"}, PoolSize: -1}, {Addrs: []string{"x"}, MaxTTL: 1}, {Addrs: []string{"x"}, LogLength: 1}, {Addrs: []string{"x"}, MaxTags: 1}} {
+		if r, err := redis.New(c); err == nil {
+			t.Errorf("%+v is fine", c)
+			_ = r.Close()
+		}
+	}
+}
+
+// TestTagsAreForgottenBeyondABound: with what depends on them, and nothing stale is served.
+func TestTagsAreForgottenBeyondABound(t *testing.T) {
+	s := start(t)
+	r := open(t, redis.Config{Addrs: []string{s.address}, MaxTags: 1000})
+	for i := range uint64(5000) {
+		bump(t, r, i+100)
+	}
+	if n := s.do(t, "HLEN", "{folio:0}:state").(int64); n > 1100 {
+		t.Errorf("%d versions", n)
+	}
+	stored(t, r)
+}
+
+// TestWhatIsStoredThereIsNotTrusted: whatever somebody has put in the place of a value is none, or of another body; who
+// asks for it and for others gets those.
+func TestWhatIsStoredThereIsNotTrusted(t *testing.T) {
+	const page = "{folio:0}:page:list:k"
+	s := start(t)
+	r := open(t, redis.Config{Addrs: []string{s.address}, Shards: 1})
+	there := stored(t, r)
+	whole := s.do(t, "GET", page).(string)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 3000 {
+		b := []byte(whole)
+		switch i % 3 {
+		case 0:
+			b = b[:random.IntN(len(b))]
+		case 1:
+			b[random.IntN(len(b)-len("body"))] ^= byte(1 << random.IntN(8))
+		case 2:
+			b = append(b[:random.IntN(len(b))], make([]byte, random.IntN(50))...)
+		}
+		if string(b) == whole {
+			continue
+		}
+		s.do(t, "SET", page, string(b), "PX", 60000)
+		_, v, err := r.Read(t.Context(), []uint64{7}, []tier.Key{{Name: "list:k", Home: 7}})
+		if err != nil {
+			t.Fatalf("%q: %v", b, err)
+		}
+		if i%3 == 1 && v[0].Body != nil {
+			t.Errorf("%q: %q", b, v[0].Body)
+		}
+	}
+	s.do(t, "DEL", page)
+	s.do(t, "HSET", page, "a", "b")
+	if there() {
+		t.Error("a hash is a value")
+	}
+	s.do(t, "DEL", "{folio:0}:state")
+	s.do(t, "SET", "{folio:0}:state", "x")
+	if _, _, err := r.Read(t.Context(), []uint64{7}, []tier.Key{{Name: "list:k", Home: 7}}); err == nil {
+		t.Error("a state that is none")
+	}
+}

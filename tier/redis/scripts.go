@@ -1,0 +1,115 @@
+package redis
+
+import (
+	"github.com/redis/go-redis/v9"
+)
+
+// Each script begins with an epoch, e, and the count of bumps in it, n, of 16 digits: another epoch where those are lost.
+// A count begins at the time in microseconds, so that no count of an epoch before comes again, nor a log's number.
+const epoch = `
+local h = redis.call('HMGET', KEYS[1], 'e', 'n')
+local e, n = h[1], h[2]
+if not e or not n then
+  local t = redis.call('TIME')
+  e, n = ARGV[1], string.format('%d%06d', t[1], t[2])
+  redis.call('DEL', KEYS[1])
+  redis.call('HSET', KEYS[1], 'e', e, 'n', n)
+end
+local function versions(tags)
+  local all = {}
+  for i = 1, #tags, 1000 do
+    for _, v in ipairs(redis.call('HMGET', KEYS[1], unpack(tags, i, math.min(i + 999, #tags)))) do all[#all + 1] = v end
+  end
+  return all
+end
+`
+
+var (
+	// KEYS: state, values. ARGV: an epoch, tags. Returns the epoch, the count, the tags' versions, and for each value the
+	// rest of its life in ms and itself, unless a tag of this shard that it depends on has another version by now.
+	readScript = redis.NewScript(epoch + `
+local tags, out = {}, {e, n}
+for i = 2, #ARGV do
+  tags[#tags + 1] = ARGV[i]
+  redis.call('HSETNX', KEYS[1], ARGV[i], n)
+end
+for _, v in ipairs(versions(tags)) do out[#out + 1] = v end
+for i = 2, #KEYS do
+  local v, left = redis.pcall('GET', KEYS[i]), 0
+  if type(v) == 'string' and #v > 5 + #e and string.sub(v, 1, 1 + #e) == 'F' .. e then
+    local own, at, stamps = {}, 4 + #e, {}
+    for j = 1, string.byte(v, 2 + #e) * 256 + string.byte(v, 3 + #e) do
+      own[j], stamps[j] = string.sub(v, at, at + 7), string.sub(v, at + 8, at + 23)
+      at = at + 24
+    end
+    for j, now in ipairs(versions(own)) do
+      if now ~= stamps[j] then v = false break end
+    end
+  else
+    v = false
+  end
+  if v then left = redis.call('PTTL', KEYS[i]) end
+  out[#out + 1] = left
+  out[#out + 1] = v
+end
+return out`)
+
+	// KEYS: state, value. ARGV: an epoch, the moment's epoch and count, the value's life in ms, its tags of other shards
+	// with their stamps and its body, its tags of this shard. Returns whether it was stored.
+	writeScript = redis.NewScript(epoch + `
+if e ~= ARGV[2] then return 0 end
+local tags, count = {}, #ARGV - 5
+for i = 6, #ARGV do tags[i - 5] = ARGV[i] end
+local now, head = versions(tags), {'F', e, string.char(math.floor(count / 256), count % 256)}
+local good = true
+for i = 1, count do
+  local v = now[i]
+  if not v then
+    v = n
+    redis.call('HSET', KEYS[1], tags[i], n)
+  end
+  good = good and v <= ARGV[3]
+  head[#head + 1] = tags[i] .. v
+end
+if not good then return 0 end
+redis.call('SET', KEYS[2], table.concat(head) .. ARGV[5], 'PX', ARGV[4])
+return 1`)
+
+	// KEYS: state, log. ARGV: an epoch, who, how long the log may be, how many tags there may be, the tags in a row.
+	bumpScript = redis.NewScript(epoch + `
+n = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'n', 1))
+local set = {}
+for i = 1, #ARGV[5], 8 do
+  set[#set + 1] = string.sub(ARGV[5], i, i + 7)
+  set[#set + 1] = n
+end
+for i = 1, #set, 1000 do redis.call('HSET', KEYS[1], unpack(set, i, math.min(i + 999, #set))) end
+local function log() return redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], n .. '-0', 'e', e, 'b', ARGV[2], 't', ARGV[5]) end
+if type(log()) == 'table' then
+  redis.call('DEL', KEYS[2])
+  log()
+end
+if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[4]) then
+  for _, t in ipairs(redis.call('HRANDFIELD', KEYS[1], 32)) do
+    if #t == 8 then redis.call('HDEL', KEYS[1], t) end
+  end
+end
+return n`)
+
+	// KEYS: state. ARGV: an epoch, the server's run. Begins that epoch if the server is another one than before, or has
+	// been started again: what it has may be of some time ago.
+	fenceScript = redis.NewScript(`
+if redis.call('HGET', KEYS[1], 'r') == ARGV[2] then return 0 end
+local t = redis.call('TIME')
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'e', ARGV[1], 'n', string.format('%d%06d', t[1], t[2]), 'r', ARGV[2])
+return 1`)
+
+	// KEYS: state. ARGV: an epoch, which begins.
+	flushScript = redis.NewScript(`
+local t, r = redis.call('TIME'), redis.call('HGET', KEYS[1], 'r')
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'e', ARGV[1], 'n', string.format('%d%06d', t[1], t[2]))
+if r then redis.call('HSET', KEYS[1], 'r', r) end
+return 1`)
+)

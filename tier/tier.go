@@ -1,0 +1,113 @@
+// Package tier is what the instances of a cache share: a store of values behind their memories, and a log of what was
+// invalidated, by which each instance knows for how long it may trust its own memory. See [Tier] for what one promises.
+package tier
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Tier is a store of values that depend on tags, and a log of the tags that were bumped. It may lose values, tags, and
+// all of the log, at any time and without a word; it never takes a value for current that depends on a tag that was
+// bumped since before its load began. Safe for concurrent use.
+//
+// Tags and values lie in shards, each of which has a counter of its bumps. Within an epoch a counter grows by one with
+// each bump; where it is lost, another epoch begins, and no value of before is current any more.
+type Tier interface {
+	// Shards returns how many shards there are, at least 1. A tag lies in tag % Shards.
+	Shards() int
+
+	// Read returns what is stored under keys, in their order: the zero Value where nothing is, or it is not current. The
+	// moment is as of a time after Read was called, and has the shards of tags and of the keys' homes: pass it to the
+	// Write of what is loaded after.
+	Read(ctx context.Context, tags []uint64, keys []Key) (Moment, []Value, error)
+
+	// Write stores values that were loaded after a moment, but for those that depend on a tag that was bumped since, or
+	// of a shard that the moment does not have, or that the tier cannot be sure of.
+	Write(ctx context.Context, after Moment, values []Value) error
+
+	// Bump outdates all values that depend on any of some tags, and has those who follow the log told. by names who does
+	// it.
+	Bump(ctx context.Context, by string, tags []uint64) error
+
+	// Follow returns what was bumped in a shard since a mark, waiting for a short while if nothing was. The zero Mark
+	// (but for its shard) is nothing known: it returns where the log ends, at once.
+	Follow(ctx context.Context, since Mark) (Log, error)
+
+	// Flush begins another epoch in all shards.
+	Flush(ctx context.Context) error
+
+	// Close ends the tier. What is under way fails.
+	Close() error
+}
+
+// Key names a value.
+type Key struct {
+	Name string // at most MaxKey bytes
+	Home uint64 // a tag that it depends on; it lies in the same shard
+}
+
+// MaxKey and MaxBody bound, in bytes, what a tier takes; MaxTags how many tags a value may depend on, and how many one
+// bump may have.
+const (
+	MaxKey  = 512
+	MaxBody = 1 << 20
+	MaxTags = 10_000
+)
+
+// Value is what is stored under a key.
+type Value struct {
+	Key  Key
+	Tags []uint64      // that it depends on, its home among them
+	Body []byte        // nil: there is none
+	TTL  time.Duration // what is left of its life; 0: it has no end
+}
+
+// Mark is a place in a shard's log.
+type Mark struct {
+	Shard int
+	Epoch uint64 // never 0
+	N     uint64 // bumps until there, in the epoch
+}
+
+// Moment is where the logs of some shards stood, one mark for each.
+type Moment []Mark
+
+// Of returns a shard's mark.
+func (m Moment) Of(shard int) (Mark, bool) {
+	for _, k := range m {
+		if k.Shard == shard {
+			return k, true
+		}
+	}
+	return Mark{}, false
+}
+
+// Log is what was bumped since a mark.
+type Log struct {
+	Until Mark
+	// Lost says that nobody knows what was bumped since: there is another epoch, or the log does not reach back so far.
+	Lost  bool
+	Bumps []Bump
+}
+
+// Bump is one of the log.
+type Bump struct {
+	By   string
+	Tags []uint64
+}
+
+// Errors that tiers return, wrapped.
+var (
+	ErrClosed = errors.New("tier: closed")
+	ErrValue  = errors.New("tier: not to be stored") // too large, or too many tags
+)
+
+// Check reports whether a value can be stored at all.
+func (v *Value) Check() error {
+	if len(v.Key.Name) > MaxKey || len(v.Body) > MaxBody || len(v.Tags) > MaxTags || len(v.Tags) == 0 {
+		return ErrValue
+	}
+	return nil
+}

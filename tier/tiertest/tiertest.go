@@ -1,0 +1,327 @@
+// Package tiertest checks that a tier is one: what [tier.Tier] promises, against servers that the caller starts.
+package tiertest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/foliocache/folio/tier"
+)
+
+// Run checks a tier. open returns another connection to the same one.
+func Run(t *testing.T, open func(*testing.T) tier.Tier) {
+	for name, check := range map[string]func(*testing.T, func(*testing.T) tier.Tier){
+		"what is written is read":            written,
+		"a bump outdates":                    bumped,
+		"a load that began before a bump":    overtaken,
+		"a moment does not last over epochs": flushed,
+		"the log tells":                      told,
+		"the log wakes":                      woken,
+		"values end":                         ended,
+		"what is not to be stored":           refused,
+		"random histories":                   histories,
+	} {
+		t.Run(name, func(t *testing.T) { check(t, open) })
+	}
+}
+
+func within(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// fresh are tags and a key that no other test has.
+func fresh(n int) ([]uint64, tier.Key) {
+	tags := make([]uint64, n)
+	for i := range tags {
+		tags[i] = rand.Uint64()
+	}
+	return tags, tier.Key{Name: fmt.Sprintf("list:%x", rand.Uint64()), Home: tags[0]}
+}
+
+// read returns what is stored under a key.
+func read(t *testing.T, on tier.Tier, tags []uint64, k tier.Key) (tier.Moment, *tier.Value) {
+	t.Helper()
+	m, values, err := on.Read(within(t), tags, []tier.Key{k})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(values) != 1 {
+		t.Fatalf("%d values for a key", len(values))
+	}
+	if values[0].Body == nil {
+		return m, nil
+	}
+	return m, &values[0]
+}
+
+func write(t *testing.T, on tier.Tier, after tier.Moment, k tier.Key, tags []uint64, body string) {
+	t.Helper()
+	if err := on.Write(within(t), after, []tier.Value{{Key: k, Tags: tags, Body: []byte(body), TTL: time.Minute}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func bump(t *testing.T, on tier.Tier, tags ...uint64) {
+	t.Helper()
+	if err := on.Bump(within(t), "me", tags); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func written(t *testing.T, open func(*testing.T) tier.Tier) {
+	a, b := open(t), open(t)
+	for n := 1; n <= 300; n = 3*n + 1 {
+		tags, k := fresh(n)
+		m, v := read(t, a, tags[:1+n/2], k) // some are known only later
+		if v != nil {
+			t.Fatal("there is something under a key that nobody has")
+		}
+		m2, _ := read(t, a, tags, k)
+		write(t, a, m2, k, tags, "body")
+		_ = m
+		_, v = read(t, b, tags[:1], k)
+		if v == nil || string(v.Body) != "body" || v.TTL <= 50*time.Second || v.TTL > time.Minute {
+			t.Fatalf("%d tags: %+v", n, v)
+		}
+		got, want := slices.Sorted(slices.Values(v.Tags)), slices.Sorted(slices.Values(tags))
+		if !slices.Equal(got, want) {
+			t.Errorf("%d tags: %d came back", n, len(got))
+		}
+	}
+}
+
+func bumped(t *testing.T, open func(*testing.T) tier.Tier) {
+	a, b := open(t), open(t)
+	for i := range 5 {
+		tags, k := fresh(5)
+		m, _ := read(t, a, tags, k)
+		write(t, a, m, k, tags, "body")
+		bump(t, b, rand.Uint64())
+		if _, v := read(t, a, tags[:1], k); v == nil {
+			t.Error("a bump of another tag outdates")
+		}
+		bump(t, b, rand.Uint64(), tags[i])
+		if _, v := read(t, a, tags[:1], k); v != nil {
+			t.Errorf("it depends on its tag %d, which was bumped, and is there", i)
+		}
+	}
+}
+
+func overtaken(t *testing.T, open func(*testing.T) tier.Tier) {
+	a, b := open(t), open(t)
+	for i := range 5 {
+		tags, k := fresh(5)
+		m, _ := read(t, a, tags, k)
+		bump(t, b, tags[i])
+		write(t, a, m, k, tags, "of before")
+		if _, v := read(t, a, tags, k); v != nil {
+			t.Errorf("stored, though its tag %d was bumped after its load had begun", i)
+		}
+		m, _ = read(t, a, tags, k)
+		write(t, a, m, k, tags, "of after")
+		if _, v := read(t, b, tags, k); v == nil {
+			t.Error("what was loaded after a bump is not stored")
+		}
+	}
+}
+
+func flushed(t *testing.T, open func(*testing.T) tier.Tier) {
+	a, b := open(t), open(t)
+	tags, k := fresh(3)
+	m, _ := read(t, a, tags, k)
+	_, other := fresh(1)
+	other.Home = tags[0]
+	write(t, a, m, other, tags[:1], "body")
+	log, err := b.Follow(within(t), tier.Mark{Shard: int(tags[0] % uint64(b.Shards()))})
+	if err != nil || log.Lost || log.Until.Epoch == 0 {
+		t.Fatal(log, err)
+	}
+	if err := b.Flush(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if _, v := read(t, a, tags, other); v != nil {
+		t.Error("it is there after a flush")
+	}
+	write(t, a, m, k, tags, "of before")
+	if _, v := read(t, a, tags, k); v != nil {
+		t.Error("stored after a flush, as of a moment before")
+	}
+	if log, err = b.Follow(within(t), log.Until); err != nil || !log.Lost {
+		t.Error("who follows is not told of a flush", log, err)
+	}
+}
+
+func told(t *testing.T, open func(*testing.T) tier.Tier) {
+	a, b := open(t), open(t)
+	shard := 0
+	at, err := b.Follow(within(t), tier.Mark{Shard: shard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got []uint64
+	for range 50 {
+		tag := rand.Uint64() / uint64(a.Shards()) * uint64(a.Shards()) // of shard 0
+		want = append(want, tag)
+		bump(t, a, tag)
+	}
+	for mark := at.Until; len(got) < len(want); {
+		l, err := b.Follow(within(t), mark)
+		if err != nil || l.Lost || l.Until.N-mark.N != uint64(len(l.Bumps)) {
+			t.Fatalf("%+v %v", l, err)
+		}
+		for _, one := range l.Bumps {
+			if one.By != "me" {
+				t.Errorf("by %q", one.By)
+			}
+			got = append(got, one.Tags...)
+		}
+		mark = l.Until
+	}
+	if !slices.Equal(got, want) {
+		t.Error("the log does not tell what was bumped, in order")
+	}
+	if l, err := b.Follow(within(t), tier.Mark{Shard: 0, Epoch: at.Until.Epoch + 1, N: at.Until.N}); err != nil || !l.Lost {
+		t.Error("of another epoch, and nothing is lost:", l, err)
+	}
+}
+
+func woken(t *testing.T, open func(*testing.T) tier.Tier) {
+	a, b := open(t), open(t)
+	at, err := b.Follow(within(t), tier.Mark{Shard: 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if l, err := b.Follow(within(t), at.Until); err != nil || l.Lost || len(l.Bumps) > 0 || time.Since(began) > 5*time.Second {
+		t.Fatal("nothing happens:", l, err)
+	}
+	go func() {
+		time.Sleep(20 * time.Millisecond)
+		_ = a.Bump(context.WithoutCancel(t.Context()), "me", []uint64{0})
+	}()
+	if l, err := b.Follow(within(t), at.Until); err != nil || len(l.Bumps) != 1 {
+		t.Error("a bump does not wake who follows:", l, err)
+	}
+}
+
+func ended(t *testing.T, open func(*testing.T) tier.Tier) {
+	a := open(t)
+	tags, k := fresh(1)
+	m, _ := read(t, a, tags, k)
+	if err := a.Write(within(t), m, []tier.Value{{Key: k, Tags: tags, Body: []byte("b"), TTL: 50 * time.Millisecond}}); err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); ; {
+		_, v := read(t, a, tags, k)
+		if v == nil {
+			return
+		}
+		if v.TTL <= 0 || v.TTL > 50*time.Millisecond || time.Since(began) > 10*time.Second {
+			t.Fatalf("%s to live", v.TTL)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func refused(t *testing.T, open func(*testing.T) tier.Tier) {
+	a := open(t)
+	tags, k := fresh(1)
+	m, _ := read(t, a, tags, k)
+	for _, v := range []tier.Value{
+		{Key: k, Tags: tags, Body: make([]byte, tier.MaxBody+1)},
+		{Key: k, Body: []byte("b")},
+		{Key: tier.Key{Name: string(make([]byte, tier.MaxKey+1)), Home: tags[0]}, Tags: tags, Body: []byte("b")},
+	} {
+		if err := a.Write(within(t), m, []tier.Value{v}); err == nil {
+			t.Error("stored, though it is not to be")
+		}
+	}
+	if err := a.Write(within(t), nil, []tier.Value{{Key: k, Tags: tags, Body: []byte("b")}}); err != nil {
+		t.Error(err)
+	}
+	if _, v := read(t, a, tags, k); v != nil {
+		t.Error("stored as of no moment at all")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := a.Read(ctx, tags, []tier.Key{k}); err == nil {
+		t.Error("read after the end of the context")
+	}
+}
+
+// histories has several instances load, store, read and bump at once what they hold to be the truth: nobody gets a
+// value of before a bump that had ended when he began to read.
+func histories(t *testing.T, open func(*testing.T) tier.Tier) {
+	const keys, each = 4, 300
+	tags, _ := fresh(keys + 1)
+	var truth [keys + 1]struct {
+		sync.Mutex
+		written, told int // versions of what a tag stands for
+	}
+	var all sync.WaitGroup
+	for g := range 6 {
+		on := open(t)
+		all.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(g), 7))
+			for range each {
+				k := r.IntN(keys)
+				own := []uint64{tags[k], tags[keys]} // each depends on its own tag and on one of all
+				if r.IntN(4) == 0 {
+					if r.IntN(4) == 0 {
+						k = keys
+					}
+					w := &truth[k]
+					w.Lock()
+					w.written++
+					mine := w.written
+					w.Unlock()
+					if err := on.Bump(within(t), "me", []uint64{tags[k]}); err != nil {
+						t.Error(err)
+						return
+					}
+					w.Lock()
+					w.told = max(w.told, mine)
+					w.Unlock()
+					continue
+				}
+				least := [2]int{}
+				for i, at := range []int{k, keys} {
+					truth[at].Lock()
+					least[i] = truth[at].told
+					truth[at].Unlock()
+				}
+				key := tier.Key{Name: fmt.Sprintf("h%x:%d", tags[keys], k), Home: own[0]}
+				m, v, err := on.Read(within(t), own, []tier.Key{key})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if v[0].Body != nil {
+					var a, b int
+					if _, err := fmt.Sscan(string(v[0].Body), &a, &b); err != nil || a < least[0] || b < least[1] {
+						t.Errorf("%s: of before %v, which had been told (%v)", v[0].Body, least, err)
+					}
+					continue
+				}
+				var now [2]int
+				for i, at := range []int{k, keys} {
+					truth[at].Lock()
+					now[i] = truth[at].written
+					truth[at].Unlock()
+				}
+				if err := on.Write(within(t), m, []tier.Value{{Key: key, Tags: own, Body: fmt.Appendf(nil, "%d %d", now[0], now[1]), TTL: time.Minute}}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
