@@ -248,7 +248,20 @@ func TestWhileTheTierIsGone(t *testing.T) {
 		if v, err := get(); v != "v" || err != nil {
 			t.Fatal(v, err)
 		}
-		time.Sleep(time.Minute)
+		late, err := folio.NewList(a.cache, folio.ListConfig[int]{Name: "late", NoWarm: true, TTL: time.Minute, StaleWhileRevalidate: time.Hour, Load: func(context.Context, folio.Query, folio.Range) ([]int, error) { return []int{1}, nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := late.Query(folio.Params{Scope: folio.Public})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // that it may be too old is not that it may be of before a write
+			if p, err := late.Page(t.Context(), q); err != nil || p.Source != folio.Miss {
+				t.Error(p, err)
+			}
+			time.Sleep(2 * time.Minute)
+		}
 		down = true
 		if v, err := get(); v != "v" || err != nil {
 			t.Error(v, err, a.cache.Stats().Stale)
