@@ -336,10 +336,13 @@ func (c *Cache) consult(ctx context.Context, calls []*call) bool {
 	if f == nil || c.Mode() != On {
 		return false
 	}
-	keys, tags := make([]tier.Key, len(calls)), []uint64(nil)
-	for i, w := range calls {
-		keys[i] = f.key(&w.id)
+	keys, tags := []tier.Key(nil), []uint64(nil)
+	for _, w := range calls {
+		keys = append(keys, f.key(&w.id))
 		tags = f.tags(tags, &w.id, nil)
+	}
+	if calls[0].id.alone || calls[0].id.stand.want != core.Serve { // what is stored will not do: neither will what is there
+		keys = nil
 	}
 	if calls[0].id.open { // what its rows depend on may lie in any shard: each has a tag of its number
 		for shard := range f.read {
@@ -362,7 +365,7 @@ func (c *Cache) consult(ctx context.Context, calls []*call) bool {
 		return false
 	}
 	calls[0].after = after
-	return f.fill(calls, values)
+	return len(keys) > 0 && f.fill(calls, values)
 }
 
 // fill fills calls in with values that are theirs. Those of pages that are brought along may be missing, others not.

@@ -312,6 +312,7 @@ func (a *asking) miss() {
 			return
 		}
 		if err == nil && (source == folio.Joined || source == folio.Hit || source == folio.Shared) {
+			asked := a.key.String()
 			if a.shared(body, source) {
 				return
 			}
@@ -319,7 +320,7 @@ func (a *asking) miss() {
 				a.hit()
 				return
 			}
-			alone = true
+			alone = source != folio.Shared || a.key.String() == asked // else that was what its variants are told by
 			continue
 		}
 		if !errors.Is(err, folio.ErrAlone) || alone {
