@@ -39,6 +39,7 @@ type fleet struct {
 
 	mu    sync.Mutex
 	owed  map[core.Tag]uint64 // outdated here, and not known to be in the tier: by which turn it is asked for
+	all   bool                // everything is
 	turn  uint64
 	tries []chan<- error // who waits for the next try to end
 	some  chan struct{}  // something is owed
@@ -220,8 +221,8 @@ func (f *fleet) owe(tags []core.Tag) {
 func (f *fleet) owes(tags []uint64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.owed) == 0 {
-		return false
+	if f.all || len(f.owed) == 0 {
+		return f.all
 	}
 	for _, t := range tags {
 		if _, ok := f.owed[core.Tag(t)]; ok {
@@ -253,7 +254,7 @@ func (f *fleet) tell() {
 // tellOnce tries once to tell the tier, and whoever waits for that.
 func (f *fleet) tellOnce() error {
 	f.mu.Lock()
-	turn, tries := f.turn, f.tries
+	turn, tries, all := f.turn, f.tries, f.all
 	f.tries = nil
 	tags := make([]uint64, 0, min(len(f.owed), tier.MaxTags))
 	for t := range f.owed {
@@ -270,8 +271,11 @@ func (f *fleet) tellOnce() error {
 	if len(tags) > 0 {
 		err = f.tier.Bump(ctx, f.by, tags)
 	}
+	if err == nil && all {
+		err = f.tier.Flush(ctx)
+	}
 	if err == nil {
-		err = f.paid(tags, turn)
+		err = f.paid(tags, turn, all)
 	}
 	for _, done := range tries {
 		done <- err
@@ -280,9 +284,12 @@ func (f *fleet) tellOnce() error {
 }
 
 // paid forgets what was owed up to a turn. The error says that there is more.
-func (f *fleet) paid(tags []uint64, turn uint64) error {
+func (f *fleet) paid(tags []uint64, turn uint64, all bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if all && turn == f.turn {
+		f.all = false
+	}
 	for _, t := range tags {
 		if at := f.owed[core.Tag(t)]; turn == 0 || at <= turn {
 			delete(f.owed, core.Tag(t))
@@ -296,20 +303,20 @@ func (f *fleet) paid(tags []uint64, turn uint64) error {
 
 var errMore = errors.New("more is owed")
 
-// settle waits until the tier knows what was outdated before, or could not be told. err is what that is joined to.
+// settle waits until the tier knows what was outdated before, unless that failed. The error is that, or an ErrPending.
 func (c *Cache) settle(err error) error {
-	if c.fleet == nil {
+	if c.fleet == nil || err != nil {
 		return err
 	}
-	if unsettled := c.fleet.settle(); unsettled != nil {
-		return errors.Join(err, fmt.Errorf("%w: %w", ErrPending, unsettled))
+	if err := c.fleet.settle(); err != nil {
+		return fmt.Errorf("%w: %w", ErrPending, err)
 	}
-	return err
+	return nil
 }
 
 func (f *fleet) settle() error {
 	f.mu.Lock()
-	if len(f.owed) == 0 {
+	if len(f.owed) == 0 && !f.all {
 		f.mu.Unlock()
 		return nil
 	}
@@ -467,14 +474,12 @@ func (f *fleet) write(w *write) {
 	f.counts.writes.Add(1)
 }
 
-// flush has the tier forget everything.
-func (f *fleet) flush() error {
-	ctx, cancel := context.WithTimeout(f.cache.stopped, f.cache.config.TierTimeout)
-	defer cancel()
-	if err := f.tier.Flush(ctx); err != nil {
-		return fmt.Errorf("%w: %w", ErrPending, err)
-	}
-	return nil
+// oweAll notes that everything was outdated here. Under the cache's lock.
+func (f *fleet) oweAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.turn++
+	f.all = true
 }
 
 // stats tells of the tier.

@@ -215,6 +215,19 @@ func TestAWriteThatOthersCannotHearOf(t *testing.T) {
 				t.Errorf("state %d: %d elsewhere, %+v", state, got, a.cache.Stats().Tier)
 			}
 		}
+		way.state.Store(refusing)
+		if err := a.cache.Flush(); !errors.Is(err, folio.ErrPending) {
+			t.Error(err)
+		}
+		a.read(t, "1")
+		if _, from := a.read(t, "2"); from != folio.Miss {
+			t.Error("everything is outdated, and one page comes from", from)
+		}
+		way.state.Store(fine)
+		time.Sleep(2 * time.Second)
+		if _, from := b.read(t, "1"); from == folio.Hit || b.cache.Stats().Tier.Lost != 1 {
+			t.Error("a flush is not heard of:", from)
+		}
 		if n := a.cache.Stats().Tier; n.Skipped == 0 { // it was not asked for what it may have of before
 			t.Errorf("%+v", n)
 		}

@@ -172,6 +172,8 @@ func (f *faulty) Bump(ctx context.Context, by string, tags []uint64) error {
 	return f.around(ctx, func(ctx context.Context) error { return f.Tier.Bump(ctx, by, tags) })
 }
 
+func (f *faulty) Flush(ctx context.Context) error { return f.around(ctx, f.Tier.Flush) }
+
 func (f *faulty) Follow(ctx context.Context, since tier.Mark) (l tier.Log, err error) {
 	err = f.around(ctx, func(ctx context.Context) (err error) { l, err = f.Tier.Follow(ctx, since); return err })
 	return l, err

@@ -46,7 +46,8 @@ func (h held) any(id *identity) bool {
 // commit and Invalidate, in which pages that were stored before are served beside those loaded since.
 //
 // Done must be called, after the commit or the rollback; the end of ctx does it too, so that a writer
-// that dies does not keep the cache from serving for ever: give it a deadline beyond the write's.
+// that dies does not keep the cache from serving for ever: give it a deadline beyond the write's. With
+// an [ErrPending] there is an intent all the same.
 func (c *Cache) Intend(ctx context.Context, tags ...Tag) (*Intent, error) {
 	i, err := c.intend(ctx, tags)
 	c.distrust(err)

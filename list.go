@@ -457,7 +457,7 @@ func pageDepth(p int) uint8 {
 
 // Invalidate outdates every page, total, sort, filter and limit of a scope, of all its audiences,
 // at once: reads that start after it returned do not see what was loaded before. Call it after
-// the write is committed. An error means that nothing was invalidated.
+// the write is committed. An error means that nothing was invalidated, but for an [ErrPending].
 func (l *List[T]) Invalidate(_ context.Context, s Scope) (Token, error) {
 	if err := s.check(); err != nil {
 		return Token{}, err

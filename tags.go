@@ -97,7 +97,7 @@ func (c *Cache) Depend(dependent Tag, on ...Tag) error {
 }
 
 // InvalidateTags outdates all that depends on any of some tags, and all that depends on that, at
-// once. An error means that nothing was invalidated.
+// once. An error means that nothing was invalidated, but for an [ErrPending].
 func (c *Cache) InvalidateTags(_ context.Context, tags ...Tag) error {
 	_, err := c.invalidate(c.all(tags)...)
 	if len(tags) > 0 {
@@ -142,10 +142,7 @@ func (c *Cache) soften(tags []core.Tag) error {
 func (c *Cache) Flush() error {
 	err := c.flush()
 	c.invalidated(err)
-	if err == nil && c.fleet != nil {
-		err = c.fleet.flush()
-	}
-	return err
+	return c.settle(err)
 }
 
 func (c *Cache) flush() error {
@@ -158,6 +155,9 @@ func (c *Cache) flush() error {
 	c.versions.epoch.Store(uint32(c.core.Epoch()))
 	c.shares.flush()
 	c.recordFlush()
+	if c.fleet != nil {
+		c.fleet.oweAll()
+	}
 	c.dismiss()
 	return nil
 }

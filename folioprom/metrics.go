@@ -43,6 +43,13 @@ func metrics(desc func(name, help string, labels ...string) *prometheus.Desc) []
 		counter("unchanged_total", "Values set that were there already.", func(s *folio.Stats) int64 { return s.Unchanged }),
 		counter("load_panics_total", "Panics of loaders.", func(s *folio.Stats) int64 { return s.Panics }),
 		counter("switches_total", "Changes of the ruling strategy.", func(s *folio.Stats) int64 { return s.Switches }),
+		counter("tier_errors_total", "Reads and writes of the tier that failed or took too long.", func(s *folio.Stats) int64 { return s.Tier.Errors }),
+		counter("tier_writes_total", "Values that the tier was given.", func(s *folio.Stats) int64 { return s.Tier.Writes }),
+		counter("tier_unwritten_total", "Values that it was not given: they came too fast, or are too large.", func(s *folio.Stats) int64 { return s.Tier.Unwritten }),
+		counter("tier_heard_total", "Invalidations of other instances.", func(s *folio.Stats) int64 { return s.Tier.Heard }),
+		counter("tier_lost_total", "Times that nobody could tell what others had invalidated.", func(s *folio.Stats) int64 { return s.Tier.Lost }),
+		gauge("tier_owed_tags", "Tags invalidated here that other instances do not know of yet.", func(s *folio.Stats) float64 { return float64(s.Tier.Owed) }),
+		gauge("tier_lease_seconds", "For how long what is in memory may be trusted; 0: it may not, or there is no tier.", func(s *folio.Stats) float64 { return s.Tier.Lease.Seconds() }),
 		gauge("entries", "Values held.", func(s *folio.Stats) float64 { return float64(s.Entries) }),
 		gauge("regret_ratio", "Hit ratio that the best strategy would have had more, over all reads.", func(s *folio.Stats) float64 { return s.Regret }),
 		gauge("calibration_error_ratio", "Mean error of the confidences stated.", func(s *folio.Stats) float64 { return s.Calibration }),
@@ -52,6 +59,12 @@ func metrics(desc func(name, help string, labels ...string) *prometheus.Desc) []
 // labelled lists the metrics that have a value for each of something.
 func labelled(desc func(name, help string, labels ...string) *prometheus.Desc) []metric {
 	return []metric{
+		{desc("tier_reads_total", "Questions to the tier that instances share, by what came of them.", "outcome"), prometheus.CounterValue,
+			func(s *folio.Stats, send func(float64, ...string)) {
+				for outcome, n := range map[string]int64{"hit": s.Tier.Hits, "miss": s.Tier.Misses, "skipped": s.Tier.Skipped, "refused": s.Tier.Refused} {
+					send(float64(n), outcome)
+				}
+			}},
 		{desc("memory_bytes", "Memory taken: live and dead bytes of the rings, and the books on the Go heap.", "kind"), prometheus.GaugeValue,
 			func(s *folio.Stats, send func(float64, ...string)) {
 				send(float64(s.Memory.Live), "live")

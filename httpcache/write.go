@@ -103,7 +103,11 @@ func (t *targets) outdate(ctx context.Context, h http.Header) {
 	if t.plain != nil {
 		faults = append(faults, t.outdateURIs(h))
 	}
-	if err := errors.Join(faults...); err != nil {
+	switch err := errors.Join(faults...); {
+	case err == nil:
+	case errors.Is(err, folio.ErrPending): // nothing else goes wrong with tags that are fine
+		t.h.config.Logger.Warn("httpcache: other instances may answer with what was before a write", "path", t.url.Path, "error", err)
+	default:
 		t.h.config.Logger.Error("httpcache: a write cannot be told to the cache, which is emptied instead", "path", t.url.Path, "error", errors.Join(err, t.h.config.Cache.Flush()))
 	}
 	if t.h.config.Purge == nil || len(tags) == 0 {

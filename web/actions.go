@@ -100,14 +100,15 @@ func (s *Server) invalidate(w http.ResponseWriter, r *http.Request) (said string
 	if err == nil {
 		err = outdate(r.Context(), tags...)
 	}
-	if err != nil {
+	pending := errors.Is(err, folio.ErrPending)
+	if err != nil && !pending {
 		fail(w, http.StatusUnprocessableEntity, err.Error())
 		return "", err
 	}
 	if len(reached) > 0 {
 		s.purged(reached)
 	}
-	answer(w, map[string]any{"tags": reached})
+	answer(w, map[string]any{"tags": reached, "pending": pending}) // pending: other instances do not know yet
 	return strings.TrimSpace(in.Mode + " " + brief(tags)), nil
 }
 
@@ -153,12 +154,14 @@ func (s *Server) purge(w http.ResponseWriter, r *http.Request) (said string, err
 		fail(w, http.StatusBadRequest, err.Error())
 		return "", err
 	}
-	if err := s.config.Cache.Flush(); err != nil {
+	err = s.config.Cache.Flush()
+	pending := errors.Is(err, folio.ErrPending)
+	if err != nil && !pending {
 		fail(w, http.StatusServiceUnavailable, err.Error())
 		return "", err
 	}
 	s.purged(nil)
-	answer(w, map[string]any{"purged": "all"})
+	answer(w, map[string]any{"purged": "all", "pending": pending})
 	return "everything", nil
 }
 

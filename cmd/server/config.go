@@ -32,6 +32,7 @@ type config struct {
 	TLS    *tlsConfig   `yaml:"tls,omitempty" json:"tls,omitempty"`
 	Admin  adminConfig  `yaml:"admin,omitempty" json:"admin,omitempty"`
 	Cache  cacheConfig  `yaml:"cache,omitempty" json:"cache,omitempty"`
+	Tier   *tierConfig  `yaml:"tier,omitempty" json:"tier,omitempty" jsonschema:"description=What several servers of one database or upstream share. Default: nothing"`
 	Limits limitsConfig `yaml:"limits,omitempty" json:"limits,omitempty"`
 	Log    logConfig    `yaml:"log,omitempty" json:"log,omitempty"`
 
@@ -246,7 +247,7 @@ func (c *config) check() error {
 		}
 	}
 	_, err := c.objectives()
-	return errors.Join(append(faults, err)...)
+	return errors.Join(append(faults, err, c.Tier.check())...)
 }
 
 // withDefaults fills in what is not said.

@@ -26,6 +26,7 @@ import (
 	"github.com/foliocache/folio/cmd/server/internal/tickets"
 	"github.com/foliocache/folio/httpcache"
 	"github.com/foliocache/folio/record"
+	"github.com/foliocache/folio/tier/redis"
 	"github.com/foliocache/folio/web"
 )
 
@@ -34,6 +35,7 @@ type common struct {
 	Config string `placeholder:"FILE" type:"path" help:"Configuration in YAML: server schema prints what may be in it."`
 	Check  bool   `help:"Check the configuration and end."`
 	Listen string `placeholder:"ADDR" help:"Address of the API. Default 127.0.0.1:8080."`
+	Redis  string `placeholder:"URL" help:"Redis that several servers of one database or upstream share: redis://…"`
 	Admin  string `placeholder:"ADDR" help:"Address of the dashboard, metrics and the admin API. Default 127.0.0.1:8081; off: none."`
 }
 
@@ -48,6 +50,12 @@ func (c *common) read() (*config, error) {
 	}
 	if c.Admin != "" {
 		made.Admin.Listen = c.Admin
+	}
+	if c.Redis != "" {
+		if made.Tier == nil {
+			made.Tier = new(tierConfig)
+		}
+		made.Tier.Redis = c.Redis
 	}
 	made.withDefaults()
 	return made, nil
@@ -98,6 +106,9 @@ func openTickets(s *streams, c *config, seed uint64, check bool) (t *ticketsApp,
 	if c.Cache.Dir != "" && c.DB == "" {
 		faults = append(faults, fmt.Errorf("%w: cache.dir keeps pages of a database that is not kept: say db", errUsage))
 	}
+	if c.Tier != nil && c.DB == "" {
+		faults = append(faults, fmt.Errorf("%w: tier: each server has a database of its own: say db", errUsage))
+	}
 	user, err := c.user()
 	if err = errors.Join(append(faults, err)...); err != nil {
 		return nil, err
@@ -108,7 +119,7 @@ func openTickets(s *streams, c *config, seed uint64, check bool) (t *ticketsApp,
 		return nil, err
 	}
 	if check {
-		c.Cache.Dir = "" // what is kept there is not this command's
+		c.Cache.Dir, c.Tier = "", nil // what is kept there is not this command's
 		a, err := newApp(c, o, "")
 		if err == nil {
 			a.close()
@@ -219,7 +230,7 @@ func (c *proxyCmd) Run(s *streams) error {
 		return err
 	}
 	if c.Check {
-		made.Cache.Dir = "" // what is kept there is not this command's
+		made.Cache.Dir, made.Tier = "", nil // what is kept there is not this command's
 	}
 	a, err := newApp(made, o, made.version())
 	if err != nil {
@@ -256,6 +267,7 @@ type app struct {
 	watch    *web.Watch
 	recorder *record.Recorder
 	cache    *folio.Cache
+	tier     *redis.Tier // nil: none
 	tokens   []web.Token
 
 	registry  *prometheus.Registry
@@ -295,8 +307,11 @@ func newApp(c *config, o outlets, version string) (*app, error) {
 	made.Version = version
 	observe := made.Observe
 	made.Observe = func(e folio.Event) { observe(e); a.recorder.Observe(e) }
+	if err := a.share(&made); err != nil {
+		return nil, err
+	}
 	if a.cache, err = folio.New(made); err != nil {
-		return nil, fmt.Errorf("%w: %w", errUsage, err)
+		return nil, errors.Join(fmt.Errorf("%w: %w", errUsage, err), a.leave())
 	}
 	a.measure()
 	a.ballast()
@@ -333,6 +348,9 @@ func (a *app) close() {
 	defer cancel()
 	if err := a.cache.Close(ctx); err != nil {
 		a.log.Warn("the cache is not closed", "error", err)
+	}
+	if err := a.leave(); err != nil {
+		a.log.Warn("the tier is not closed", "error", err)
 	}
 	if err := a.traces.close(ctx); err != nil {
 		a.log.Warn("the last traces are lost", "error", err)

@@ -31,7 +31,7 @@ var imports = map[string][]string{
 	"tier/tiertest": {".", "tier"},
 
 	"web":        {".", "folioprom", "foliotest", "internal/meter", "record", "slo"},
-	"cmd/server": {".", "httpcache", "cmd/server/internal/conns", "cmd/server/internal/tickets", "internal/meter", "record", "slo", "web"},
+	"cmd/server": {".", "httpcache", "cmd/server/internal/conns", "cmd/server/internal/tickets", "internal/meter", "record", "slo", "tier/redis", "web"},
 	"record":     {".", "sim", "workloads"},
 
 	"cmd/server/internal/conns":   {},

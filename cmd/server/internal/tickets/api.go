@@ -379,17 +379,26 @@ func (a *API) written(ctx context.Context, user, event int64, do func(context.Co
 	u, e := strconv.FormatInt(user, 10), strconv.FormatInt(event, 10)
 	tags := []folio.Tag{a.mine.Tag(userScope(u)), a.feed.Tag(userScope(u)), a.byEvent.Tag(eventScope(e))}
 	if a.config.Database.answered(err) {
-		return errors.Join(err, a.config.Cache.InvalidateTags(ctx, tags...))
+		return errors.Join(err, a.here(a.config.Cache.InvalidateTags(ctx, tags...)))
 	}
 	held, told := a.config.Cache.Intend(context.WithoutCancel(ctx), tags...)
-	if told == nil {
+	if told = a.here(told); told == nil {
 		time.AfterFunc(lateWrites*a.config.WriteTimeout, func() {
-			if err := held.Done(); err != nil {
+			if err := a.here(held.Done()); err != nil {
 				a.config.Logger.Warn("tickets: pages of a write that may have come late are not outdated", "error", err)
 			}
 		})
 	}
 	return errors.Join(err, told)
+}
+
+// here is what went wrong in this process: other servers that do not know yet are told later.
+func (a *API) here(err error) error {
+	if errors.Is(err, folio.ErrPending) {
+		a.config.Logger.Warn("tickets: other servers may answer with what was before a write", "error", err)
+		return nil
+	}
+	return err
 }
 
 // failed answers with what went wrong, if something did.
