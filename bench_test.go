@@ -1,11 +1,15 @@
 package folio
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/foliocache/folio/tier"
 )
 
 // BenchmarkLearn books hits: what readers note of them, and what is told to the core off their way (told-ns/op
@@ -89,4 +93,51 @@ func BenchmarkSet(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkTier is what hits of a list with a time to live cost beside a tier, of what they cost without: rounds of both
+// take turns, and what counts is the median of their ratios.
+func BenchmarkTier(b *testing.B) {
+	const round, keys = 20_000, 2000
+	var caches [2]*Cache
+	all := make([]string, keys)
+	for i := range caches {
+		config := Config{MaxBytes: 64 << 20, OnHeap: true, Seed: 3, TTL: time.Hour}
+		if i == 1 {
+			config.Tier = tier.NewMemory(1)
+		}
+		caches[i] = open(b, config)
+	}
+	time.Sleep(300 * time.Millisecond) // until it follows the log
+	for k := range all {
+		all[k] = strconv.Itoa(k)
+		for _, c := range caches {
+			if _, err := c.Get(context.Background(), all[k], func(context.Context) ([]byte, error) { return make([]byte, 3<<10), nil }); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	var ratios []float64
+	var buffer []byte
+	hit := func(c *Cache) time.Duration {
+		began := time.Now()
+		for i := range round {
+			v, ok := c.GetIfPresent(buffer[:0], all[i*7919%keys])
+			if !ok {
+				b.Fatal("not a hit")
+			}
+			buffer = v
+		}
+		return time.Since(began)
+	}
+	for n := 0; b.Loop(); n++ {
+		var took [2]time.Duration
+		for i := range took {
+			took[(i+n)%2] = hit(caches[(i+n)%2])
+		}
+		ratios = append(ratios, float64(took[1])/float64(took[0]))
+	}
+	slices.Sort(ratios)
+	b.ReportMetric(ratios[len(ratios)/2], "of-without")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(len(ratios)*2*round), "ns/hit")
 }

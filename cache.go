@@ -223,11 +223,14 @@ func (c *Cache) find(dst []byte, id *identity, late int64) (value []byte, e entr
 	}
 	e, ok = parseEntry(v[len(dst):])
 	e.ring = ring
-	if ok && late == 0 && !c.trusts(&e) {
-		ok = false
-	}
-	if !ok || !id.is(&e) || !e.current(c.versions) || e.expires > 0 && c.now()-late >= e.expires || e.soft > 0 && !id.raw && (late == 0 || c.now()-late >= e.soft) {
+	if !ok || !id.is(&e) || !e.current(c.versions) {
 		return dst, entry{}, false
+	}
+	if e.expires > 0 || e.soft > 0 || c.fleet != nil {
+		now := c.now() - late
+		if e.expires > 0 && now >= e.expires || e.soft > 0 && !id.raw && (late == 0 || now >= e.soft) || late == 0 && c.fleet != nil && !c.fleet.trusts(e.copy.Born, now) {
+			return dst, entry{}, false
+		}
 	}
 	if e.pieces > 0 {
 		v, ok = c.assemble(v[:len(dst)], id, &e)
@@ -235,9 +238,6 @@ func (c *Cache) find(dst []byte, id *identity, late int64) (value []byte, e entr
 	}
 	return v[:len(dst)+len(e.body)], e, true
 }
-
-// trusts reports whether an entry can be of no older time than the lease allows.
-func (c *Cache) trusts(e *entry) bool { return c.fleet == nil || c.fleet.trusts(e.copy.Born, c.now()) }
 
 // served notes a hit that the core did not answer; hits: 1, or 0 if it counts as none.
 func (c *Cache) served(id *identity, e *entry, hits int64) {

@@ -299,7 +299,7 @@ func (c *Cache) remains(dst []byte, id *identity) (value []byte, e entry, ok boo
 	}
 	e, ok = parseEntry(v[len(dst):])
 	e.ring = ring
-	if !ok || !c.trusts(&e) || !id.is(&e) || e.kind == notFound || !e.remains(c.versions) {
+	if !ok || c.fleet != nil && !c.fleet.trusts(e.copy.Born, c.now()) || !id.is(&e) || e.kind == notFound || !e.remains(c.versions) {
 		return dst, entry{}, false
 	}
 	if e.pieces > 0 {
