@@ -39,6 +39,7 @@ type call struct {
 
 	after  tier.Moment // when its load began, by the tier; nil: nobody has asked it
 	shared bool        // the tier had it
+	claim  string      // under which other instances wait for it
 }
 
 // page is what a loader brings.

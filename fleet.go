@@ -44,12 +44,14 @@ type fleet struct {
 	tries []chan<- error // who waits for the next try to end
 	some  chan struct{}  // something is owed
 
+	claims atomic.Int64 // made so far
 	writes chan write
 	counts tierCounts
 }
 
 // write is a page that the tier is to keep.
 type write struct {
+	claim string
 	after tier.Moment
 	value tier.Value
 	page  page
@@ -90,6 +92,9 @@ const (
 	tierOpen       = time.Second // for how long the breaker stays open
 	tierTries      = 5           // failures in a row that open it
 	followPatience = 500 * time.Millisecond
+	claimLife      = time.Second // how long the others wait for the one who loads a page
+	claimWait      = 2 * time.Millisecond
+	claimWaitMost  = 20 * time.Millisecond
 )
 
 // ErrPending reports that something is outdated here, and that the tier could not be told: other instances may serve it.
@@ -203,140 +208,6 @@ func (f *fleet) renew(shard int, asked int64) {
 	f.until.Store(first - 1 + f.lease)
 }
 
-// owe notes tags that were outdated here. Under the cache's lock.
-func (f *fleet) owe(tags []core.Tag) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.turn++
-	for _, t := range tags {
-		f.owed[t] = f.turn
-	}
-	select {
-	case f.some <- struct{}{}:
-	default:
-	}
-}
-
-// owes reports whether the tier may have values of before a write here, of what depends on any of some tags.
-func (f *fleet) owes(tags []uint64) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.all || len(f.owed) == 0 {
-		return f.all
-	}
-	for _, t := range tags {
-		if _, ok := f.owed[core.Tag(t)]; ok {
-			return true
-		}
-	}
-	return false
-}
-
-// tell has the tier outdate what is owed to it, all at once, and again where that fails.
-func (f *fleet) tell() {
-	c, wait := f.cache, tierRetry
-	for {
-		select {
-		case <-f.some:
-		case <-c.stopped.Done():
-		}
-		for f.tellOnce() != nil && c.stopped.Err() == nil {
-			c.pause(wait)
-			wait = min(2*wait, tierRetryMost)
-		}
-		wait = tierRetry
-		if c.stopped.Err() != nil {
-			return
-		}
-	}
-}
-
-// tellOnce tries once to tell the tier, and whoever waits for that.
-func (f *fleet) tellOnce() error {
-	f.mu.Lock()
-	turn, tries, all := f.turn, f.tries, f.all
-	f.tries = nil
-	tags := make([]uint64, 0, min(len(f.owed), tier.MaxTags))
-	for t := range f.owed {
-		if len(tags) == tier.MaxTags {
-			turn = 0 // there are more
-			break
-		}
-		tags = append(tags, uint64(t))
-	}
-	f.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), f.cache.config.TierTimeout)
-	defer cancel()
-	var err error
-	if len(tags) > 0 {
-		err = f.tier.Bump(ctx, f.by, tags)
-	}
-	if err == nil && all {
-		err = f.tier.Flush(ctx)
-	}
-	if err == nil {
-		err = f.paid(tags, turn, all)
-	}
-	for _, done := range tries {
-		done <- err
-	}
-	return err
-}
-
-// paid forgets what was owed up to a turn. The error says that there is more.
-func (f *fleet) paid(tags []uint64, turn uint64, all bool) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if all && turn == f.turn {
-		f.all = false
-	}
-	for _, t := range tags {
-		if at := f.owed[core.Tag(t)]; turn == 0 || at <= turn {
-			delete(f.owed, core.Tag(t))
-		}
-	}
-	if turn == 0 {
-		return errMore
-	}
-	return nil
-}
-
-var errMore = errors.New("more is owed")
-
-// settle waits until the tier knows what was outdated before, unless that failed. The error is that, or an ErrPending.
-func (c *Cache) settle(err error) error {
-	if c.fleet == nil || err != nil {
-		return err
-	}
-	if err := c.fleet.settle(); err != nil {
-		return fmt.Errorf("%w: %w", ErrPending, err)
-	}
-	return nil
-}
-
-func (f *fleet) settle() error {
-	f.mu.Lock()
-	if len(f.owed) == 0 && !f.all {
-		f.mu.Unlock()
-		return nil
-	}
-	done := make(chan error, 1)
-	f.tries = append(f.tries, done)
-	f.mu.Unlock()
-	select {
-	case f.some <- struct{}{}:
-	default:
-	}
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(2 * f.cache.config.TierTimeout):
-		return context.DeadlineExceeded
-	case <-f.cache.stopped.Done():
-		return ErrClosed
-	}
-}
-
 // consult fills in what the tier has of some calls. It reports whether nothing is left to load.
 func (c *Cache) consult(ctx context.Context, calls []*call) bool {
 	f := c.fleet
@@ -356,23 +227,49 @@ func (c *Cache) consult(ctx context.Context, calls []*call) bool {
 			tags = append(tags, uint64(shard))
 		}
 	}
-	done, err := f.breaker.Allow()
-	if err != nil || f.owes(tags) {
+	if f.owes(tags) {
 		f.counts.skipped.Add(1)
-		if err == nil {
-			done(nil)
-		}
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.config.TierTimeout)
+	q, w := tier.Question{Tags: tags, Keys: keys, By: f.by + strconv.FormatInt(f.claims.Add(1), 36)}, calls[0]
+	if len(keys) > 0 && (len(calls) == 1 || calls[1].main != nil) { // of one page, and what its load brings along
+		q.Claim = claimLife
+	}
+	began := time.Now()
+	for wait := claimWait; ; wait = min(2*wait, claimWaitMost) {
+		a, ok := f.ask(ctx, q)
+		if !ok {
+			return false
+		}
+		if w.after = a.Moment; q.Claim > 0 && !a.Claimed {
+			w.claim = q.By
+		}
+		switch {
+		case len(keys) > 0 && f.fill(calls, a.Values):
+			f.counts.hits.Add(1)
+			return true
+		case !a.Claimed || time.Since(began) > 2*claimLife: // those who had claimed it have died, one after the other
+			f.counts.misses.Add(1)
+			return false
+		}
+		c.pause(wait)
+	}
+}
+
+// ask reads from the tier.
+func (f *fleet) ask(ctx context.Context, q tier.Question) (a tier.Answer, ok bool) {
+	done, err := f.breaker.Allow()
+	if err != nil {
+		f.counts.skipped.Add(1)
+		return a, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.cache.config.TierTimeout)
 	defer cancel()
-	after, values, err := f.tier.Read(ctx, tags, keys)
+	a, err = f.tier.Read(ctx, q)
 	if done(err); err != nil {
 		f.counts.errors.Add(1)
-		return false
 	}
-	calls[0].after = after
-	return len(keys) > 0 && f.fill(calls, values)
+	return a, err == nil
 }
 
 // fill fills calls in with values that are theirs. Those of pages that are brought along may be missing, others not.
@@ -384,11 +281,13 @@ func (f *fleet) fill(calls []*call, values []tier.Value) bool {
 		if err == nil && f.owes(f.tags(nil, &w.id, pages[i].revealed)) { // what its rows depend on is known by now
 			err = errNothing
 		}
+		if err == nil && w.main != nil && pages[i].empty { // where the list ends is known of a page that somebody asks for
+			err = errNothing
+		}
 		if err != nil && !errors.Is(err, errNothing) {
 			f.counts.refused.Add(1)
 		}
 		if err != nil && w.main == nil {
-			f.counts.misses.Add(1)
 			return false
 		}
 		if err != nil {
@@ -398,7 +297,6 @@ func (f *fleet) fill(calls []*call, values []tier.Value) bool {
 	for i, w := range calls {
 		if w.shared = pages[i].body != nil; w.shared {
 			w.page, w.took = pages[i], took[i]
-			f.counts.hits.Add(1)
 		} else {
 			w.err = errNotBrought
 		}
@@ -432,12 +330,24 @@ func (f *fleet) keep(w *call, life time.Duration) {
 	if after == nil || w.shared {
 		return
 	}
-	v := write{after: after, page: w.page, took: w.took, id: w.id, value: tier.Value{Key: f.key(&w.id), TTL: life, Tags: f.tags(nil, &w.id, w.revealed)}}
+	v := write{claim: w.claim, after: after, page: w.page, took: w.took, id: w.id, value: tier.Value{Key: f.key(&w.id), TTL: life, Tags: f.tags(nil, &w.id, w.revealed)}}
 	v.page.decoded, v.page.asides = nil, nil
 	select {
 	case f.writes <- v:
+		w.claim = "" // the write ends it
 	default:
 		f.counts.unwritten.Add(1)
+	}
+}
+
+// release ends a call's claim, where nothing came of it.
+func (f *fleet) release(w *call) {
+	if w.claim == "" || w.shared {
+		return
+	}
+	select {
+	case f.writes <- write{claim: w.claim, value: tier.Value{Key: f.key(&w.id)}}:
+	default: // it ends by itself
 	}
 }
 
@@ -454,10 +364,12 @@ func (f *fleet) writeOn() {
 }
 
 func (f *fleet) write(w *write) {
-	w.value.Body = encode(&w.id, &w.page, w.took)
-	if w.value.Check() != nil {
-		f.counts.unwritten.Add(1)
-		return
+	if w.after != nil {
+		w.value.Body = encode(&w.id, &w.page, w.took)
+		if w.value.Check() != nil {
+			f.counts.unwritten.Add(1)
+			w.value.Body = nil
+		}
 	}
 	done, err := f.breaker.Allow()
 	if err != nil {
@@ -466,20 +378,14 @@ func (f *fleet) write(w *write) {
 	}
 	ctx, cancel := context.WithTimeout(f.cache.stopped, f.cache.config.TierTimeout)
 	defer cancel()
-	err = f.tier.Write(ctx, w.after, []tier.Value{w.value})
+	err = f.tier.Write(ctx, w.claim, w.after, []tier.Value{w.value})
 	if done(err); err != nil {
 		f.counts.errors.Add(1)
 		return
 	}
-	f.counts.writes.Add(1)
-}
-
-// oweAll notes that everything was outdated here. Under the cache's lock.
-func (f *fleet) oweAll() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.turn++
-	f.all = true
+	if w.value.Body != nil {
+		f.counts.writes.Add(1)
+	}
 }
 
 // stats tells of the tier.

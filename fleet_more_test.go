@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,14 +21,14 @@ type spoiled struct {
 	spoil func([]byte) []byte
 }
 
-func (s *spoiled) Read(ctx context.Context, tags []uint64, keys []tier.Key) (tier.Moment, []tier.Value, error) {
-	m, v, err := s.Tier.Read(ctx, tags, keys)
-	for i := range v {
-		if v[i].Body != nil && s.spoil != nil {
-			v[i].Body = s.spoil(slices.Clone(v[i].Body))
+func (s *spoiled) Read(ctx context.Context, q tier.Question) (tier.Answer, error) {
+	a, err := s.Tier.Read(ctx, q)
+	for i := range a.Values {
+		if v := &a.Values[i]; v.Body != nil && s.spoil != nil {
+			v.Body = s.spoil(slices.Clone(v.Body))
 		}
 	}
-	return m, v, err
+	return a, err
 }
 
 // TestWhatTheTierHasIsNotTrusted: each byte changed, each end cut off, and another scope's page are refused, counted and
@@ -112,6 +114,7 @@ func TestSharedPagesAreWhole(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			time.Sleep(time.Second) // until it follows the log
 			return i.cache, long, ended
 		}
 		_, long, ended := begin()
@@ -137,6 +140,38 @@ func TestSharedPagesAreWhole(t *testing.T) {
 		asked = loads
 		if all(t, long, ended); loads != asked+2 { // and the one of the empty page's
 			t.Errorf("%d loads after the times to live", loads-asked)
+		}
+	})
+}
+
+// TestWhereAListEndsIsNotToldByWhatIsBroughtAlong: an empty page that the tier has beside the one that is asked for.
+func TestWhereAListEndsIsNotToldByWhatIsBroughtAlong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{tier: tier.NewMemory(1)}
+		read := func(l *folio.List[int], page, limit, want int) {
+			t.Helper()
+			q, err := l.Query(folio.Params{Scope: folio.Public, Page: page, Limit: limit})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p, err := l.Page(t.Context(), q); err != nil || len(p.Items) != want {
+				t.Errorf("page %d: %d rows, want %d (%v)", page, len(p.Items), want, err)
+			}
+			time.Sleep(time.Second)
+		}
+		for range 2 {
+			l, err := folio.NewList(s.instance(t, nil).cache, folio.ListConfig[int]{Name: "few", NoWarm: true, EmptyTTL: time.Hour,
+				Load: func(_ context.Context, _ folio.Query, r folio.Range) ([]int, error) {
+					return []int{1, 2, 3, 4, 5, 6}[min(6, r.Offset):min(6, r.Offset+r.Limit)], nil
+				}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			read(l, 1, 2, 2) // and the one behind
+			read(l, 3, 2, 2) // and the one behind, if there were one
+			read(l, 5, 1, 1) // the first row of those two
+			read(l, 4, 2, 0)
 		}
 	})
 }
@@ -352,4 +387,74 @@ func TestConfigsOfAFleet(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestOneOfAllInstancesLoads: a thousand readers of four instances miss a page at once. So it is where the one who loads
+// fails, or never comes back; and who has written waits for no load of before.
+func TestOneOfAllInstancesLoads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := tier.NewMemory(1)
+		var loads, failing, hanging atomic.Int64
+		var rows [4]*folio.List[int]
+		for i := range rows {
+			s := &site{tier: shared}
+			l, err := folio.NewList(s.instance(t, nil).cache, folio.ListConfig[int]{Name: "hot", NoWarm: true, TTL: time.Hour, Load: func(ctx context.Context, _ folio.Query, _ folio.Range) ([]int, error) {
+				n := loads.Add(1)
+				time.Sleep(100 * time.Millisecond)
+				if failing.Add(-1) >= 0 {
+					return nil, errors.New("down")
+				}
+				if hanging.Add(-1) >= 0 {
+					time.Sleep(10 * time.Second)
+				}
+				return []int{int(n)}, nil
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows[i] = l
+		}
+		time.Sleep(time.Second)
+		scope := folio.Scope{Kind: "user", ID: "1"}
+		all := func(what string, wantLoads int64, within time.Duration, mayFail bool) {
+			t.Helper()
+			before, began := loads.Load(), time.Now()
+			var readers sync.WaitGroup
+			for i := range 1000 {
+				readers.Go(func() {
+					q, err := rows[i%4].Query(folio.Params{Scope: scope})
+					if err != nil {
+						t.Error(err)
+					}
+					if _, err := rows[i%4].Page(t.Context(), q); err != nil && !mayFail {
+						t.Error(what, err)
+					}
+				})
+			}
+			readers.Wait()
+			if got := loads.Load() - before; got != wantLoads || time.Since(began) > within {
+				t.Errorf("%s: %d loads in %s, want %d in %s", what, got, time.Since(began), wantLoads, within)
+			}
+			time.Sleep(20 * time.Second)
+			if _, err := rows[0].Invalidate(t.Context(), scope); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		all("nothing happens", 1, 150*time.Millisecond, false)
+		failing.Store(1)
+		all("the first one fails", 2, 250*time.Millisecond, true)
+		hanging.Store(1)
+		all("the first one hangs", 2, 12*time.Second, false)
+		go func() { // a load of before a write
+			q, _ := rows[1].Query(folio.Params{Scope: scope})
+			_, _ = rows[1].Page(t.Context(), q)
+		}()
+		time.Sleep(10 * time.Millisecond)
+		if _, err := rows[0].Invalidate(t.Context(), scope); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+		all("a write", 1, 150*time.Millisecond, false)
+	})
 }

@@ -159,13 +159,13 @@ func (f *faulty) around(ctx context.Context, do func(context.Context) error) err
 	return do(ctx)
 }
 
-func (f *faulty) Read(ctx context.Context, tags []uint64, keys []tier.Key) (m tier.Moment, v []tier.Value, err error) {
-	err = f.around(ctx, func(ctx context.Context) (err error) { m, v, err = f.Tier.Read(ctx, tags, keys); return err })
-	return m, v, err
+func (f *faulty) Read(ctx context.Context, q tier.Question) (a tier.Answer, err error) {
+	err = f.around(ctx, func(ctx context.Context) (err error) { a, err = f.Tier.Read(ctx, q); return err })
+	return a, err
 }
 
-func (f *faulty) Write(ctx context.Context, after tier.Moment, values []tier.Value) error {
-	return f.around(ctx, func(ctx context.Context) error { return f.Tier.Write(ctx, after, values) })
+func (f *faulty) Write(ctx context.Context, by string, after tier.Moment, values []tier.Value) error {
+	return f.around(ctx, func(ctx context.Context) error { return f.Tier.Write(ctx, by, after, values) })
 }
 
 func (f *faulty) Bump(ctx context.Context, by string, tags []uint64) error {

@@ -113,6 +113,9 @@ func (c *Cache) fly(ctx context.Context, calls []*call, l loader, load func(cont
 				c.land(w, l)
 				close(w.done)
 			}
+			if c.fleet != nil {
+				c.fleet.release(calls[0])
+			}
 			for _, w := range asked {
 				if !w.shared {
 					c.loaded(w, began)

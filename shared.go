@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"sync"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
+	"github.com/klauspost/compress/s2"
 	"github.com/zeebo/xxh3"
 
 	"github.com/foliocache/folio/internal/core"
@@ -23,23 +22,13 @@ const (
 	sharedMost     = 16 << 20 // bytes of a body, decompressed
 	compressedFrom = 1 << 10  // bytes
 
-	emptyFlag, fullFlag, zstdFlag = 1, 2, 4
+	emptyFlag, fullFlag, packedFlag = 1, 2, 4
 )
 
 var (
 	errNothing = errors.New("folio: nothing there")
 	errShared  = errors.New("folio: not what a cache has written")
 )
-
-var packer = sync.OnceValue(func() *zstd.Encoder {
-	e, _ := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(tierWriters), zstd.WithEncoderLevel(zstd.SpeedFastest)) // fails for bad options alone
-	return e
-})
-
-var unpacker = sync.OnceValue(func() *zstd.Decoder {
-	d, _ := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(sharedMost))
-	return d
-})
 
 // encode makes what a tier keeps of a page.
 func encode(id *identity, p *page, took time.Duration) []byte {
@@ -60,14 +49,13 @@ func encode(id *identity, p *page, took time.Duration) []byte {
 	for _, t := range p.revealed {
 		b = binary.LittleEndian.AppendUint64(b, uint64(t))
 	}
-	if n := len(b); len(p.body) >= compressedFrom {
-		if packed := packer().EncodeAll(p.body, b); len(packed)-n < len(p.body) {
-			b, flags = packed, flags|zstdFlag
+	body := p.body
+	if len(body) >= compressedFrom {
+		if packed := s2.EncodeBetter(nil, body); len(packed) < len(body) {
+			body, flags = packed, flags|packedFlag
 		}
 	}
-	if flags&zstdFlag == 0 {
-		b = append(b, p.body...)
-	}
+	b = append(b, body...)
 	b[9] = flags
 	binary.LittleEndian.PutUint64(b, xxh3.Hash(b[8:]))
 	return b
@@ -97,8 +85,11 @@ func (f *fleet) decode(id *identity, v *tier.Value) (p page, took time.Duration,
 	}
 	flags := b[9]
 	p.rows, p.empty, p.full, p.ttl, p.body = int(rows), flags&emptyFlag > 0, flags&fullFlag > 0, v.TTL, b[r.at:]
-	if flags&zstdFlag > 0 {
-		if p.body, err = unpacker().DecodeAll(p.body, nil); err != nil {
+	if flags&packedFlag > 0 {
+		if n, err := s2.DecodedLen(p.body); err != nil || n > sharedMost {
+			return page{}, 0, fmt.Errorf("%w: a body of %d bytes: %w", errShared, n, err)
+		}
+		if p.body, err = s2.Decode(nil, p.body); err != nil {
 			return page{}, 0, fmt.Errorf("%w: body: %w", errShared, err)
 		}
 	}

@@ -21,8 +21,15 @@ type memoryShard struct {
 	epoch, n uint64
 	tags     map[uint64]uint64 // when each was bumped last
 	values   map[string]memoryValue
+	claims   map[string]memoryClaim
 	log      []Bump // the latest ones
 	more     chan struct{}
+}
+
+type memoryClaim struct {
+	by   string
+	at   uint64 // the shard's bumps
+	ends time.Time
 }
 
 type memoryValue struct {
@@ -50,7 +57,7 @@ func (s *memoryShard) begin() {
 	if s.more != nil {
 		close(s.more)
 	}
-	*s = memoryShard{epoch: 1 + rand.Uint64N(1<<62), tags: map[uint64]uint64{}, values: map[string]memoryValue{}, more: make(chan struct{})}
+	*s = memoryShard{epoch: 1 + rand.Uint64N(1<<62), tags: map[uint64]uint64{}, values: map[string]memoryValue{}, claims: map[string]memoryClaim{}, more: make(chan struct{})}
 }
 
 // Shards returns how many there are.
@@ -72,49 +79,71 @@ func (m *Memory) stamp(tag uint64) Mark {
 }
 
 // Read is the interface's.
-func (m *Memory) Read(ctx context.Context, tags []uint64, keys []Key) (moment Moment, values []Value, err error) {
+func (m *Memory) Read(ctx context.Context, q Question) (a Answer, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.ready(ctx); err != nil {
-		return nil, nil, err
+		return a, err
 	}
 	touched := map[int]bool{}
-	for _, t := range tags {
+	for _, t := range q.Tags {
 		touched[m.shardOf(t)] = true
 	}
-	values = make([]Value, len(keys))
-	for i, k := range keys {
-		home := m.shardOf(k.Home)
-		touched[home] = true
-		v, ok := m.shards[home].values[k.Name]
-		left := time.Duration(0)
-		if !v.ends.IsZero() {
-			left = time.Until(v.ends)
-			ok = ok && left > 0
+	a.Values = make([]Value, len(q.Keys))
+	for i, k := range q.Keys {
+		touched[m.shardOf(k.Home)] = true
+		a.Values[i] = m.value(k)
+	}
+	if q.Claim > 0 && a.Values[0].Body == nil {
+		s := &m.shards[m.shardOf(q.Keys[0].Home)]
+		claim := s.claims[q.Keys[0].Name]
+		a.Claimed = claim.by != q.By && time.Now().Before(claim.ends)
+		for _, t := range q.Tags {
+			a.Claimed = a.Claimed && (m.shardOf(t) != m.shardOf(q.Keys[0].Home) || s.tags[t] <= claim.at)
 		}
-		current := func(k Mark, t uint64) bool { return k == m.stamp(t) }
-		for j := range v.stamps {
-			ok = ok && current(v.stamps[j], v.Tags[j])
-		}
-		if ok {
-			values[i] = v.Value
-			values[i].TTL = left
+		if !a.Claimed {
+			s.claims[q.Keys[0].Name] = memoryClaim{q.By, s.n, time.Now().Add(q.Claim)}
 		}
 	}
 	for _, shard := range slices.Sorted(maps.Keys(touched)) {
-		moment = append(moment, Mark{shard, m.shards[shard].epoch, m.shards[shard].n})
+		a.Moment = append(a.Moment, Mark{shard, m.shards[shard].epoch, m.shards[shard].n})
 	}
-	return moment, values, nil
+	return a, nil
+}
+
+// value returns what is stored under a key and current.
+func (m *Memory) value(k Key) Value {
+	v, ok := m.shards[m.shardOf(k.Home)].values[k.Name]
+	if !ok {
+		return Value{}
+	}
+	for i, stamp := range v.stamps {
+		if stamp != m.stamp(v.Tags[i]) {
+			return Value{}
+		}
+	}
+	if !v.ends.IsZero() {
+		if v.TTL = time.Until(v.ends); v.TTL <= 0 {
+			return Value{}
+		}
+	}
+	return v.Value
 }
 
 // Write is the interface's.
-func (m *Memory) Write(ctx context.Context, after Moment, values []Value) error {
+func (m *Memory) Write(ctx context.Context, by string, after Moment, values []Value) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.ready(ctx); err != nil {
 		return err
 	}
 	for _, v := range values {
+		if claims := m.shards[m.shardOf(v.Key.Home)].claims; claims[v.Key.Name].by == by {
+			delete(claims, v.Key.Name)
+		}
+		if v.Body == nil {
+			continue
+		}
 		if err := v.Check(); err != nil {
 			return err
 		}

@@ -18,14 +18,13 @@ type Tier interface {
 	// Shards returns how many shards there are, at least 1. A tag lies in tag % Shards.
 	Shards() int
 
-	// Read returns what is stored under keys, in their order: the zero Value where nothing is, or it is not current. The
-	// moment is as of a time after Read was called, and has the shards of tags and of the keys' homes: pass it to the
-	// Write of what is loaded after.
-	Read(ctx context.Context, tags []uint64, keys []Key) (Moment, []Value, error)
+	// Read returns what is stored under some keys.
+	Read(ctx context.Context, q Question) (Answer, error)
 
 	// Write stores values that were loaded after a moment, but for those that depend on a tag that was bumped since, or
-	// of a shard that the moment does not have, or that the tier cannot be sure of.
-	Write(ctx context.Context, after Moment, values []Value) error
+	// of a shard that the moment does not have, or that the tier cannot be sure of. In any case it ends the claims to load
+	// them of whom by names; values without a body are for that alone.
+	Write(ctx context.Context, by string, after Moment, values []Value) error
 
 	// Bump outdates all values that depend on any of some tags, and has those who follow the log told. by names who does
 	// it.
@@ -40,6 +39,25 @@ type Tier interface {
 
 	// Close ends the tier. What is under way fails.
 	Close() error
+}
+
+// Question is what a Read asks for.
+type Question struct {
+	Tags  []uint64 // that the values are known to depend on
+	Keys  []Key
+	Claim time.Duration // for how long the caller would load the first value; 0: he does not
+	By    string        // who that is
+}
+
+// Answer is what a Read returns.
+type Answer struct {
+	Values []Value // in the order of the keys: the zero Value where nothing is stored, or it is not current
+	// Moment is as of a time after the Read was called, and has the shards of the tags and of the keys' homes: pass it to
+	// the Write of what is loaded after.
+	Moment Moment
+	// Claimed says that the first value is not there, and somebody else has claimed to load it, not longer ago than he
+	// has said, and did not write it yet; nor was one of the tags bumped since. Else the caller has.
+	Claimed bool
 }
 
 // Key names a value.

@@ -41,7 +41,7 @@ func (t *Tier) Follow(ctx context.Context, since tier.Mark) (tier.Log, error) {
 // end returns where the log ends.
 func (t *Tier) end(ctx context.Context, since tier.Mark) (l tier.Log, err error) {
 	p := part{}
-	if err := t.read(ctx, since.Shard, &p, nil); err != nil {
+	if err := t.read(ctx, since.Shard, &p, new(tier.Question)); err != nil {
 		return l, err
 	}
 	return tier.Log{Until: p.mark, Lost: since.Epoch != 0}, nil

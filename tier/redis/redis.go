@@ -175,11 +175,12 @@ func (t *Tier) Shards() int { return t.config.Shards }
 
 // part is what of a read lies in one shard.
 type part struct {
-	tags   []uint64
-	keys   []int // places in the read
-	mark   tier.Mark
-	now    map[uint64]string // versions of tags
-	values []stored
+	tags    []uint64
+	keys    []int // places in the read
+	mark    tier.Mark
+	claimed bool
+	now     map[uint64]string // versions of tags
+	values  []stored
 }
 
 // stored is a value as the server has it.
@@ -190,7 +191,7 @@ type stored struct {
 
 // Read is tier.Tier's: one round trip to each shard that tags and keys lie in, side by side, and one more where values
 // depend on tags of further shards.
-func (t *Tier) Read(ctx context.Context, tags []uint64, keys []tier.Key) (tier.Moment, []tier.Value, error) {
+func (t *Tier) Read(ctx context.Context, q tier.Question) (a tier.Answer, err error) {
 	parts := map[int]*part{}
 	of := func(tag uint64) *part {
 		shard := t.shardOf(tag)
@@ -199,31 +200,31 @@ func (t *Tier) Read(ctx context.Context, tags []uint64, keys []tier.Key) (tier.M
 		}
 		return parts[shard]
 	}
-	for _, tag := range tags {
+	for _, tag := range q.Tags {
 		p := of(tag)
 		p.tags = append(p.tags, tag)
 	}
-	for i := range keys {
-		p := of(keys[i].Home)
+	for i := range q.Keys {
+		p := of(q.Keys[i].Home)
 		p.keys = append(p.keys, i)
 	}
-	if err := each(parts, func(shard int, p *part) error { return t.read(ctx, shard, p, keys) }); err != nil {
-		return nil, nil, err
+	if err := each(parts, func(shard int, p *part) error { return t.read(ctx, shard, p, &q) }); err != nil {
+		return a, err
 	}
-	values := make([]tier.Value, len(keys))
-	var moment tier.Moment
+	a.Values = make([]tier.Value, len(q.Keys))
 	for _, p := range parts {
-		moment = append(moment, p.mark)
+		a.Moment = append(a.Moment, p.mark)
+		a.Claimed = a.Claimed || p.claimed
 		for i, at := range p.keys {
 			if v := p.values[i]; v.body != nil {
-				values[at] = tier.Value{Key: keys[at], TTL: v.left}
-				if t.open(&values[at], v.body); !slices.Contains(values[at].Tags, keys[at].Home) {
-					values[at] = tier.Value{Key: keys[at]} // nobody has written that
+				one := tier.Value{Key: q.Keys[at], TTL: v.left}
+				if t.open(&one, v.body); slices.Contains(one.Tags, one.Key.Home) { // else nobody has written that
+					a.Values[at] = one
 				}
 			}
 		}
 	}
-	return moment, values, t.elsewhere(ctx, parts, values)
+	return a, t.elsewhere(ctx, parts, a.Values)
 }
 
 // each does something for all parts, side by side.
@@ -241,10 +242,13 @@ func each(parts map[int]*part, do func(int, *part) error) error {
 }
 
 // read asks one shard.
-func (t *Tier) read(ctx context.Context, shard int, p *part, all []tier.Key) error {
-	keys, args := []string{t.state(shard)}, []any{newEpoch()}
+func (t *Tier) read(ctx context.Context, shard int, p *part, q *tier.Question) error {
+	keys, args := []string{t.state(shard), t.key(shard, "claim:")}, []any{newEpoch(), 0, q.By}
+	if q.Claim > 0 && len(p.keys) > 0 && p.keys[0] == 0 {
+		keys[1], args[1] = t.claim(shard, q.Keys[0].Name), q.Claim.Milliseconds()
+	}
 	for _, i := range p.keys {
-		keys = append(keys, t.page(shard, all[i].Name))
+		keys = append(keys, t.page(shard, q.Keys[i].Name))
 	}
 	for _, tag := range p.tags {
 		args = append(args, name(tag))
@@ -253,17 +257,18 @@ func (t *Tier) read(ctx context.Context, shard int, p *part, all []tier.Key) err
 	if err != nil {
 		return failed(err)
 	}
-	if len(out) != 2+len(p.tags)+2*len(p.keys) {
+	if len(out) != 3+len(p.tags)+2*len(p.keys) {
 		return fmt.Errorf("tier/redis: %d answers", len(out))
 	}
 	if p.mark, err = mark(shard, out[0], out[1]); err != nil {
 		return err
 	}
+	p.claimed = out[2] == int64(1)
 	p.now = map[uint64]string{}
 	for i, tag := range p.tags {
-		p.now[tag], _ = out[2+i].(string)
+		p.now[tag], _ = out[3+i].(string)
 	}
-	for rest := out[2+len(p.tags):]; len(rest) > 0; rest = rest[2:] {
+	for rest := out[3+len(p.tags):]; len(rest) > 0; rest = rest[2:] {
 		left, _ := rest[0].(int64)
 		s := stored{left: time.Duration(left) * time.Millisecond}
 		if body, ok := rest[1].(string); ok && left > 0 { // it has an end, and that is not now
@@ -274,7 +279,8 @@ func (t *Tier) read(ctx context.Context, shard int, p *part, all []tier.Key) err
 	return nil
 }
 
-func (t *Tier) page(shard int, name string) string { return t.key(shard, "page:"+name) }
+func (t *Tier) page(shard int, name string) string  { return t.key(shard, "page:"+name) }
+func (t *Tier) claim(shard int, name string) string { return t.key(shard, "claim:"+name) }
 
 // mark reads an epoch and a count.
 func mark(shard int, e, n any) (tier.Mark, error) {
@@ -335,7 +341,7 @@ func (t *Tier) elsewhere(ctx context.Context, parts map[int]*part, values []tier
 		}
 	})
 	if len(missing) > 0 {
-		if err := each(missing, func(shard int, p *part) error { return t.read(ctx, shard, p, nil) }); err != nil {
+		if err := each(missing, func(shard int, p *part) error { return t.read(ctx, shard, p, new(tier.Question)) }); err != nil {
 			return err
 		}
 	}
@@ -359,24 +365,27 @@ func (t *Tier) elsewhere(ctx context.Context, parts map[int]*part, values []tier
 }
 
 // Write is tier.Tier's: one round trip for each value, and one before where it depends on tags of several shards.
-func (t *Tier) Write(ctx context.Context, after tier.Moment, values []tier.Value) error {
+func (t *Tier) Write(ctx context.Context, by string, after tier.Moment, values []tier.Value) error {
 	var faults []error
 	for i := range values {
-		if err := t.write(ctx, after, &values[i]); err != nil {
+		if err := t.write(ctx, by, after, &values[i]); err != nil {
 			faults = append(faults, err)
 		}
 	}
 	return errors.Join(faults...)
 }
 
-func (t *Tier) write(ctx context.Context, after tier.Moment, v *tier.Value) error {
+func (t *Tier) write(ctx context.Context, by string, after tier.Moment, v *tier.Value) error {
+	home := t.shardOf(v.Key.Home)
+	if v.Body == nil {
+		return t.release(ctx, by, v)
+	}
 	if err := v.Check(); err != nil {
 		return err
 	}
-	home := t.shardOf(v.Key.Home)
 	at, ok := after.Of(home)
 	if !ok {
-		return nil
+		return t.release(ctx, by, v)
 	}
 	life := t.config.MaxTTL
 	if v.TTL > 0 {
@@ -393,17 +402,25 @@ func (t *Tier) write(ctx context.Context, after tier.Moment, v *tier.Value) erro
 		}
 	}
 	stamps, err := t.stamps(ctx, after, others)
-	if err != nil || stamps == nil {
+	if err != nil {
 		return err
 	}
-	args := append([]any{newEpoch(), fmt.Sprintf("%016x", at.Epoch), fmt.Sprintf("%016d", at.N), life.Milliseconds(), string(stamps) + string(v.Body)}, own...)
-	return failed(writeScript.Run(ctx, t.main, []string{t.state(home), t.page(home, v.Key.Name)}, args...).Err())
+	if stamps == nil {
+		return t.release(ctx, by, v)
+	}
+	args := append([]any{newEpoch(), fmt.Sprintf("%016x", at.Epoch), fmt.Sprintf("%016d", at.N), life.Milliseconds(), string(stamps) + string(v.Body), by}, own...)
+	return failed(writeScript.Run(ctx, t.main, []string{t.state(home), t.page(home, v.Key.Name), t.claim(home, v.Key.Name)}, args...).Err())
+}
+
+// release ends a claim to load a value.
+func (t *Tier) release(ctx context.Context, by string, v *tier.Value) error {
+	return failed(releaseScript.Run(ctx, t.main, []string{t.claim(t.shardOf(v.Key.Home), v.Key.Name)}, by).Err())
 }
 
 // stamps writes what a value says of its tags of other shards; nil: one may have been bumped since.
 func (t *Tier) stamps(ctx context.Context, after tier.Moment, parts map[int]*part) ([]byte, error) {
 	if len(parts) > 0 {
-		if err := each(parts, func(shard int, p *part) error { return t.read(ctx, shard, p, nil) }); err != nil {
+		if err := each(parts, func(shard int, p *part) error { return t.read(ctx, shard, p, new(tier.Question)) }); err != nil {
 			return nil, err
 		}
 	}

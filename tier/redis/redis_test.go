@@ -118,22 +118,23 @@ func stored(t *testing.T, r *redis.Tier) (there func() bool) {
 	t.Helper()
 	k := tier.Key{Name: "list:k", Home: 7}
 	ctx := context.WithoutCancel(t.Context())
-	m, _, err := r.Read(ctx, []uint64{7}, []tier.Key{k})
+	q := tier.Question{Tags: []uint64{7}, Keys: []tier.Key{k}}
+	a, err := r.Read(ctx, q)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Write(ctx, m, []tier.Value{{Key: k, Tags: []uint64{7}, Body: []byte("body")}}); err != nil {
+	if err := r.Write(ctx, "1", a.Moment, []tier.Value{{Key: k, Tags: []uint64{7}, Body: []byte("body")}}); err != nil {
 		t.Fatal(err)
 	}
 	there = func() bool {
-		_, v, err := r.Read(ctx, []uint64{7}, []tier.Key{k})
-		for began := time.Now(); err != nil && time.Since(began) < 10*time.Second; _, v, err = r.Read(ctx, []uint64{7}, []tier.Key{k}) {
+		a, err := r.Read(ctx, q)
+		for began := time.Now(); err != nil && time.Since(began) < 10*time.Second; a, err = r.Read(ctx, q) {
 			time.Sleep(10 * time.Millisecond)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		return v[0].Body != nil
+		return a.Values[0].Body != nil
 	}
 	if !there() {
 		t.Fatal("not stored")
@@ -269,12 +270,12 @@ func TestWhatIsStoredThereIsNotTrusted(t *testing.T) {
 			continue
 		}
 		s.do(t, "SET", page, string(b), "PX", 60000)
-		_, v, err := r.Read(t.Context(), []uint64{7}, []tier.Key{{Name: "list:k", Home: 7}})
+		a, err := r.Read(t.Context(), tier.Question{Tags: []uint64{7}, Keys: []tier.Key{{Name: "list:k", Home: 7}}})
 		if err != nil {
 			t.Fatalf("%q: %v", b, err)
 		}
-		if i%3 == 1 && v[0].Body != nil {
-			t.Errorf("%q: %q", b, v[0].Body)
+		if i%3 == 1 && a.Values[0].Body != nil {
+			t.Errorf("%q: %q", b, a.Values[0].Body)
 		}
 	}
 	s.do(t, "DEL", page)
@@ -284,7 +285,7 @@ func TestWhatIsStoredThereIsNotTrusted(t *testing.T) {
 	}
 	s.do(t, "DEL", "{folio:0}:state")
 	s.do(t, "SET", "{folio:0}:state", "x")
-	if _, _, err := r.Read(t.Context(), []uint64{7}, []tier.Key{{Name: "list:k", Home: 7}}); err == nil {
+	if _, err := r.Read(t.Context(), tier.Question{Tags: []uint64{7}}); err == nil {
 		t.Error("a state that is none")
 	}
 }

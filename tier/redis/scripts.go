@@ -25,16 +25,17 @@ end
 `
 
 var (
-	// KEYS: state, values. ARGV: an epoch, tags. Returns the epoch, the count, the tags' versions, and for each value the
-	// rest of its life in ms and itself, unless a tag of this shard that it depends on has another version by now.
+	// KEYS: state, a claim or nothing, values. ARGV: an epoch, how long the claim is to last in ms, who claims, tags. Returns the
+	// epoch, the count, whether there is a claim already, the tags' versions, and for each value the rest of its life in ms
+	// and itself, unless a tag of this shard that it depends on has another version by now. The claim is to the first.
 	readScript = redis.NewScript(epoch + `
-local tags, out = {}, {e, n}
-for i = 2, #ARGV do
+local tags, out = {}, {e, n, 0}
+for i = 4, #ARGV do
   tags[#tags + 1] = ARGV[i]
   redis.call('HSETNX', KEYS[1], ARGV[i], n)
 end
 for _, v in ipairs(versions(tags)) do out[#out + 1] = v end
-for i = 2, #KEYS do
+for i = 3, #KEYS do
   local v, left = redis.pcall('GET', KEYS[i]), 0
   if type(v) == 'string' and #v > 5 + #e and string.sub(v, 1, 1 + #e) == 'F' .. e then
     local own, at, stamps = {}, 4 + #e, {}
@@ -49,17 +50,24 @@ for i = 2, #KEYS do
     v = false
   end
   if v then left = redis.call('PTTL', KEYS[i]) end
+  if not v and i == 3 and ARGV[2] ~= '0' then
+    local claim = redis.call('GET', KEYS[2])
+    local free = not claim or string.sub(claim, 17) == ARGV[3]
+    for j = 1, #tags do free = free or out[3 + j] > string.sub(claim, 1, 16) end
+    if free then redis.call('SET', KEYS[2], n .. ARGV[3], 'PX', ARGV[2]) else out[3] = 1 end
+  end
   out[#out + 1] = left
   out[#out + 1] = v
 end
 return out`)
 
-	// KEYS: state, value. ARGV: an epoch, the moment's epoch and count, the value's life in ms, its tags of other shards
-	// with their stamps and its body, its tags of this shard. Returns whether it was stored.
+	// KEYS: state, value, its claim. ARGV: an epoch, the moment's epoch and count, the value's life in ms, its tags of other shards
+	// with their stamps and its body, who claims, its tags of this shard. Returns whether it was stored.
 	writeScript = redis.NewScript(epoch + `
+if string.sub(redis.call('GET', KEYS[3]) or '', 17) == ARGV[6] then redis.call('DEL', KEYS[3]) end
 if e ~= ARGV[2] then return 0 end
-local tags, count = {}, #ARGV - 5
-for i = 6, #ARGV do tags[i - 5] = ARGV[i] end
+local tags, count = {}, #ARGV - 6
+for i = 7, #ARGV do tags[i - 6] = ARGV[i] end
 local now, head = versions(tags), {'F', e, string.char(math.floor(count / 256), count % 256)}
 local good = true
 for i = 1, count do
@@ -74,6 +82,11 @@ end
 if not good then return 0 end
 redis.call('SET', KEYS[2], table.concat(head) .. ARGV[5], 'PX', ARGV[4])
 return 1`)
+
+	// KEYS: a claim. ARGV: whose.
+	releaseScript = redis.NewScript(`
+if string.sub(redis.call('GET', KEYS[1]) or '', 17) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0`)
 
 	// KEYS: state, log. ARGV: an epoch, who, how long the log may be, how many tags there may be, the tags in a row.
 	bumpScript = redis.NewScript(epoch + `

@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(*testing.T) tier.Tier) {
 		"the log tells":                      told,
 		"the log wakes":                      woken,
 		"values end":                         ended,
+		"one of all loads":                   claimed,
 		"what is not to be stored":           refused,
 		"random histories":                   histories,
 	} {
@@ -48,22 +49,22 @@ func fresh(n int) ([]uint64, tier.Key) {
 // read returns what is stored under a key.
 func read(t *testing.T, on tier.Tier, tags []uint64, k tier.Key) (tier.Moment, *tier.Value) {
 	t.Helper()
-	m, values, err := on.Read(within(t), tags, []tier.Key{k})
+	a, err := on.Read(within(t), tier.Question{Tags: tags, Keys: []tier.Key{k}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(values) != 1 {
-		t.Fatalf("%d values for a key", len(values))
+	if len(a.Values) != 1 || a.Claimed {
+		t.Fatalf("%d values for a key, claimed %v", len(a.Values), a.Claimed)
 	}
-	if values[0].Body == nil {
-		return m, nil
+	if a.Values[0].Body == nil {
+		return a.Moment, nil
 	}
-	return m, &values[0]
+	return a.Moment, &a.Values[0]
 }
 
 func write(t *testing.T, on tier.Tier, after tier.Moment, k tier.Key, tags []uint64, body string) {
 	t.Helper()
-	if err := on.Write(within(t), after, []tier.Value{{Key: k, Tags: tags, Body: []byte(body), TTL: time.Minute}}); err != nil {
+	if err := on.Write(within(t), "1", after, []tier.Value{{Key: k, Tags: tags, Body: []byte(body), TTL: time.Minute}}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -215,7 +216,7 @@ func ended(t *testing.T, open func(*testing.T) tier.Tier) {
 	a := open(t)
 	tags, k := fresh(1)
 	m, _ := read(t, a, tags, k)
-	if err := a.Write(within(t), m, []tier.Value{{Key: k, Tags: tags, Body: []byte("b"), TTL: 50 * time.Millisecond}}); err != nil {
+	if err := a.Write(within(t), "1", m, []tier.Value{{Key: k, Tags: tags, Body: []byte("b"), TTL: 50 * time.Millisecond}}); err != nil {
 		t.Fatal(err)
 	}
 	for began := time.Now(); ; {
@@ -239,11 +240,11 @@ func refused(t *testing.T, open func(*testing.T) tier.Tier) {
 		{Key: k, Body: []byte("b")},
 		{Key: tier.Key{Name: string(make([]byte, tier.MaxKey+1)), Home: tags[0]}, Tags: tags, Body: []byte("b")},
 	} {
-		if err := a.Write(within(t), m, []tier.Value{v}); err == nil {
+		if err := a.Write(within(t), "1", m, []tier.Value{v}); err == nil {
 			t.Error("stored, though it is not to be")
 		}
 	}
-	if err := a.Write(within(t), nil, []tier.Value{{Key: k, Tags: tags, Body: []byte("b")}}); err != nil {
+	if err := a.Write(within(t), "1", nil, []tier.Value{{Key: k, Tags: tags, Body: []byte("b")}}); err != nil {
 		t.Error(err)
 	}
 	if _, v := read(t, a, tags, k); v != nil {
@@ -251,8 +252,59 @@ func refused(t *testing.T, open func(*testing.T) tier.Tier) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := a.Read(ctx, tags, []tier.Key{k}); err == nil {
+	if _, err := a.Read(ctx, tier.Question{Tags: tags, Keys: []tier.Key{k}}); err == nil {
 		t.Error("read after the end of the context")
+	}
+}
+
+// claimed: of those who find nothing one is to load it, until he has written it, or has given up, or takes too long.
+func claimed(t *testing.T, open func(*testing.T) tier.Tier) {
+	on := []tier.Tier{open(t), open(t)}
+	tags, k := fresh(1)
+	claim := func(i int, want bool) tier.Answer {
+		t.Helper()
+		a, err := on[i%2].Read(within(t), tier.Question{Tags: tags, Keys: []tier.Key{k}, Claim: 200 * time.Millisecond, By: fmt.Sprint(i % 2)})
+		if err != nil || a.Claimed != want {
+			t.Errorf("claimed by another: %v, want %v (%v)", a.Claimed, want, err)
+		}
+		return a
+	}
+	a := claim(0, false)
+	for range 4 {
+		claim(1, true)
+		claim(0, false) // it is his own
+	}
+	bump(t, on[1], tags[0]) // what he loads is of before
+	claim(1, false)
+	a = claim(0, true)
+	for _, by := range []string{"0", "1"} { // somebody else, and who has it, give up
+		claim(0, true)
+		if err := on[1].Write(within(t), by, a.Moment, []tier.Value{{Key: k, Tags: tags}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a = claim(0, false)
+	claim(1, true)
+	bump(t, on[0], tags[0])
+	write(t, on[0], a.Moment, k, tags, "of before") // which is not stored
+	a = claim(1, false)
+	write(t, on[1], a.Moment, k, tags, "body")
+	if a := claim(0, false); string(a.Values[0].Body) != "body" { // which is not a claim
+		t.Errorf("%q", a.Values[0].Body)
+	}
+	bump(t, on[0], tags[0])
+	a = claim(0, false)
+	write(t, on[1], nil, k, tags, "by 1, as of no moment")
+	write(t, on[1], tier.Moment{{Shard: a.Moment[0].Shard, Epoch: a.Moment[0].Epoch}}, k, tags, "by 1, as of long ago")
+	claim(1, true)
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) { // he is dead
+		a, err := on[1].Read(within(t), tier.Question{Tags: tags, Keys: []tier.Key{k}, Claim: time.Minute, By: "1"})
+		if err != nil || time.Since(began) > 10*time.Second {
+			t.Fatal(err, time.Since(began))
+		}
+		if !a.Claimed {
+			return
+		}
 	}
 }
 
@@ -298,15 +350,15 @@ func histories(t *testing.T, open func(*testing.T) tier.Tier) {
 					truth[at].Unlock()
 				}
 				key := tier.Key{Name: fmt.Sprintf("h%x:%d", tags[keys], k), Home: own[0]}
-				m, v, err := on.Read(within(t), own, []tier.Key{key})
+				got, err := on.Read(within(t), tier.Question{Tags: own, Keys: []tier.Key{key}})
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				if v[0].Body != nil {
+				if body := got.Values[0].Body; body != nil {
 					var a, b int
-					if _, err := fmt.Sscan(string(v[0].Body), &a, &b); err != nil || a < least[0] || b < least[1] {
-						t.Errorf("%s: of before %v, which had been told (%v)", v[0].Body, least, err)
+					if _, err := fmt.Sscan(string(body), &a, &b); err != nil || a < least[0] || b < least[1] {
+						t.Errorf("%s: of before %v, which had been told (%v)", body, least, err)
 					}
 					continue
 				}
@@ -316,7 +368,7 @@ func histories(t *testing.T, open func(*testing.T) tier.Tier) {
 					now[i] = truth[at].written
 					truth[at].Unlock()
 				}
-				if err := on.Write(within(t), m, []tier.Value{{Key: key, Tags: own, Body: fmt.Appendf(nil, "%d %d", now[0], now[1]), TTL: time.Minute}}); err != nil {
+				if err := on.Write(within(t), "1", got.Moment, []tier.Value{{Key: key, Tags: own, Body: fmt.Appendf(nil, "%d %d", now[0], now[1]), TTL: time.Minute}}); err != nil {
 					t.Error(err)
 					return
 				}
