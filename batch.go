@@ -205,24 +205,27 @@ func loadMany(ctx context.Context, calls []*call, load LoadMany) error {
 func (c *Cache) SetMany(values map[string][]byte) error {
 	var faults []error
 	for key, value := range values {
-		switch err := c.Set(key, value); {
+		err := c.set(key, value)
+		c.distrust(err)
+		switch {
 		case errors.Is(err, ErrClosed):
 			return err
 		case err != nil:
 			faults = append(faults, fmt.Errorf("%w: key %q", err, key))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(errors.Join(faults...), c.settle(nil))
 }
 
 // DeleteMany forgets values as [Cache.Delete] does.
 func (c *Cache) DeleteMany(keys ...string) error {
 	for _, key := range keys {
-		if err := c.Delete(key); err != nil {
+		err := c.forget(key)
+		if c.invalidated(err, KeyTag(key)); err != nil {
 			return err
 		}
 	}
-	return nil
+	return c.settle(nil)
 }
 
 // Warm stores values that are not there yet, as at start-up, and returns how many it stored: the

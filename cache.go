@@ -173,10 +173,14 @@ func (c *Cache) build() error {
 // waits for itself, as long as ctx allows.
 func (c *Cache) Close(ctx context.Context) error {
 	c.mu.Lock()
-	c.closed.Store(true)
-	for _, a := range c.later {
-		a.timer.Stop()
+	for l, a := range c.later {
+		if a.timer.Stop(); c.fleet != nil && !c.closed.Load() {
+			if err := c.bump(c.number(l.tag)); err != nil { // others are told now or never
+				c.config.Logger.Error("folio: an invalidation that was due is lost", "tag", l.tag, "error", err)
+			}
+		}
 	}
+	c.closed.Store(true)
 	c.mu.Unlock()
 	c.stop()
 	done := make(chan struct{})
@@ -228,7 +232,7 @@ func (c *Cache) find(dst []byte, id *identity, late int64) (value []byte, e entr
 	}
 	if e.expires > 0 || e.soft > 0 || c.fleet != nil {
 		now := c.now() - late
-		if e.expires > 0 && now >= e.expires || e.soft > 0 && !id.raw && (late == 0 || now >= e.soft) || late == 0 && c.fleet != nil && !c.fleet.trusts(e.copy.Born, now) {
+		if e.expires > 0 && now >= e.expires || e.soft > 0 && !id.raw && (late == 0 || now >= e.soft) || c.fleet != nil && !c.fleet.trusts(e.copy.Born, now, late > 0) {
 			return dst, entry{}, false
 		}
 	}

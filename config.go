@@ -55,7 +55,8 @@ type Config struct {
 	// long as it is asked for: sooner or later than that by chance (XFetch). Default 1; negative: never.
 	EarlyRefresh float64
 	// StaleIfError is how long after its time to live a value may be served once more where a load
-	// fails; what a write has outdated never is. 0: not at all.
+	// fails; what a write has outdated never is, but for one of another instance that cannot be heard of (Tier). 0: not
+	// at all.
 	StaleIfError time.Duration
 	// MaxLoads bounds the loaders running at once, but for those that a loader asks for. Default 64.
 	MaxLoads int
@@ -87,7 +88,7 @@ type Config struct {
 	// in all of them. The cache does not close it. Not together with Dir.
 	Tier tier.Tier
 	// Lease bounds for how long after an invalidation of another instance has returned this one may serve what was
-	// loaded before it, whatever fails: 100 ms to 1 minute, default 1 s. While the tier cannot be reached, what is
+	// loaded before it, whatever fails: 300 ms to 1 minute, default 1 s. While the tier cannot be reached, what is
 	// stored is served for so long after its load began, and then loaded again.
 	Lease time.Duration
 	// TierTimeout bounds what a read waits for the tier before it asks the origin, and a write before it returns an
@@ -156,7 +157,7 @@ func (c *Config) check() error {
 	want(c.StaleWhileRevalidate >= 0, "StaleWhileRevalidate %s: want at least 0", c.StaleWhileRevalidate)
 	want(c.EarlyRefresh < 1000, "EarlyRefresh %g: want less than 1000", c.EarlyRefresh)
 	want(c.WarmBudget <= 1, "WarmBudget %g: want at most 1", c.WarmBudget)
-	want(c.Lease == 0 || c.Lease >= 100*time.Millisecond && c.Lease <= time.Minute, "Lease %s: want 100ms to 1m", c.Lease)
+	want(c.Lease == 0 || c.Lease >= 300*time.Millisecond && c.Lease <= time.Minute, "Lease %s: want 300ms to 1m", c.Lease)
 	want(c.TierTimeout >= 0, "TierTimeout %s: want at least 0", c.TierTimeout)
 	want(c.Tier == nil || c.Dir == "", "Dir %q with a Tier: after a restart nobody knows what others have outdated meanwhile; the tier has the contents", c.Dir)
 	want(c.LoadTimeout >= 0, "LoadTimeout %s: want at least 0", c.LoadTimeout)

@@ -237,7 +237,7 @@ func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, an
 	if a.Action == core.Wait {
 		switch w := c.calls[a.Flight]; {
 		case id.alone, c.held.any(id), id.open && c.core.Overtaken(a.Flight): // it may have begun before a write
-		case c.fleet != nil && !c.fleet.trusts(w.born, q.Now): // or before one of others
+		case c.fleet != nil && !c.fleet.trusts(w.born, q.Now, false): // or before one of others
 		case w.id.same(id):
 			awaited := within != nil && within.awaited(w, map[*call]bool{})
 			if awaited && w.main == nil {
@@ -300,7 +300,7 @@ func (c *Cache) remains(dst []byte, id *identity) (value []byte, e entry, ok boo
 	}
 	e, ok = parseEntry(v[len(dst):])
 	e.ring = ring
-	if !ok || c.fleet != nil && !c.fleet.trusts(e.copy.Born, c.now()) || !id.is(&e) || e.kind == notFound || !e.remains(c.versions) {
+	if !ok || c.fleet != nil && !c.fleet.trusts(e.copy.Born, c.now(), false) || !id.is(&e) || e.kind == notFound || !e.remains(c.versions) {
 		return dst, entry{}, false
 	}
 	if e.pieces > 0 {

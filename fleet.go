@@ -92,6 +92,7 @@ const (
 	tierOpen       = time.Second // for how long the breaker stays open
 	tierTries      = 5           // failures in a row that open it
 	followPatience = 500 * time.Millisecond
+	mostOwed       = 100_000
 	claimLife      = time.Second // how long the others wait for the one who loads a page
 	claimWait      = 2 * time.Millisecond
 	claimWaitMost  = 20 * time.Millisecond
@@ -122,9 +123,10 @@ func (f *fleet) start() {
 	f.cache.running.Go(f.tell)
 }
 
-// trusts reports whether what was loaded from some time on may be served now.
-func (f *fleet) trusts(born, now int64) bool {
-	return born > f.since.Load() && (now < f.until.Load() || now < born+f.lease)
+// trusts reports whether what was loaded from some time on may be served now; failing: or as its load fails, which may be
+// later than the lease has it.
+func (f *fleet) trusts(born, now int64, failing bool) bool {
+	return born > f.since.Load() && (failing || now < f.until.Load() || now < born+f.lease)
 }
 
 // follow hears what others outdate.
@@ -141,8 +143,10 @@ func (f *fleet) follow(shard int) {
 			continue
 		}
 		wait = tierRetry
-		if f.heed(&l, at.Epoch == 0) {
-			at = l.Until
+		if l.Until.Shard != shard || !f.heed(&l, at.Epoch == 0) {
+			continue
+		}
+		if at = l.Until; !l.More {
 			f.renew(shard, asked)
 		}
 	}
@@ -329,6 +333,9 @@ func (f *fleet) keep(w *call, life time.Duration) {
 	}
 	if after == nil || w.shared {
 		return
+	}
+	if life > 0 {
+		life = max(time.Millisecond, life-time.Duration(f.cache.now()-w.born))
 	}
 	v := write{claim: w.claim, after: after, page: w.page, took: w.took, id: w.id, value: tier.Value{Key: f.key(&w.id), TTL: life, Tags: f.tags(nil, &w.id, w.revealed)}}
 	v.page.decoded, v.page.asides = nil, nil

@@ -2,6 +2,7 @@ package folio
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/foliocache/folio/internal/core"
@@ -91,8 +92,8 @@ func (c *Cache) expect(a *appointment, tags []core.Tag) {
 // put the second time off for all of them.
 func (l *List[T]) InvalidateAfter(ctx context.Context, s Scope, lag time.Duration) (Token, error) {
 	t, err := l.Invalidate(ctx, s)
-	if err == nil {
-		err = l.cache.postpone(later{tag: l.Tag(s)}, lag)
+	if err == nil || errors.Is(err, ErrPending) {
+		err = errors.Join(err, l.cache.postpone(later{tag: l.Tag(s)}, lag))
 	}
 	return t, err
 }

@@ -2,7 +2,6 @@ package folio
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -17,6 +16,10 @@ func (f *fleet) owe(tags []core.Tag) {
 	f.turn++
 	for _, t := range tags {
 		f.owed[t] = f.turn
+	}
+	if len(f.owed) > mostOwed {
+		f.all = true // which is less
+		clear(f.owed)
 	}
 	select {
 	case f.some <- struct{}{}:
@@ -66,11 +69,11 @@ func (f *fleet) tellOnce() error {
 	tags := make([]uint64, 0, min(len(f.owed), tier.MaxTags))
 	for t := range f.owed {
 		if len(tags) == tier.MaxTags {
-			turn = 0 // there are more
 			break
 		}
 		tags = append(tags, uint64(t))
 	}
+	more := len(tags) < len(f.owed)
 	f.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), f.cache.config.TierTimeout)
 	defer cancel()
@@ -82,7 +85,13 @@ func (f *fleet) tellOnce() error {
 		err = f.tier.Flush(ctx)
 	}
 	if err == nil {
-		err = f.paid(tags, turn, all)
+		f.paid(tags, turn, all)
+	}
+	if err == nil && more {
+		f.mu.Lock()
+		f.tries = append(f.tries, tries...)
+		f.mu.Unlock()
+		return f.tellOnce()
 	}
 	for _, done := range tries {
 		done <- err
@@ -90,25 +99,19 @@ func (f *fleet) tellOnce() error {
 	return err
 }
 
-// paid forgets what was owed up to a turn. The error says that there is more.
-func (f *fleet) paid(tags []uint64, turn uint64, all bool) error {
+// paid forgets what was owed up to a turn.
+func (f *fleet) paid(tags []uint64, turn uint64, all bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if all && turn == f.turn {
 		f.all = false
 	}
 	for _, t := range tags {
-		if at := f.owed[core.Tag(t)]; turn == 0 || at <= turn {
+		if f.owed[core.Tag(t)] <= turn {
 			delete(f.owed, core.Tag(t))
 		}
 	}
-	if turn == 0 {
-		return errMore
-	}
-	return nil
 }
-
-var errMore = errors.New("more is owed")
 
 // settle waits until the tier knows what was outdated before, unless that failed. The error is that, or an ErrPending.
 func (c *Cache) settle(err error) error {

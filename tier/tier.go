@@ -107,6 +107,7 @@ type Log struct {
 	Until Mark
 	// Lost says that nobody knows what was bumped since: there is another epoch, or the log does not reach back so far.
 	Lost  bool
+	More  bool // the log goes on behind Until, and was not read to its end
 	Bumps []Bump
 }
 

@@ -40,8 +40,8 @@ func (c *tierConfig) check() error {
 	if t == nil {
 		return err
 	}
-	if c.Lease != 0 && (c.Lease < 100*time.Millisecond || c.Lease > time.Minute) || c.Timeout < 0 {
-		err = fmt.Errorf("%w: tier: lease %s, timeout %s: want 100ms to 1m, and no less than 0", errUsage, c.Lease, c.Timeout)
+	if c.Lease != 0 && (c.Lease < 300*time.Millisecond || c.Lease > time.Minute) || c.Timeout < 0 {
+		err = fmt.Errorf("%w: tier: lease %s, timeout %s: want 300ms to 1m, and no less than 0", errUsage, c.Lease, c.Timeout)
 	}
 	return errors.Join(err, t.Close())
 }

@@ -63,7 +63,7 @@ const (
 
 	dialTimeout = 300 * time.Millisecond
 	patience    = 5 * time.Second // for an answer, where the context allows more
-	block       = 200 * time.Millisecond
+	block       = 100 * time.Millisecond
 	digits      = 16
 )
 
@@ -243,7 +243,7 @@ func each(parts map[int]*part, do func(int, *part) error) error {
 
 // read asks one shard.
 func (t *Tier) read(ctx context.Context, shard int, p *part, q *tier.Question) error {
-	keys, args := []string{t.state(shard), t.key(shard, "claim:")}, []any{newEpoch(), 0, q.By}
+	keys, args := []string{t.state(shard), t.key(shard, "claim:")}, []any{newEpoch(), 0, q.By, t.config.MaxTags}
 	if q.Claim > 0 && len(p.keys) > 0 && p.keys[0] == 0 {
 		keys[1], args[1] = t.claim(shard, q.Keys[0].Name), q.Claim.Milliseconds()
 	}

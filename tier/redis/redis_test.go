@@ -289,3 +289,58 @@ func TestWhatIsStoredThereIsNotTrusted(t *testing.T) {
 		t.Error("a state that is none")
 	}
 }
+
+// TestFollowSaysWhereItStops: who reads a part of the log has not read it all.
+func TestFollowSaysWhereItStops(t *testing.T) {
+	s := start(t)
+	r := open(t, redis.Config{Addrs: []string{s.address}, Shards: 4})
+	l, err := r.Follow(t.Context(), tier.Mark{Shard: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range uint64(2500) {
+		bump(t, r, 4*i+3)
+	}
+	for heard := 0; heard < 2500; heard += len(l.Bumps) {
+		if l, err = r.Follow(t.Context(), l.Until); err != nil || l.Lost || l.Until.Shard != 3 || l.More != (heard+len(l.Bumps) < 2500) {
+			t.Fatalf("after %d of 2,500: %d more, lost %v, more %v, shard %d (%v)", heard, len(l.Bumps), l.Lost, l.More, l.Until.Shard, err)
+		}
+	}
+}
+
+// TestAServerThatIsNoMasterTellsNothing: nobody is to trust that nothing was bumped.
+func TestAServerThatIsNoMasterTellsNothing(t *testing.T) {
+	s := start(t)
+	r := open(t, redis.Config{Addrs: []string{s.address}})
+	l, err := r.Follow(t.Context(), tier.Mark{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l, err = r.Follow(t.Context(), l.Until); err != nil {
+		t.Fatal(err)
+	}
+	s.do(t, "REPLICAOF", "127.0.0.1", "1")
+	if l, err := r.Follow(t.Context(), l.Until); err == nil {
+		t.Errorf("%+v", l)
+	}
+}
+
+// TestReadsDoNotGrowTheState: of ever other tags.
+func TestReadsDoNotGrowTheState(t *testing.T) {
+	s := start(t)
+	r := open(t, redis.Config{Addrs: []string{s.address}, MaxTags: 1000})
+	for i := range uint64(40) {
+		var tags []uint64
+		for j := range uint64(500) {
+			tags = append(tags, i*500+j)
+		}
+		if i == 0 {
+			bump(t, r, tags...)
+		} else if _, err := r.Read(t.Context(), tier.Question{Tags: tags}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := s.do(t, "HLEN", "{folio:0}:state").(int64); n > 2600 {
+		t.Errorf("%d versions, of at most 1,000 and what one question adds", n)
+	}
+}

@@ -22,15 +22,23 @@ local function versions(tags)
   end
   return all
 end
+local function trim(most, more)
+  if redis.call('HLEN', KEYS[1]) > most then
+    for _, t in ipairs(redis.call('HRANDFIELD', KEYS[1], 32 + 2 * more)) do
+      if #t == 8 then redis.call('HDEL', KEYS[1], t) end
+    end
+  end
+end
 `
 
 var (
-	// KEYS: state, a claim or nothing, values. ARGV: an epoch, how long the claim is to last in ms, who claims, tags. Returns the
+	// KEYS: state, a claim or nothing, values. ARGV: an epoch, how long the claim is to last in ms, who claims, how many tags there may be, tags. Returns the
 	// epoch, the count, whether there is a claim already, the tags' versions, and for each value the rest of its life in ms
 	// and itself, unless a tag of this shard that it depends on has another version by now. The claim is to the first.
 	readScript = redis.NewScript(epoch + `
 local tags, out = {}, {e, n, 0}
-for i = 4, #ARGV do
+trim(tonumber(ARGV[4]), #ARGV - 4)
+for i = 5, #ARGV do
   tags[#tags + 1] = ARGV[i]
   redis.call('HSETNX', KEYS[1], ARGV[i], n)
 end
@@ -102,11 +110,7 @@ if type(log()) == 'table' then
   redis.call('DEL', KEYS[2])
   log()
 end
-if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[4]) then
-  for _, t in ipairs(redis.call('HRANDFIELD', KEYS[1], 32)) do
-    if #t == 8 then redis.call('HDEL', KEYS[1], t) end
-  end
-end
+trim(tonumber(ARGV[4]), #ARGV[5] / 8)
 return n`)
 
 	// KEYS: state. ARGV: an epoch, the server's run. Begins that epoch if the server is another one than before, or has
