@@ -47,7 +47,7 @@ type Config struct {
 	// MaxTTL bounds the life of values, those without an end as well. Default 24 h.
 	MaxTTL time.Duration
 	// LogLength is how many invalidations the log of a shard has, about: an instance that is so far behind trusts
-	// nothing of before. Default 100,000, some 4 MB.
+	// nothing of before. Default 100,000, some 5 MB.
 	LogLength int
 	// MaxTags is of how many tags a shard has versions, at most: those of others are forgotten, and with them what
 	// depends on them. Default 1,000,000, some 80 MB.
