@@ -52,7 +52,8 @@ func (t *Tier) end(ctx context.Context, since tier.Mark) (l tier.Log, err error)
 }
 
 // ask reads the log, and after that the state, by which it is told whether the log is all there is; nil: there is none.
-// It writes to the state, too, which a server that is no master any more refuses: of what it has nobody is told.
+// It writes to the state, too, which a server that is no master any more refuses: of what it has nobody is told; and it
+// fences the server, should nobody have done so yet.
 func (t *Tier) ask(ctx context.Context, since tier.Mark, wait int64) (l tier.Log, now *tier.Mark, err error) {
 	pipe := t.log.Pipeline()
 	args := []any{"xread", "count", mostAtOnce}
@@ -61,16 +62,12 @@ func (t *Tier) ask(ctx context.Context, since tier.Mark, wait int64) (l tier.Log
 	}
 	read := redis.NewXStreamSliceCmd(ctx, append(args, "streams", t.stream(since.Shard), strconv.FormatUint(since.N, 10)+"-0")...)
 	_ = pipe.Process(ctx, read)
-	beat := pipe.HSet(ctx, t.state(since.Shard), "a", "")
-	state := pipe.HMGet(ctx, t.state(since.Shard), "e", "n")
+	state := pipe.Eval(ctx, beat, []string{t.state(since.Shard)}, newEpoch())
 	if _, err := pipe.Exec(ctx); err != nil && err != redis.Nil {
 		return l, nil, err
 	}
-	if err := beat.Err(); err != nil {
-		return l, nil, err
-	}
-	h, err := state.Result()
-	if err != nil || h[0] == nil || h[1] == nil {
+	h, err := state.Slice()
+	if err != nil || len(h) != 2 {
 		return l, nil, err
 	}
 	at, err := mark(since.Shard, h[0], h[1])

@@ -1,17 +1,17 @@
 // Package redis is a tier on Redis 6.2 or later: standalone, behind Sentinel, or a Cluster.
 //
-//	shared, err := redis.New(ctx, redis.Config{Options: redis.Options{Addrs: []string{"localhost:6379"}}})
+//	shared, err := redis.New(redis.Config{URL: "redis://localhost:6379"})
 //	cache, err := folio.New(folio.Config{MaxBytes: 256 << 20, Tier: shared})
 //
 // Each shard has a hash of its tags' versions, a stream that is the log, and the values. All of them may be evicted: any
-// maxmemory-policy will do, volatile-lru keeps hash and log longest. A user of the server needs, for keys that begin with
-// {Prefix:, +evalsha +eval +script|load +hget +hset +hsetnx +hmget +hincrby +hlen +hdel +hrandfield +get +set +pttl +del
-// +xadd +xread +time, and +info +ping +hello +client.
+// maxmemory-policy will do, volatile-lru keeps hash and log longest. A user of the server needs
+//
+//	ACL SETUSER folio on >SECRET ~{folio:* +evalsha +eval +get +set +del +pttl +time +info +hello +client|setname
+//	    +hget +hset +hsetnx +hmget +hincrby +hlen +hdel +hrandfield +xadd +xread
 package redis
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,53 +22,10 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/foliocache/folio/tier"
 )
-
-// Config says where the server is, and how much of it is used.
-type Config struct {
-	// URL of one server, redis:// or rediss:// (TLS), as redis.ParseURL has it: redis://user:password@host:6379/0. Or Addrs:
-	URL string
-	// Addrs of the servers: one, the nodes of a Cluster, or with Master the Sentinels.
-	Addrs              []string
-	Master             string // its name, as the Sentinels know it
-	Username, Password string
-	DB                 int         // not of a Cluster
-	TLS                *tls.Config // nil: none
-	PoolSize           int         // connections to each server. Default 16
-
-	// Prefix begins all keys, within braces: instances of one prefix are one fleet. Default folio.
-	Prefix string
-	// Shards is over how many slots of a Cluster keys are spread; all instances must say the same. Default 1.
-	Shards int
-	// MaxTTL bounds the life of values, those without an end as well. Default 24 h.
-	MaxTTL time.Duration
-	// LogLength is how many invalidations the log of a shard has, about: an instance that is so far behind trusts
-	// nothing of before. Default 100,000, some 5 MB.
-	LogLength int
-	// MaxTags is of how many tags a shard has versions, at most: those of others are forgotten, and with them what
-	// depends on them. Default 1,000,000, some 80 MB.
-	MaxTags int
-}
-
-const (
-	defaultPrefix    = "folio"
-	defaultPool      = 16
-	defaultMaxTTL    = 24 * time.Hour
-	defaultLogLength = 100_000
-	defaultMaxTags   = 1_000_000
-
-	dialTimeout = 300 * time.Millisecond
-	patience    = 5 * time.Second // for an answer, where the context allows more
-	block       = 100 * time.Millisecond
-	digits      = 16
-)
-
-// ErrConfig is what every fault of a config is.
-var ErrConfig = errors.New("tier/redis: bad configuration")
 
 // Tier is a tier.Tier on Redis. Safe for concurrent use.
 type Tier struct {
@@ -87,53 +44,11 @@ func New(config Config) (*Tier, error) {
 	}
 	t := &Tier{config: config}
 	options.OnConnect = t.fence
-	t.main = redis.NewUniversalClient(options)
+	t.main = connect(options)
 	following := *options
 	following.PoolSize, following.MinIdleConns = config.Shards+1, 0
-	t.log = redis.NewUniversalClient(&following)
+	t.log = connect(&following)
 	return t, nil
-}
-
-func (c *Config) options() (*redis.UniversalOptions, error) {
-	fill(&c.Prefix, defaultPrefix)
-	fill(&c.Shards, 1)
-	fill(&c.PoolSize, defaultPool)
-	fill(&c.MaxTTL, defaultMaxTTL)
-	fill(&c.LogLength, defaultLogLength)
-	fill(&c.MaxTags, defaultMaxTags)
-	var faults []error
-	want := func(ok bool, format string, args ...any) {
-		if !ok {
-			faults = append(faults, fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...)))
-		}
-	}
-	want((c.URL == "") != (len(c.Addrs) == 0), "want URL or Addrs")
-	want(!strings.ContainsAny(c.Prefix, "{}"), "Prefix %q: no braces", c.Prefix)
-	want(c.Shards > 0 && c.Shards <= 1024, "Shards %d: want 1 to 1024", c.Shards)
-	want(c.PoolSize > 0, "PoolSize %d: want at least 1", c.PoolSize)
-	want(c.MaxTTL >= time.Second, "MaxTTL %s: want at least 1s", c.MaxTTL)
-	want(c.LogLength >= 100, "LogLength %d: want at least 100", c.LogLength)
-	want(c.MaxTags >= 1000, "MaxTags %d: want at least 1,000", c.MaxTags)
-	o := &redis.UniversalOptions{Addrs: c.Addrs, MasterName: c.Master, Username: c.Username, Password: c.Password, DB: c.DB, TLSConfig: c.TLS}
-	if c.URL != "" {
-		one, err := redis.ParseURL(c.URL)
-		if err != nil {
-			want(false, "URL: %v", err)
-		} else {
-			o.Addrs, o.Username, o.Password, o.DB, o.TLSConfig = []string{one.Addr}, one.Username, one.Password, one.DB, one.TLSConfig
-		}
-	}
-	o.PoolSize, o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = c.PoolSize, dialTimeout, patience, patience, patience
-	o.ContextTimeoutEnabled, o.MaxRetries, o.DialerRetries, o.ClientName = true, -1, 1, "folio"
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return o, errors.Join(faults...)
-}
-
-func fill[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // fence has a server that is not the one of before, or was started again, begin another epoch, before a connection to
@@ -144,8 +59,7 @@ func (t *Tier) fence(ctx context.Context, c *redis.Conn) error {
 		return fmt.Errorf("tier/redis: INFO server: %w", err)
 	}
 	_, run, _ := strings.Cut(info, "run_id:")
-	run, _, _ = strings.Cut(run, "\r\n")
-	if run == "" {
+	if run, _, _ = strings.Cut(run, "\r\n"); run == "" {
 		return errors.New("tier/redis: INFO server has no run_id")
 	}
 	for shard := range t.config.Shards {

@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -29,6 +31,10 @@ type server struct {
 func start(t *testing.T, options ...string) *server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
+	for err == nil && l.Addr().(*net.TCPAddr).Port > 55_000 { // a node of a Cluster takes the one 10,000 above, too
+		defer l.Close()
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,5 +348,78 @@ func TestReadsDoNotGrowTheState(t *testing.T) {
 	}
 	if n := s.do(t, "HLEN", "{folio:0}:state").(int64); n > 2600 {
 		t.Errorf("%d versions, of at most 1,000 and what one question adds", n)
+	}
+}
+
+// TestWhoFollowsFencesAServer: that has become a master while connections to it were there already, of whose last bumps
+// it may not know.
+func TestWhoFollowsFencesAServer(t *testing.T) {
+	s := start(t)
+	r := open(t, redis.Config{Addrs: []string{s.address}})
+	there := stored(t, r)
+	l, err := r.Follow(t.Context(), tier.Mark{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l, err = r.Follow(t.Context(), l.Until); err != nil || l.Lost {
+		t.Fatalf("%+v %v", l, err)
+	}
+	s.do(t, "HSET", "{folio:0}:state", "r", "of another server")
+	if l, err = r.Follow(t.Context(), l.Until); err != nil || !l.Lost || there() {
+		t.Errorf("%+v %v", l, err)
+	}
+	if l, err = r.Follow(t.Context(), l.Until); err != nil || l.Lost {
+		t.Errorf("%+v %v", l, err)
+	}
+}
+
+// TestItIsATierOfACluster: of three servers, over whose slots shards are spread.
+func TestItIsATierOfACluster(t *testing.T) {
+	var nodes []string
+	for range 3 {
+		nodes = append(nodes, start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000").address)
+	}
+	args := append([]string{"--cluster", "create"}, append(nodes, "--cluster-yes", "--cluster-replicas", "0")...)
+	if out, err := exec.Command("redis-cli", args...).CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	c := client.NewClusterClient(&client.ClusterOptions{Addrs: nodes})
+	defer c.Close()
+	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		if info, err := c.ClusterInfo(t.Context()).Result(); err == nil && strings.Contains(info, "cluster_state:ok") && c.Set(t.Context(), "x", "y", 0).Err() == nil {
+			break
+		}
+		if time.Since(began) > 30*time.Second {
+			t.Fatal("the cluster does not come up")
+		}
+	}
+	tiertest.Run(t, func(t *testing.T) tier.Tier { return open(t, redis.Config{Addrs: nodes[:1], Cluster: true, Shards: 7}) })
+}
+
+// TestAUserMayDoNoMoreThanHeMust: the permissions that the package's documentation lists are enough.
+func TestAUserMayDoNoMoreThanHeMust(t *testing.T) {
+	text, err := os.ReadFile("redis.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), "ACL SETUSER folio on >SECRET ~{folio:* ")
+	list, _, _ := strings.Cut(after, "package")
+	allowed := slices.DeleteFunc(strings.Fields(list), func(f string) bool { return !strings.HasPrefix(f, "+") })
+	s := start(t)
+	user := func(name string, may []string) redis.Config {
+		args := []any{"ACL", "SETUSER", name, "on", ">secret", "~{" + name + ":*"}
+		for _, one := range may {
+			args = append(args, one)
+		}
+		s.do(t, args...)
+		return redis.Config{Addrs: []string{s.address}, Username: name, Password: "secret", Prefix: name}
+	}
+	config := user("folio", allowed)
+	tiertest.Run(t, func(t *testing.T) tier.Tier { return open(t, config) })
+	if _, err := open(t, redis.Config{Addrs: []string{s.address}, Username: "folio", Password: "secret", Prefix: "other"}).Read(t.Context(), tier.Question{Tags: []uint64{1}}); err == nil {
+		t.Error("he may read what is another's")
+	}
+	if len(allowed) < 15 {
+		t.Errorf("%d permissions", len(allowed))
 	}
 }

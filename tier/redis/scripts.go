@@ -122,6 +122,17 @@ redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'e', ARGV[1], 'n', string.format('%d%06d', t[1], t[2]), 'r', ARGV[2])
 return 1`)
 
+	// KEYS: state. ARGV: an epoch. Returns the epoch and the count, unless the server is another one than before.
+	beat = `
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+redis.call('HSET', KEYS[1], 'a', '')
+local h = redis.call('HMGET', KEYS[1], 'e', 'n', 'r')
+if h[1] and h[2] and h[3] == run then return {h[1], h[2]} end
+local t = redis.call('TIME')
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'e', ARGV[1], 'n', string.format('%d%06d', t[1], t[2]), 'r', run)
+return {}`
+
 	// KEYS: state. ARGV: an epoch, which begins.
 	flushScript = redis.NewScript(`
 local t, r = redis.call('TIME'), redis.call('HGET', KEYS[1], 'r')
