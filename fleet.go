@@ -215,7 +215,7 @@ func (f *fleet) renew(shard int, asked int64) {
 // consult fills in what the tier has of some calls. It reports whether nothing is left to load.
 func (c *Cache) consult(ctx context.Context, calls []*call) bool {
 	f := c.fleet
-	if f == nil || c.Mode() != On {
+	if f == nil || c.Mode() != On || calls[0].id.promise != nil { // how old it is counts, and the tier does not know
 		return false
 	}
 	keys, tags := []tier.Key(nil), []uint64(nil)
