@@ -232,7 +232,7 @@ func (c *Cache) find(dst []byte, id *identity, late int64) (value []byte, e entr
 	}
 	if e.expires > 0 || e.soft > 0 || c.fleet != nil {
 		now := c.now() - late
-		if e.expires > 0 && now >= e.expires || e.soft > 0 && !id.raw && (late == 0 || now >= e.soft) || c.fleet != nil && !c.fleet.trusts(e.copy.Born, now, late > 0) {
+		if e.expires > 0 && now >= e.expires || e.soft > 0 && !id.raw && (late == 0 || now >= e.soft) || c.fleet != nil && !c.fleet.trusts(e.since(), now, late > 0) {
 			return dst, entry{}, false
 		}
 	}

@@ -80,7 +80,8 @@ type Config struct {
 	// SaveEvery is how often the contents are saved, beside at Close: what a process has when it is killed is lost,
 	// but for what was saved last. Default 10 minutes; negative: at Close alone.
 	SaveEvery time.Duration
-	// Version names what the contents look like, as by the program's: what another version has saved is not used.
+	// Version names what the contents look like, as by the program's: what another version has saved is not used. Change
+	// it where rows, loaders or the tags of a list change.
 	Version string
 
 	// Tier is what this cache shares with other instances, as package tier/redis has it: what one has loaded the others

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/foliocache/folio/arena"
 	"github.com/foliocache/folio/internal/board"
@@ -23,6 +24,7 @@ type entry struct {
 	sum     uint64 // hash of the body
 	rows    uint32 // of a list's page; of a further piece, its number
 	epoch   uint32 // of all stamps: another one after each flush
+	before  uint32 // ms before it came here that it was loaded by another instance, at most
 	pieces  uint16 // 0: the body as it is; else it is compressed, and lies in so many pieces: this is one
 	slot    arena.Slot
 	copy    core.Copy // but for its end
@@ -56,8 +58,8 @@ type stamps []byte
 const (
 	stampSize   = 16
 	placedSize  = 4 + 8 + 4 + 4 + 2 + 1 + 1 // what is known once it has its place
-	trailerSize = placedSize + 8 + 8 + 4 + 4 + 4 + 2 + 2 + 1 + 1 + 1
-	entryFormat = 4
+	trailerSize = placedSize + 8 + 8 + 4 + 4 + 4 + 4 + 2 + 2 + 1 + 1 + 1
+	entryFormat = 5
 	maxTags     = 1024 // of an entry, its feed included
 )
 
@@ -101,6 +103,9 @@ func (e *entry) remains(v *versions) bool {
 	return true
 }
 
+// since returns when an entry was loaded, or came from the tier, which knew then that it is current.
+func (e *entry) since() int64 { return e.copy.Born + int64(e.before)*int64(time.Millisecond) }
+
 // size returns the bytes of an entry in the store, its hashed key not counted.
 func (e *entry) size() int { return len(e.body) + len(e.key) + len(e.stamps) + trailerSize }
 
@@ -114,6 +119,7 @@ func (e *entry) appendTo(dst []byte) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, e.sum)
 	dst = binary.LittleEndian.AppendUint32(dst, e.rows)
 	dst = binary.LittleEndian.AppendUint32(dst, e.epoch)
+	dst = binary.LittleEndian.AppendUint32(dst, e.before)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(e.key)))
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(e.stamps)/stampSize))
 	dst = binary.LittleEndian.AppendUint16(dst, e.pieces)
@@ -147,13 +153,13 @@ func parseEntry(v []byte) (e entry, ok bool) {
 		return e, false
 	}
 	p, t := v[body:], v[body+placedSize:]
-	keyLen, tags := int(binary.LittleEndian.Uint32(t[24:])), int(binary.LittleEndian.Uint16(t[28:]))*stampSize
+	keyLen, tags := int(binary.LittleEndian.Uint32(t[28:])), int(binary.LittleEndian.Uint16(t[32:]))*stampSize
 	if body -= keyLen + tags; body < 0 || tags == 0 {
 		return e, false
 	}
 	e = entry{body: v[:body], key: v[body : body+keyLen], stamps: stamps(v[body+keyLen : body+keyLen+tags]),
 		expires: int64(binary.LittleEndian.Uint64(t)), sum: binary.LittleEndian.Uint64(t[8:]),
-		rows: binary.LittleEndian.Uint32(t[16:]), epoch: binary.LittleEndian.Uint32(t[20:]), pieces: binary.LittleEndian.Uint16(t[30:]), space: space(t[32]), kind: kind(t[33])}
+		rows: binary.LittleEndian.Uint32(t[16:]), epoch: binary.LittleEndian.Uint32(t[20:]), before: binary.LittleEndian.Uint32(t[24:]), pieces: binary.LittleEndian.Uint16(t[34:]), space: space(t[36]), kind: kind(t[37])}
 	e.slot, e.copy = placed(p)
 	return e, e.space >= plainSpace && e.space <= pieceSpace && e.kind >= found && e.kind <= notFound && e.expires >= 0
 }

@@ -37,9 +37,10 @@ type call struct {
 	manner  core.Manner // of its load, if somebody waits for it in the end
 	stored  int         // bytes that it takes
 
-	after  tier.Moment // when its load began, by the tier; nil: nobody has asked it
-	shared bool        // the tier had it
-	claim  string      // under which other instances wait for it
+	after  tier.Moment   // when its load began, by the tier; nil: nobody has asked it
+	shared bool          // the tier had it,
+	age    time.Duration // loaded so long before born
+	claim  string        // under which other instances wait for it
 }
 
 // page is what a loader brings.
@@ -300,7 +301,7 @@ func (c *Cache) remains(dst []byte, id *identity) (value []byte, e entry, ok boo
 	}
 	e, ok = parseEntry(v[len(dst):])
 	e.ring = ring
-	if !ok || c.fleet != nil && !c.fleet.trusts(e.copy.Born, c.now(), false) || !id.is(&e) || e.kind == notFound || !e.remains(c.versions) {
+	if !ok || c.fleet != nil && !c.fleet.trusts(e.since(), c.now(), false) || !id.is(&e) || e.kind == notFound || !e.remains(c.versions) {
 		return dst, entry{}, false
 	}
 	if e.pieces > 0 {
@@ -388,6 +389,10 @@ func (c *Cache) landed(w *call, id *identity, f *filling, absent bool) error {
 		c.fleet.keep(w, f.ttl)
 	}
 	w.stored = f.size() + stampSize*(1+len(id.tags)+len(f.revealed))
+	if w.shared && f.ttl > 0 {
+		f.ttl += w.age
+	}
+	f.age = w.age
 	return c.keep(id, w.flight, w.born, f)
 }
 
@@ -418,83 +423,5 @@ func (c *Cache) fail(w *call) {
 		c.core.Waste(w.flight, w.id.list)
 	} else {
 		c.core.Fail(w.flight)
-	}
-}
-
-// drop forgets what is stored of an identity, all pieces of it, under c.mu.
-func (c *Cache) drop(id *identity) {
-	v, _, ok := c.store.Get(c.scratch[:0], id.key, id.unit)
-	c.scratch = v[:0]
-	if !ok {
-		return
-	}
-	e, _ := parseEntry(v)
-	for n := range max(1, int(e.pieces)) {
-		p := *id
-		if n > 0 {
-			p = c.piece(id, n)
-		}
-		c.store.Delete(p.key)
-		slot, _ := c.core.Arena().Find(p.unit)
-		c.shares.release(slot)
-	}
-}
-
-const longest = 100 * 365 * 24 * time.Hour // time to live: more would overflow
-
-// keep offers a filling to the core as what a flight brought, under c.mu. Values that are not stored
-// are an error only where they are too large.
-func (c *Cache) keep(id *identity, f core.Flight, born int64, v *filling) error {
-	if !c.core.Stands(f) {
-		c.core.Complete(f) // it is counted
-		return nil
-	}
-	life := int64(0)
-	if v.ttl > 0 {
-		life = int64(min(v.ttl, longest))
-		if !id.raw { // who judges its age counts on it
-			life = max(1, int64(float64(life)*(1-c.config.Jitter*c.random.Float64())))
-		}
-		v.expires = max(1, born+life)
-	}
-	v.epoch = uint32(c.core.Epoch())
-	v.stamps = stamps(nil).add(id.feed, c.core.Stamp(id.feed).N) // if one was bumped since, the flight is not kept
-	for _, tags := range [][]core.Tag{id.tags, v.revealed} {
-		for _, t := range tags {
-			v.stamps = v.stamps.add(t, c.core.Stamp(t).N)
-		}
-	}
-	ids, pieces, err := c.cut(id, v)
-	if err != nil {
-		c.counts.tooLarge.Add(1)
-	}
-	if err != nil || c.held.any(id) || !c.room(ids, pieces) {
-		c.core.Waste(f, id.list)
-		c.drop(id)
-		return err
-	}
-	c.units, c.filled, c.scratch = c.units[:0], c.filled[:0], c.scratch[:0]
-	for i := range pieces {
-		from := len(c.scratch)
-		c.scratch = pieces[i].appendTo(c.scratch)
-		c.filled = append(c.filled, filled{&ids[i], c.scratch[from:]})
-		c.units = append(c.units, core.Loaded{Query: ids[i].query(born), Revealed: v.revealed, Size: uint32(len(c.scratch) - from), TTL: life, Replace: true, Last: v.last,
-			Took: float64(v.took), Fate: v.fate})
-	}
-	c.core.Complete(f, c.units...)
-	c.tidy()
-	return nil
-}
-
-const maxScratch = 1 << 20 // bytes that are kept for the next fill
-
-// tidy lets go of what a fill was made of.
-func (c *Cache) tidy() {
-	clear(c.filled)
-	clear(c.ids)
-	clear(c.pieces)
-	clear(c.units)
-	if cap(c.scratch) > maxScratch {
-		c.scratch = nil
 	}
 }

@@ -56,6 +56,7 @@ type write struct {
 	value tier.Value
 	page  page
 	took  time.Duration
+	born  int64
 	id    identity
 }
 
@@ -215,7 +216,7 @@ func (f *fleet) renew(shard int, asked int64) {
 // consult fills in what the tier has of some calls. It reports whether nothing is left to load.
 func (c *Cache) consult(ctx context.Context, calls []*call) bool {
 	f := c.fleet
-	if f == nil || c.Mode() != On || calls[0].id.promise != nil { // how old it is counts, and the tier does not know
+	if f == nil || c.Mode() != On {
 		return false
 	}
 	keys, tags := []tier.Key(nil), []uint64(nil)
@@ -223,7 +224,7 @@ func (c *Cache) consult(ctx context.Context, calls []*call) bool {
 		keys = append(keys, f.key(&w.id))
 		tags = f.tags(tags, &w.id, nil)
 	}
-	if calls[0].id.alone || calls[0].id.stand.want != core.Serve { // what is stored will not do: neither will what is there
+	if calls[0].id.alone {
 		keys = nil
 	}
 	if calls[0].id.open { // what its rows depend on may lie in any shard: each has a tag of its number
@@ -288,6 +289,9 @@ func (f *fleet) fill(calls []*call, values []tier.Value) bool {
 		if err == nil && w.main != nil && pages[i].empty { // where the list ends is known of a page that somebody asks for
 			err = errNothing
 		}
+		if err == nil && !f.cache.fresh(w, values[i].Age) {
+			err = errNothing
+		}
 		if err != nil && !errors.Is(err, errNothing) {
 			f.counts.refused.Add(1)
 		}
@@ -300,12 +304,28 @@ func (f *fleet) fill(calls []*call, values []tier.Value) bool {
 	}
 	for i, w := range calls {
 		if w.shared = pages[i].body != nil; w.shared {
-			w.page, w.took = pages[i], took[i]
+			w.page, w.took, w.age = pages[i], took[i], values[i].Age
 		} else {
 			w.err = errNotBrought
 		}
 	}
 	return true
+}
+
+// fresh reports whether what the tier has for a call is young enough: younger than what is stored, if that will not do,
+// and not too likely to be stale, where its list promises something.
+func (c *Cache) fresh(w *call, age time.Duration) bool {
+	born := w.born - int64(age)
+	if w.id.stand.want != core.Serve && born <= w.id.stand.born {
+		return false
+	}
+	if w.id.promise == nil {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q := w.id.query(w.born)
+	return c.core.Would(&q, born, w.main == nil)
 }
 
 // key returns what the tier knows a page by.
@@ -334,10 +354,7 @@ func (f *fleet) keep(w *call, life time.Duration) {
 	if after == nil || w.shared {
 		return
 	}
-	if life > 0 {
-		life = max(time.Millisecond, life-time.Duration(f.cache.now()-w.born))
-	}
-	v := write{claim: w.claim, after: after, page: w.page, took: w.took, id: w.id, value: tier.Value{Key: f.key(&w.id), TTL: life, Tags: f.tags(nil, &w.id, w.revealed)}}
+	v := write{claim: w.claim, after: after, page: w.page, took: w.took, born: w.born, id: w.id, value: tier.Value{Key: f.key(&w.id), TTL: life, Tags: f.tags(nil, &w.id, w.revealed)}}
 	v.page.decoded, v.page.asides = nil, nil
 	select {
 	case f.writes <- v:
@@ -372,8 +389,11 @@ func (f *fleet) writeOn() {
 
 func (f *fleet) write(w *write) {
 	if w.after != nil {
+		if w.value.Age = time.Duration(f.cache.now() - w.born); w.value.TTL > 0 {
+			w.value.TTL = max(time.Millisecond, w.value.TTL-w.value.Age)
+		}
 		w.value.Body = encode(&w.id, &w.page, w.took)
-		if w.value.Check() != nil {
+		if w.value.Check() != nil || len(w.page.body) > sharedMost {
 			f.counts.unwritten.Add(1)
 			w.value.Body = nil
 		}

@@ -371,31 +371,6 @@ func TestTheTierIsNotAskedWhereItMustNot(t *testing.T) {
 	})
 }
 
-// TestListsThatGoByAgeAreNotShared: MaxStale is promised of what an instance has loaded itself.
-func TestListsThatGoByAgeAreNotShared(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, loads := &site{tier: tier.NewMemory(1)}, 0
-		for range 2 {
-			l, err := folio.NewList(s.instance(t, nil).cache, folio.ListConfig[int]{Name: "aged", NoWarm: true, MaxStale: .1, Load: func(context.Context, folio.Query, folio.Range) ([]int, error) {
-				loads++
-				return []int{loads}, nil
-			}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(time.Second)
-			q, err := l.Query(folio.Params{Scope: folio.Public})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if p, err := l.Page(t.Context(), q); err != nil || p.Source != folio.Miss || p.Items[0] != loads {
-				t.Error(p, err)
-			}
-			time.Sleep(time.Hour)
-		}
-	})
-}
-
 // deaf is a tier that cannot be told what is outdated.
 type deaf struct{ tier.Tier }
 

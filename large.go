@@ -27,6 +27,7 @@ type filling struct {
 	last     bool          // see core.Loaded
 	took     time.Duration // by its load
 	fate     core.Fate     // of what it replaces
+	age      time.Duration // when its flight began: another instance had loaded it
 }
 
 // compress compresses the body where the store cannot hold it as it is.

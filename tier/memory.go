@@ -36,6 +36,7 @@ type memoryValue struct {
 	Value
 	stamps []Mark // of its tags
 	ends   time.Time
+	born   time.Time
 }
 
 const (
@@ -127,6 +128,7 @@ func (m *Memory) value(k Key) Value {
 			return Value{}
 		}
 	}
+	v.Age = time.Since(v.born)
 	return v.Value
 }
 
@@ -147,7 +149,7 @@ func (m *Memory) Write(ctx context.Context, by string, after Moment, values []Va
 		if err := v.Check(); err != nil {
 			return err
 		}
-		stored, ok := memoryValue{Value: v}, true
+		stored, ok := memoryValue{Value: v, born: time.Now().Add(-v.Age)}, true
 		for _, t := range v.Tags {
 			now := m.stamp(t)
 			at, known := after.Of(now.Shard)

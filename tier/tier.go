@@ -80,6 +80,7 @@ type Value struct {
 	Tags []uint64      // that it depends on, its home among them
 	Body []byte        // nil: there is none
 	TTL  time.Duration // what is left of its life; 0: it has no end
+	Age  time.Duration // since its load began, at least
 }
 
 // Mark is a place in a shard's log.

@@ -87,6 +87,8 @@ type Loaded struct {
 	Main bool    // its copy was in main when it was saved
 	Took float64 // its load, in the unit of Query.Now
 	Fate Fate    // of the copy there, if it was valid or only too old
+	// Before is for how long another instance had it, when the flight began that brought it from there; its TTL began with that.
+	Before int64
 }
 
 // Core is the state of one cache.
@@ -306,7 +308,7 @@ func (c *Core) keep(l *loading, number int, u *Loaded) {
 	if slot != arena.NoSlot && (stored || r.Stale || !resident) {
 		c.stored.Grow(c.arena.Slots())
 		*c.stored.At(slot) = l.feed.mark()
-		c.expire(slot, l.born, u.TTL)
+		c.expire(slot, l.born-u.Before, u.TTL)
 		c.came(slot, l, u, stored)
 		if len(on.tags) > 0 || len(c.more) > 0 {
 			c.depend(slot, on)

@@ -166,6 +166,26 @@ func (c *Core) Ask(q *Query, luck float64) Action {
 	return k.Ask(c.Promise(q.List), c.fresh.spent, slot, c.arena.Answerer(k.Strategy).Patience(), q.Now, luck)
 }
 
+// Would reports whether a copy of a query that was loaded at a time, elsewhere, will do: whether it would, if it were
+// here and not read before. asked: somebody reads it.
+func (c *Core) Would(q *Query, born int64, asked bool) bool {
+	p := c.fresh.promises[q.List]
+	if p == nil {
+		return true
+	}
+	at := new(promised)
+	if slot, _ := c.arena.Find(q.Key); int64(slot) < int64(c.fresh.grown) {
+		at = c.fresh.copies.At(slot)
+	}
+	k := Copy{Born: born, Hazard: float32(p.hazard(at, q.Depth))}
+	stale := p.Calibrated(k.Stale(q.Now))
+	good := stale <= min(rather, wait*p.Allowance())
+	if good && asked {
+		p.Serve(stale)
+	}
+	return good
+}
+
 // Promise returns where reads of a list with a promise are to be noted; nil if it has none.
 func (c *Core) Promise(list uint32) *board.Promise {
 	if p := c.fresh.promises[list]; p != nil {
@@ -244,10 +264,10 @@ func (c *Core) Copy(slot arena.Slot) *Copy {
 // renew works out what the copy is known by that a load brought, and learns from what became of the one
 // before it. known: the slot was this unit's before.
 func (c *Core) renew(slot arena.Slot, known bool, l *loading, u *Loaded) {
-	r, p, k := c.rule(u.List), c.fresh.promises[u.List], &c.fresh.placing
-	*k = Copy{Born: l.born, Strategy: uint8(c.arena.Leader()), Confidence: float32(c.confidence(slot))}
+	r, p, k, born := c.rule(u.List), c.fresh.promises[u.List], &c.fresh.placing, l.born-u.Before
+	*k = Copy{Born: born, Strategy: uint8(c.arena.Leader()), Confidence: float32(c.confidence(slot))}
 	if u.TTL > 0 {
-		k.Expires, k.Early = l.born+u.TTL, float32(r.Early*u.Took)
+		k.Expires, k.Early = born+u.TTL, float32(r.Early*u.Took)
 	}
 	if p != nil || r.Ahead {
 		k.Strategy = c.pick(u.List, u.Depth)
@@ -262,8 +282,8 @@ func (c *Core) renew(slot arena.Slot, known bool, l *loading, u *Loaded) {
 		*at = promised{}
 	}
 	if p != nil {
-		if u.Fate != Unknown && at.Hazard > 0 && l.born > at.Born {
-			c.learn(p, at, u, l.born, reads, stale)
+		if u.Fate != Unknown && at.Hazard > 0 && born > at.Born {
+			c.learn(p, at, u, born, reads, stale)
 		}
 		k.Hazard = float32(p.hazard(at, u.Depth))
 	}

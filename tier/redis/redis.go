@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/zeebo/xxh3"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/foliocache/folio/tier"
@@ -212,6 +213,7 @@ const (
 	prefixSize = 1 + digits + 2          // of what the script has looked at: the epoch, the number of tags
 	ownSize    = 8 + digits              // of a tag
 	otherSize  = 2 + 8 + digits + digits // shard, tag, epoch, version
+	livedSize  = 8 + 8 + 8               // how long it was to live when it was written, and how old it was, in ms, and their hash
 )
 
 // open reads a value, but for whether its tags of other shards are current.
@@ -269,11 +271,16 @@ func (t *Tier) elsewhere(ctx context.Context, parts map[int]*part, values []tier
 		values[i].Tags = append(values[i].Tags, tag)
 	})
 	for i := range values {
-		if b := values[i].Body; bad[i] {
-			values[i] = tier.Value{Key: values[i].Key}
-		} else if b != nil {
-			values[i].Body = b[2+int(binary.BigEndian.Uint16(b))*otherSize:]
+		b := values[i].Body
+		if b != nil {
+			b = b[2+int(binary.BigEndian.Uint16(b))*otherSize:]
 		}
+		if b == nil || bad[i] || len(b) < livedSize || xxh3.Hash(b[:16]) != binary.BigEndian.Uint64(b[16:]) {
+			values[i] = tier.Value{Key: values[i].Key}
+			continue
+		}
+		life, age := binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
+		values[i].Age, values[i].Body = time.Duration(age+life)*time.Millisecond-values[i].TTL, b[livedSize:]
 	}
 	return nil
 }
@@ -322,6 +329,9 @@ func (t *Tier) write(ctx context.Context, by string, after tier.Moment, v *tier.
 	if stamps == nil {
 		return t.release(ctx, by, v)
 	}
+	lived := binary.BigEndian.AppendUint64(nil, uint64(life.Milliseconds()))
+	lived = binary.BigEndian.AppendUint64(lived, uint64(max(0, v.Age.Milliseconds())+1))
+	stamps = append(stamps, binary.BigEndian.AppendUint64(lived, xxh3.Hash(lived))...)
 	args := append([]any{newEpoch(), fmt.Sprintf("%016x", at.Epoch), fmt.Sprintf("%016d", at.N), life.Milliseconds(), string(stamps) + string(v.Body), by}, own...)
 	return failed(writeScript.Run(ctx, t.main, []string{t.state(home), t.page(home, v.Key.Name), t.claim(home, v.Key.Name)}, args...).Err())
 }

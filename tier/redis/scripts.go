@@ -45,7 +45,7 @@ end
 for _, v in ipairs(versions(tags)) do out[#out + 1] = v end
 for i = 3, #KEYS do
   local v, left = redis.pcall('GET', KEYS[i]), 0
-  if type(v) == 'string' and #v > 5 + #e and string.sub(v, 1, 1 + #e) == 'F' .. e then
+  if type(v) == 'string' and #v > 5 + #e and string.sub(v, 1, 1 + #e) == 'G' .. e then
     local own, at, stamps = {}, 4 + #e, {}
     for j = 1, string.byte(v, 2 + #e) * 256 + string.byte(v, 3 + #e) do
       own[j], stamps[j] = string.sub(v, at, at + 7), string.sub(v, at + 8, at + 23)
@@ -76,7 +76,7 @@ if string.sub(redis.call('GET', KEYS[3]) or '', 17) == ARGV[6] then redis.call('
 if e ~= ARGV[2] then return 0 end
 local tags, count = {}, #ARGV - 6
 for i = 7, #ARGV do tags[i - 6] = ARGV[i] end
-local now, head = versions(tags), {'F', e, string.char(math.floor(count / 256), count % 256)}
+local now, head = versions(tags), {'G', e, string.char(math.floor(count / 256), count % 256)}
 local good = true
 for i = 1, count do
   local v = now[i]

@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(*testing.T) tier.Tier) {
 		"the log tells":                      told,
 		"the log wakes":                      woken,
 		"values end":                         ended,
+		"values age":                         aged,
 		"one of all loads":                   claimed,
 		"what is not to be stored":           refused,
 		"random histories":                   histories,
@@ -230,6 +231,29 @@ func ended(t *testing.T, open func(*testing.T) tier.Tier) {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
+
+// aged: a value is as old as it was when it was written, and what has passed since.
+func aged(t *testing.T, open func(*testing.T) tier.Tier) {
+	a, b := open(t), open(t)
+	for i, life := range []time.Duration{time.Minute, 0} {
+		tags, k := fresh(1)
+		m, _ := read(t, a, tags, k)
+		began := time.Now()
+		if err := a.Write(within(t), "1", m, []tier.Value{{Key: k, Tags: tags, Body: []byte("b"), TTL: life, Age: time.Hour}}); err != nil {
+			t.Fatal(err)
+		}
+		stored := time.Now()
+		time.Sleep(time.Duration(i) * 1100 * time.Millisecond)
+		least := time.Hour + time.Since(stored)
+		_, v := read(t, b, tags, k)
+		if most := time.Hour + time.Since(began) + Coarse; v == nil || v.Age < least-time.Millisecond || v.Age > most {
+			t.Errorf("%+v: want an age of %s to %s", v, least, most)
+		}
+	}
+}
+
+// Coarse is by how much a tier may say that a value is older than it is.
+const Coarse = 5 * time.Millisecond
 
 func refused(t *testing.T, open func(*testing.T) tier.Tier) {
 	a := open(t)

@@ -1,0 +1,58 @@
+package folio_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/foliocache/folio"
+	"github.com/foliocache/folio/tier"
+)
+
+// TestListsThatGoByAgeShareWhatIsYoung: where MaxStale is promised, what another instance has loaded does as long as it is
+// young, and is as old as it is; where what is stored is too old, what another one has loaded since does.
+func TestListsThatGoByAgeShareWhatIsYoung(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, loads := &site{tier: tier.NewMemory(1)}, 0
+		var lists []*folio.List[int]
+		begin := func() {
+			l, err := folio.NewList(s.instance(t, nil).cache, folio.ListConfig[int]{Name: "aged", NoWarm: true, MaxStale: .1, Load: func(context.Context, folio.Query, folio.Range) ([]int, error) {
+				loads++
+				return []int{loads}, nil
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			lists = append(lists, l)
+			time.Sleep(time.Second)
+		}
+		read := func(at int, source folio.Source, age time.Duration) {
+			t.Helper()
+			q, err := lists[at].Query(folio.Params{Scope: folio.Public})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				p, err := lists[at].Page(t.Context(), q)
+				if err != nil || p.Source != source || p.Items[0] != loads || p.Source == folio.Hit && (p.Origin.Age < age || p.Origin.Age > age+100*time.Millisecond) {
+					t.Errorf("%+v %v: want %s, %s old", p, err, source, age)
+				}
+				source = folio.Hit
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+		begin()
+		read(0, folio.Miss, 0)
+		begin() // what it gets is of before, and it stores that as what it may trust
+		read(1, folio.Shared, time.Second)
+		begin()
+		time.Sleep(time.Hour)
+		read(2, folio.Miss, 0) // it is too old for that
+		read(0, folio.Shared, 0)
+		read(1, folio.Shared, 0)
+		if loads != 2 {
+			t.Errorf("%d loads", loads)
+		}
+	})
+}
