@@ -179,8 +179,8 @@ func (f *fleet) heed(l *tier.Log, first bool) bool {
 	}
 	var tags []core.Tag
 	for _, b := range l.Bumps {
-		if b.By == f.by {
-			continue // done before the tier was told
+		if b.By == f.by || len(b.Tags) == 0 {
+			continue // done before the tier was told; nothing but a number
 		}
 		f.counts.heard.Add(1)
 		for _, t := range b.Tags {
@@ -406,6 +406,11 @@ func (f *fleet) write(w *write) {
 	ctx, cancel := context.WithTimeout(f.cache.stopped, f.cache.config.TierTimeout)
 	defer cancel()
 	err = f.tier.Write(ctx, w.claim, w.after, []tier.Value{w.value})
+	if errors.Is(err, tier.ErrValue) { // by this tier's own bounds
+		done(nil)
+		f.counts.unwritten.Add(1)
+		return
+	}
 	if done(err); err != nil {
 		f.counts.errors.Add(1)
 		return

@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -21,71 +19,25 @@ import (
 )
 
 // server is a redis-server that a test has started.
-type server struct {
-	address string
-	run     func() *exec.Cmd
-	process *exec.Cmd
-}
+type server struct{ *tiertest.Server }
 
 // start starts one that keeps nothing over restarts.
 func start(t *testing.T, options ...string) *server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	for err == nil && l.Addr().(*net.TCPAddr).Port > 55_000 { // a node of a Cluster takes the one 10,000 above, too
-		defer l.Close()
-		l, err = net.Listen("tcp", "127.0.0.1:0")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	s := &server{address: l.Addr().String()}
 	dir := t.TempDir()
-	s.run = func() *exec.Cmd {
-		return exec.Command("redis-server", append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", dir, "--loglevel", "warning"}, options...)...)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s.again(t)
-	t.Cleanup(func() {
-		s.kill() // whatever state it is in
-	})
-	return s
-}
-
-// again starts it, and waits until it answers.
-func (s *server) again(t *testing.T) {
-	t.Helper()
-	s.process = s.run()
-	s.process.Stderr = os.Stderr
-	if err := s.process.Start(); err != nil {
-		t.Fatalf("redis-server, of Debian's package of that name, is needed: %v", err)
-	}
-	c := client.NewClient(&client.Options{Addr: s.address})
-	defer c.Close()
-	for began := time.Now(); c.Ping(t.Context()).Err() != nil; time.Sleep(10 * time.Millisecond) {
-		if time.Since(began) > 20*time.Second {
-			t.Fatal("it does not answer")
-		}
-	}
-}
-
-func (s *server) signal(t *testing.T, what syscall.Signal) {
-	if err := s.process.Process.Signal(what); err != nil {
-		t.Error(err)
-	}
-}
-
-func (s *server) kill() {
-	_ = s.process.Process.Kill()
-	_ = s.process.Wait()
+	return &server{tiertest.Start(t, func(address string) error {
+		c := client.NewClient(&client.Options{Addr: address})
+		defer c.Close()
+		return c.Ping(context.Background()).Err()
+	}, func(host, port string) *exec.Cmd {
+		return exec.Command("redis-server", append([]string{"--port", port, "--bind", host, "--save", "", "--dir", dir, "--loglevel", "warning"}, options...)...)
+	})}
 }
 
 // do runs a command on the server.
 func (s *server) do(t *testing.T, args ...any) any {
 	t.Helper()
-	c := client.NewClient(&client.Options{Addr: s.address})
+	c := client.NewClient(&client.Options{Addr: s.Address})
 	defer c.Close()
 	v, err := c.Do(context.WithoutCancel(t.Context()), args...).Result()
 	if err != nil {
@@ -113,7 +65,7 @@ func TestItIsATier(t *testing.T) {
 	for _, shards := range []int{1, 5} {
 		t.Run(fmt.Sprint(shards, " shards"), func(t *testing.T) {
 			tiertest.Run(t, func(t *testing.T) tier.Tier {
-				return open(t, redis.Config{Addrs: []string{s.address}, Prefix: fmt.Sprint("of", shards), Shards: shards})
+				return open(t, redis.Config{Addrs: []string{s.Address}, Prefix: fmt.Sprint("of", shards), Shards: shards})
 			})
 		})
 	}
@@ -159,16 +111,16 @@ func TestNothingOfBeforeIsCurrentOnceTheServerHasForgotten(t *testing.T) {
 		"the value is evicted": func(t *testing.T, s *server, _ *redis.Tier) bool { s.do(t, "DEL", page); return false },
 		"the tag is evicted": func(t *testing.T, s *server, _ *redis.Tier) bool {
 			s.do(t, "HDEL", state, "\x00\x00\x00\x00\x00\x00\x00\x07")
-			bump(t, open(t, redis.Config{Addrs: []string{s.address}}), 9)
+			bump(t, open(t, redis.Config{Addrs: []string{s.Address}}), 9)
 			return false
 		},
 		"the log is evicted": func(t *testing.T, s *server, _ *redis.Tier) bool { s.do(t, "DEL", log); return true },
-		"killed, empty":      func(t *testing.T, s *server, _ *redis.Tier) bool { s.kill(); s.again(t); return false },
+		"killed, empty":      func(t *testing.T, s *server, _ *redis.Tier) bool { s.Kill(); s.Again(t); return false },
 		"a bump after a save, killed, of the save": func(t *testing.T, s *server, r *redis.Tier) bool {
 			s.do(t, "SAVE")
 			bump(t, r, 7)
-			s.kill()
-			s.again(t)
+			s.Kill()
+			s.Again(t)
 			if n := s.do(t, "EXISTS", page).(int64); n != 1 {
 				t.Error("the save has no value: nothing is at stake")
 			}
@@ -177,12 +129,12 @@ func TestNothingOfBeforeIsCurrentOnceTheServerHasForgotten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t)
-			r := open(t, redis.Config{Addrs: []string{s.address}})
+			r := open(t, redis.Config{Addrs: []string{s.Address}})
 			there := stored(t, r)
 			if kept := forget(t, s, r); there() != kept {
 				t.Errorf("current: %v, want %v", !kept, kept)
 			}
-			stored(t, open(t, redis.Config{Addrs: []string{s.address}})) // and all goes on
+			stored(t, open(t, redis.Config{Addrs: []string{s.Address}})) // and all goes on
 		})
 	}
 }
@@ -197,7 +149,7 @@ func bump(t *testing.T, r *redis.Tier, tags ...uint64) {
 // TestWhoFollowsIsToldWhatHeCannotKnow: where the log, or a part of it, is lost.
 func TestWhoFollowsIsToldWhatHeCannotKnow(t *testing.T) {
 	s := start(t)
-	r := open(t, redis.Config{Addrs: []string{s.address}, LogLength: 100})
+	r := open(t, redis.Config{Addrs: []string{s.Address}, LogLength: 100})
 	follow := func(since tier.Mark) tier.Log {
 		t.Helper()
 		l, err := r.Follow(t.Context(), since)
@@ -243,7 +195,7 @@ func TestBadConfigs(t *testing.T) {
 // TestTagsAreForgottenBeyondABound: with what depends on them, and nothing stale is served.
 func TestTagsAreForgottenBeyondABound(t *testing.T) {
 	s := start(t)
-	r := open(t, redis.Config{Addrs: []string{s.address}, MaxTags: 1000})
+	r := open(t, redis.Config{Addrs: []string{s.Address}, MaxTags: 1000})
 	for i := range uint64(5000) {
 		bump(t, r, i+100)
 	}
@@ -258,7 +210,7 @@ func TestTagsAreForgottenBeyondABound(t *testing.T) {
 func TestWhatIsStoredThereIsNotTrusted(t *testing.T) {
 	const page = "{folio:0}:page:list:k"
 	s := start(t)
-	r := open(t, redis.Config{Addrs: []string{s.address}, Shards: 1})
+	r := open(t, redis.Config{Addrs: []string{s.Address}, Shards: 1})
 	there := stored(t, r)
 	whole := s.do(t, "GET", page).(string)
 	random := rand.New(rand.NewPCG(1, 2))
@@ -299,7 +251,7 @@ func TestWhatIsStoredThereIsNotTrusted(t *testing.T) {
 // TestFollowSaysWhereItStops: who reads a part of the log has not read it all.
 func TestFollowSaysWhereItStops(t *testing.T) {
 	s := start(t)
-	r := open(t, redis.Config{Addrs: []string{s.address}, Shards: 4})
+	r := open(t, redis.Config{Addrs: []string{s.Address}, Shards: 4})
 	l, err := r.Follow(t.Context(), tier.Mark{Shard: 3})
 	if err != nil {
 		t.Fatal(err)
@@ -317,7 +269,7 @@ func TestFollowSaysWhereItStops(t *testing.T) {
 // TestAServerThatIsNoMasterTellsNothing: nobody is to trust that nothing was bumped.
 func TestAServerThatIsNoMasterTellsNothing(t *testing.T) {
 	s := start(t)
-	r := open(t, redis.Config{Addrs: []string{s.address}})
+	r := open(t, redis.Config{Addrs: []string{s.Address}})
 	l, err := r.Follow(t.Context(), tier.Mark{})
 	if err != nil {
 		t.Fatal(err)
@@ -334,7 +286,7 @@ func TestAServerThatIsNoMasterTellsNothing(t *testing.T) {
 // TestReadsDoNotGrowTheState: of ever other tags.
 func TestReadsDoNotGrowTheState(t *testing.T) {
 	s := start(t)
-	r := open(t, redis.Config{Addrs: []string{s.address}, MaxTags: 1000})
+	r := open(t, redis.Config{Addrs: []string{s.Address}, MaxTags: 1000})
 	for i := range uint64(40) {
 		var tags []uint64
 		for j := range uint64(500) {
@@ -355,7 +307,7 @@ func TestReadsDoNotGrowTheState(t *testing.T) {
 // it may not know.
 func TestWhoFollowsFencesAServer(t *testing.T) {
 	s := start(t)
-	r := open(t, redis.Config{Addrs: []string{s.address}})
+	r := open(t, redis.Config{Addrs: []string{s.Address}})
 	there := stored(t, r)
 	l, err := r.Follow(t.Context(), tier.Mark{})
 	if err != nil {
@@ -377,7 +329,7 @@ func TestWhoFollowsFencesAServer(t *testing.T) {
 func TestItIsATierOfACluster(t *testing.T) {
 	var nodes []string
 	for range 3 {
-		nodes = append(nodes, start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000").address)
+		nodes = append(nodes, start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000").Address)
 	}
 	args := append([]string{"--cluster", "create"}, append(nodes, "--cluster-yes", "--cluster-replicas", "0")...)
 	if out, err := exec.Command("redis-cli", args...).CombinedOutput(); err != nil {
@@ -412,11 +364,11 @@ func TestAUserMayDoNoMoreThanHeMust(t *testing.T) {
 			args = append(args, one)
 		}
 		s.do(t, args...)
-		return redis.Config{Addrs: []string{s.address}, Username: name, Password: "secret", Prefix: name}
+		return redis.Config{Addrs: []string{s.Address}, Username: name, Password: "secret", Prefix: name}
 	}
 	config := user("folio", allowed)
 	tiertest.Run(t, func(t *testing.T) tier.Tier { return open(t, config) })
-	if _, err := open(t, redis.Config{Addrs: []string{s.address}, Username: "folio", Password: "secret", Prefix: "other"}).Read(t.Context(), tier.Question{Tags: []uint64{1}}); err == nil {
+	if _, err := open(t, redis.Config{Addrs: []string{s.Address}, Username: "folio", Password: "secret", Prefix: "other"}).Read(t.Context(), tier.Question{Tags: []uint64{1}}); err == nil {
 		t.Error("he may read what is another's")
 	}
 	if len(allowed) < 15 {

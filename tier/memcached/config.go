@@ -1,0 +1,72 @@
+package memcached
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Config says where the servers are, and how much of them is used.
+type Config struct {
+	// Servers, as host:port, or the path of a socket: all instances must have the same ones, in the same order.
+	Servers []string
+	TLS     *tls.Config // nil: none
+
+	// Prefix begins all keys: instances of one prefix are one fleet. At most 32 letters, digits, and -_.: Default folio.
+	Prefix string
+	// Connections to each server that are kept. Default 16.
+	Connections int
+	// MaxTTL bounds the life of values, those without an end as well; at most 30 days. Default 24 h.
+	MaxTTL time.Duration
+	// MaxItem is how large an item the servers take, in bytes: their -I. Default 1 MiB.
+	MaxItem int
+	// Poll is how often it is asked whether something was invalidated. Default 20 ms.
+	Poll time.Duration
+}
+
+const (
+	defaultPrefix      = "folio"
+	defaultConnections = 16
+	defaultMaxTTL      = 24 * time.Hour
+	defaultMaxItem     = 1 << 20
+	defaultPoll        = 20 * time.Millisecond
+
+	mostTTL    = 30 * 24 * time.Hour // more would be a date
+	mostPrefix = 32
+)
+
+// ErrConfig is what every fault of a config is.
+var ErrConfig = errors.New("tier/memcached: bad configuration")
+
+func (c *Config) check() error {
+	fill(&c.Prefix, defaultPrefix)
+	fill(&c.Connections, defaultConnections)
+	fill(&c.MaxTTL, defaultMaxTTL)
+	fill(&c.MaxItem, defaultMaxItem)
+	fill(&c.Poll, defaultPoll)
+	var faults []error
+	want := func(ok bool, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...)))
+		}
+	}
+	strange := func(r rune) bool {
+		return !strings.ContainsRune("-_.:", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	}
+	want(len(c.Servers) > 0, "want Servers")
+	want(len(c.Prefix) <= mostPrefix && !strings.ContainsFunc(c.Prefix, strange), "Prefix %q: want at most %d letters, digits, and -_.:", c.Prefix, mostPrefix)
+	want(c.Connections > 0, "Connections %d: want at least 1", c.Connections)
+	want(c.MaxTTL >= time.Second && c.MaxTTL <= mostTTL, "MaxTTL %s: want 1s to %s", c.MaxTTL, mostTTL)
+	want(c.MaxItem >= 1<<10, "MaxItem %d: want at least 1024", c.MaxItem)
+	want(c.Poll >= time.Millisecond && c.Poll <= wait, "Poll %s: want 1ms to %s", c.Poll, wait)
+	return errors.Join(faults...)
+}
+
+func fill[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
