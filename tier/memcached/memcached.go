@@ -306,13 +306,13 @@ func (t *Tier) values(ctx context.Context, q *tier.Question, now stamp, items ma
 
 // claim claims to load a value, unless somebody else has.
 func (t *Tier) claim(ctx context.Context, q *tier.Question, now stamp, there *memcache.Item) (taken bool, err error) {
-	by, at, ends := parseClaim(there)
-	if there != nil && by != q.By && time.Now().Before(ends) {
+	by, at := parseClaim(there)
+	if there != nil && by != q.By {
 		if taken, err = t.untouched(ctx, at, now, q.Tags); taken || err != nil {
 			return taken, err
 		}
 	}
-	own := &memcache.Item{Key: t.claimKey(q.Keys[0].Name), Value: fmt.Appendf(nil, "%d %d %s", now, time.Now().Add(q.Claim).UnixMicro(), q.By), Expiration: seconds(q.Claim) + 1}
+	own := &memcache.Item{Key: t.claimKey(q.Keys[0].Name), Value: fmt.Appendf(nil, "%d %s", now, q.By), Expiration: seconds(q.Claim) + 1}
 	if there == nil {
 		err = t.tell(ctx, func() error { return t.client.Add(own) })
 	} else {
@@ -320,21 +320,19 @@ func (t *Tier) claim(ctx context.Context, q *tier.Question, now stamp, there *me
 		err = t.tell(ctx, func() error { return t.client.CompareAndSwap(own) })
 	}
 	if errors.Is(err, memcache.ErrNotStored) || errors.Is(err, memcache.ErrCASConflict) || errors.Is(err, memcache.ErrCacheMiss) {
-		return by != q.By, nil // somebody else was faster
+		return true, nil // somebody else was faster
 	}
 	return false, failed(err)
 }
 
-// parseClaim reads whose a claim is, since when, and until when.
-func parseClaim(i *memcache.Item) (by string, at stamp, ends time.Time) {
-	if i != nil {
-		if f := strings.SplitN(string(i.Value), " ", 3); len(f) == 3 {
-			n, _ := strconv.ParseUint(f[0], 10, 64)
-			micros, _ := strconv.ParseInt(f[1], 10, 64) // what is none has ended
-			by, at, ends = f[2], stamp(n), time.UnixMicro(micros)
-		}
+// parseClaim reads whose a claim is, and since when.
+func parseClaim(i *memcache.Item) (by string, at stamp) {
+	if i == nil {
+		return "", 0
 	}
-	return by, at, ends
+	count, by, _ := strings.Cut(string(i.Value), " ")
+	n, _ := strconv.ParseUint(count, 10, 64) // of what is none: of another epoch
+	return by, stamp(n)
 }
 
 // seconds rounds a time up.

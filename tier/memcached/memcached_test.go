@@ -97,14 +97,14 @@ func stored(t *testing.T, m *memcached.Tier) (there func() bool) {
 	return there
 }
 
-// value is the key of what stored writes.
-var value = fmt.Sprintf("folio:v:%x", xxh3.HashString128("list:k").Bytes())
+// valueOf is the key of a value.
+func valueOf(name string) string { return fmt.Sprintf("folio:v:%x", xxh3.HashString128(name).Bytes()) }
 
 // TestAnythingMayBeEvicted: with any item gone, what depends on it is not current; and who follows a log with a gap is told.
 func TestAnythingMayBeEvicted(t *testing.T) {
 	s := start(t)
 	m, c := open(t, s.Address), client(t, s.Address)
-	for _, key := range []string{"folio:n", "folio:t:7", "folio:t:8", value} {
+	for _, key := range []string{"folio:n", "folio:t:7", "folio:t:8", valueOf("list:k")} {
 		there := stored(t, m)
 		if err := c.Delete(key); err != nil {
 			t.Fatal(key, err)
@@ -171,7 +171,7 @@ func TestWhatComesBackIsNotTrusted(t *testing.T) {
 	s := start(t)
 	m, c := open(t, s.Address), client(t, s.Address)
 	there := stored(t, m)
-	whole, err := c.Get(value)
+	whole, err := c.Get(valueOf("list:k"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestWhatComesBackIsNotTrusted(t *testing.T) {
 		case 2:
 			b = append(b[:random.IntN(len(b)-len("body"))], make([]byte, random.IntN(50))...)
 		}
-		if err := c.Set(&memcache.Item{Key: value, Value: b}); err != nil {
+		if err := c.Set(&memcache.Item{Key: valueOf("list:k"), Value: b}); err != nil {
 			t.Fatal(err)
 		}
 		a, err := m.Read(t.Context(), tier.Question{Tags: []uint64{7}, Keys: []tier.Key{{Name: "list:k", Home: 7}}})
@@ -196,6 +196,12 @@ func TestWhatComesBackIsNotTrusted(t *testing.T) {
 		if i%3 == 1 && a.Values[0].Body != nil {
 			t.Errorf("%q: %q", b, a.Values[0].Body)
 		}
+	}
+	if err := c.Set(&memcache.Item{Key: valueOf("list:other"), Value: whole.Value}); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := m.Read(t.Context(), tier.Question{Keys: []tier.Key{{Name: "list:other", Home: 7}}}); err != nil || a.Values[0].Body != nil {
+		t.Errorf("what is another one's is read: %v", err)
 	}
 	for _, k := range []string{"folio:n", "folio:t:7", "folio:t:8"} {
 		if err := c.Set(&memcache.Item{Key: k, Value: []byte("x")}); err != nil {

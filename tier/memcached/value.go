@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
@@ -60,9 +59,6 @@ func open(b []byte, k tier.Key, now time.Time) (v tier.Value, stamps []stamp) {
 		v.Tags = append(v.Tags, binary.BigEndian.Uint64(b[at:]))
 		stamps = append(stamps, stamp(binary.BigEndian.Uint64(b[at+8:])))
 	}
-	if !slices.Contains(v.Tags, k.Home) { // nobody has written that
-		return tier.Value{}, nil
-	}
 	return v, stamps
 }
 
@@ -79,7 +75,7 @@ func (t *Tier) Write(ctx context.Context, by string, after tier.Moment, values [
 func (t *Tier) release(ctx context.Context, by, name string) error {
 	k := t.claimKey(name)
 	items, err := t.items(ctx, []string{k})
-	if whose, _, _ := parseClaim(items[k]); err != nil || whose != by || items[k] == nil {
+	if whose, _ := parseClaim(items[k]); err != nil || whose != by || items[k] == nil {
 		return failed(err)
 	}
 	if err = t.tell(ctx, func() error { return t.client.Delete(k) }); errors.Is(err, memcache.ErrCacheMiss) {
@@ -103,7 +99,7 @@ func (t *Tier) write(ctx context.Context, after tier.Moment, v *tier.Value) erro
 	if err != nil || stamps == nil {
 		return err
 	}
-	if ok, err = t.untouched(ctx, of(from), max(of(from), now), v.Tags); err != nil || !ok {
+	if ok, err = t.untouched(ctx, of(from), now, v.Tags); err != nil || !ok {
 		return err
 	}
 	life := t.config.MaxTTL
@@ -117,43 +113,46 @@ func (t *Tier) write(ctx context.Context, after tier.Moment, v *tier.Value) erro
 	return failed(t.tell(ctx, func() error { return t.client.Set(i) }))
 }
 
-// stamps returns the numbers of some tags, which those get that have none, and a count that is no less than what it was
-// then. nil: it is of another epoch by now.
+// stamps returns the numbers of some tags, which those get that have none, and then what the count is. nil: it is of
+// another epoch by now.
 //
-// Who bumps counts first, then adds to the log, then deletes the number. So a bump of a tag that is not in the log up to
-// that count deletes the number that was read, or given, here.
+// Who bumps counts first, then adds to the log, then deletes the number. So who has not counted when the count is read here
+// deletes the numbers that were read before; of the others the log tells.
 func (t *Tier) stamps(ctx context.Context, epoch uint64, tags []uint64) ([]stamp, stamp, error) {
-	given := stamp(0)
+	keys := make([]string, len(tags))
+	for i, tag := range tags {
+		keys[i] = t.tagKey(tag)
+	}
 	for range 3 {
-		keys := []string{t.state()}
-		for _, tag := range tags {
-			keys = append(keys, t.tagKey(tag))
-		}
 		items, err := t.items(ctx, keys)
 		if err != nil {
 			return nil, 0, failed(err)
 		}
-		now := max(parse(items[t.state()]), given)
-		all, missing := make([]stamp, len(tags)), []uint64(nil)
-		for i, tag := range tags {
-			if all[i] = parse(items[t.tagKey(tag)]); all[i].epoch() != epoch {
-				missing = append(missing, tag)
-			}
-			now = max(now, all[i])
+		state, err := t.items(ctx, []string{t.state()}) // not together with the tags, which may be read later then
+		if err != nil {
+			return nil, 0, failed(err)
 		}
+		now := parse(state[t.state()])
 		if now.epoch() != epoch {
 			return nil, 0, nil
+		}
+		all, missing := make([]stamp, len(tags)), []uint64(nil)
+		for i, tag := range tags {
+			if all[i] = parse(items[keys[i]]); all[i].epoch() != epoch {
+				missing = append(missing, tag) // or what it has is of another epoch
+			}
 		}
 		if len(missing) == 0 {
 			return all, now, nil
 		}
-		if given, err = t.next(ctx, "", nil); err != nil {
+		given, err := t.next(ctx, "", nil)
+		if err != nil {
 			return nil, 0, err
 		}
 		life := seconds(t.config.MaxTTL) + spareLife
 		err = t.all(ctx, missing, func(tag uint64) error {
 			i := &memcache.Item{Key: t.tagKey(tag), Value: given.text(), Expiration: life}
-			if items[i.Key] != nil { // of another epoch
+			if items[i.Key] != nil {
 				return t.client.Set(i)
 			}
 			if err := t.client.Add(i); !errors.Is(err, memcache.ErrNotStored) {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -292,6 +293,24 @@ func claimed(t *testing.T, open func(*testing.T) tier.Tier) {
 			t.Errorf("claimed by another: %v, want %v (%v)", a.Claimed, want, err)
 		}
 		return a
+	}
+	var all sync.WaitGroup
+	var free atomic.Int64
+	for i := range 8 { // at once
+		all.Go(func() {
+			tags, k := []uint64{tags[0]}, tier.Key{Name: k.Name + "at once", Home: k.Home}
+			a, err := on[i%2].Read(within(t), tier.Question{Tags: tags, Keys: []tier.Key{k}, Claim: 10 * time.Second, By: fmt.Sprint("at once ", i)})
+			if err != nil {
+				t.Error(err)
+			}
+			if !a.Claimed {
+				free.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if free.Load() != 1 {
+		t.Errorf("%d claimed it at once", free.Load())
 	}
 	a := claim(0, false)
 	for range 4 {
