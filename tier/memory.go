@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/foliocache/folio/tier/internal/local"
 )
 
 // Memory is a tier within one process, for tests and simulations: what instances of it would share, they share. The
@@ -21,15 +23,8 @@ type memoryShard struct {
 	epoch, n uint64
 	tags     map[uint64]uint64 // when each was bumped last
 	values   map[string]memoryValue
-	claims   map[string]memoryClaim
-	log      []Bump // the latest ones
-	more     chan struct{}
-}
-
-type memoryClaim struct {
-	by   string
-	at   uint64 // the shard's bumps
-	ends time.Time
+	claims   local.Claims
+	log      local.Log[Bump]
 }
 
 type memoryValue struct {
@@ -55,10 +50,8 @@ func NewMemory(shards int) *Memory {
 
 // begin begins an epoch.
 func (s *memoryShard) begin() {
-	if s.more != nil {
-		close(s.more)
-	}
-	*s = memoryShard{epoch: 1 + rand.Uint64N(1<<62), tags: map[uint64]uint64{}, values: map[string]memoryValue{}, claims: map[string]memoryClaim{}, more: make(chan struct{})}
+	s.log.Wake()
+	*s = memoryShard{epoch: 1 + rand.Uint64N(1<<62), tags: map[uint64]uint64{}, values: map[string]memoryValue{}, claims: local.Claims{}, log: local.Log[Bump]{Most: memoryLog}}
 }
 
 // Shards returns how many there are.
@@ -97,14 +90,9 @@ func (m *Memory) Read(ctx context.Context, q Question) (a Answer, err error) {
 	}
 	if q.Claim > 0 && a.Values[0].Body == nil {
 		s := &m.shards[m.shardOf(q.Keys[0].Home)]
-		claim := s.claims[q.Keys[0].Name]
-		a.Claimed = claim.by != q.By && time.Now().Before(claim.ends)
-		for _, t := range q.Tags {
-			a.Claimed = a.Claimed && (m.shardOf(t) != m.shardOf(q.Keys[0].Home) || s.tags[t] <= claim.at)
-		}
-		if !a.Claimed {
-			s.claims[q.Keys[0].Name] = memoryClaim{q.By, s.n, time.Now().Add(q.Claim)}
-		}
+		a.Claimed = s.claims.Take(q.Keys[0].Name, q.By, s.n, q.Claim, func(at uint64) bool {
+			return !slices.ContainsFunc(q.Tags, func(t uint64) bool { return m.shardOf(t) == m.shardOf(q.Keys[0].Home) && s.tags[t] > at })
+		})
 	}
 	for _, shard := range slices.Sorted(maps.Keys(touched)) {
 		a.Moment = append(a.Moment, Mark{shard, m.shards[shard].epoch, m.shards[shard].n})
@@ -140,9 +128,7 @@ func (m *Memory) Write(ctx context.Context, by string, after Moment, values []Va
 		return err
 	}
 	for _, v := range values {
-		if claims := m.shards[m.shardOf(v.Key.Home)].claims; claims[v.Key.Name].by == by {
-			delete(claims, v.Key.Name)
-		}
+		m.shards[m.shardOf(v.Key.Home)].claims.End(v.Key.Name, by)
 		if v.Body == nil {
 			continue
 		}
@@ -183,11 +169,7 @@ func (m *Memory) Bump(ctx context.Context, by string, tags []uint64) error {
 		for _, t := range tags {
 			s.tags[t] = s.n
 		}
-		if s.log = append(s.log, Bump{by, tags}); len(s.log) > 2*memoryLog {
-			s.log = slices.Clone(s.log[memoryLog:])
-		}
-		close(s.more)
-		s.more = make(chan struct{})
+		s.log.Add(Bump{by, tags})
 	}
 	return nil
 }
@@ -201,25 +183,16 @@ func (m *Memory) Follow(ctx context.Context, since Mark) (Log, error) {
 			return Log{}, err
 		}
 		s := &m.shards[since.Shard]
-		l, more := Log{Until: Mark{since.Shard, s.epoch, s.n}}, s.more
-		new := s.n - since.N
-		switch {
-		case since.Epoch != s.epoch || new > uint64(len(s.log)):
-			l.Lost = since.Epoch != 0
-		default:
-			l.Bumps = slices.Clone(s.log[len(s.log)-int(new):])
+		l := Log{Until: Mark{since.Shard, s.epoch, s.n}}
+		bumps, more, ok := s.log.Since(s.n - since.N)
+		if l.Lost = since.Epoch != 0 && (since.Epoch != s.epoch || !ok); since.Epoch == s.epoch {
+			l.Bumps = bumps
 		}
 		m.mu.Unlock()
 		if waited || since.Epoch == 0 || l.Lost || len(l.Bumps) > 0 {
 			return l, nil
 		}
-		wait := time.NewTimer(memoryWait)
-		select {
-		case <-more:
-		case <-wait.C:
-		case <-ctx.Done():
-		}
-		wait.Stop()
+		local.Wait(ctx, more, memoryWait)
 	}
 }
 
@@ -243,7 +216,7 @@ func (m *Memory) Close() error {
 	if !m.closed {
 		m.closed = true
 		for i := range m.shards {
-			close(m.shards[i].more)
+			m.shards[i].log.Wake()
 		}
 	}
 	return nil

@@ -20,14 +20,14 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// bootID names the time since the machine was started, where the system tells.
-func bootID() (id [bootBytes]byte, known bool) {
+// BootID names the time since the machine was started, where the system tells.
+func BootID() (id [BootBytes]byte, known bool) {
 	text, err := os.ReadFile(bootFile)
 	if err != nil {
 		return id, false
 	}
 	n, err := hex.Decode(id[:], []byte(strings.ReplaceAll(strings.TrimSpace(string(text)), "-", "")))
-	return id, err == nil && n == bootBytes
+	return id, err == nil && n == BootBytes
 }
 
 var bootFile = "/proc/sys/kernel/random/boot_id"

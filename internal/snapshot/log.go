@@ -20,9 +20,9 @@ import (
 // outlive the process, and are as good as lost once the machine was started anew.
 const (
 	logMagic   = "\x89FOLIOL\x01"
-	logHead    = len(logMagic) + 8 + bootBytes + 8
+	logHead    = len(logMagic) + 8 + BootBytes + 8
 	recordSize = 24
-	bootBytes  = 16
+	BootBytes  = 16
 	flushTag   = ^uint64(0) // stands for everything, as its version does
 )
 
@@ -45,7 +45,7 @@ func NewLog(dir string, id uint64, next bool) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	boot, known := bootID()
+	boot, known := BootID()
 	l := &Log{file: f, name: name, synced: !known}
 	head := binary.LittleEndian.AppendUint64([]byte(logMagic), id)
 	head = append(head, boot[:]...)
@@ -174,7 +174,7 @@ func (s *Snapshot) readLog(in io.Reader) (id uint64, flushed bool, err error) {
 	if id = binary.LittleEndian.Uint64(head[len(logMagic):]); id != s.ID {
 		return id, false, nil
 	}
-	if boot, known := bootID(); known && string(boot[:]) != string(head[len(logMagic)+8:logHead-8]) {
+	if boot, known := BootID(); known && string(boot[:]) != string(head[len(logMagic)+8:logHead-8]) {
 		return id, false, fmt.Errorf("%w: the machine was started anew since, and the end of the log may be lost", ErrCorrupt)
 	}
 	record := make([]byte, recordSize)
