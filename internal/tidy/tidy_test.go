@@ -26,10 +26,12 @@ var imports = map[string][]string{
 	"httpcache": {".", "internal/tracking"},
 	"slo":       {},
 
-	"tier":           {"tier/tiertest"},
-	"tier/memcached": {"tier", "tier/tiertest"},
-	"tier/redis":     {"tier", "tier/tiertest"},
-	"tier/tiertest":  {".", "tier"},
+	"tier":                {"tier/internal/local", "tier/tiertest"},
+	"tier/disk":           {".", "internal/snapshot", "tier", "tier/internal/local", "tier/tiertest"},
+	"tier/internal/local": {},
+	"tier/memcached":      {"tier", "tier/tiertest"},
+	"tier/redis":          {"tier", "tier/tiertest"},
+	"tier/tiertest":       {".", "tier"},
 
 	"web":        {".", "folioprom", "foliotest", "internal/meter", "record", "slo"},
 	"cmd/server": {".", "httpcache", "cmd/server/internal/conns", "cmd/server/internal/tickets", "internal/meter", "record", "slo", "tier/redis", "web"},

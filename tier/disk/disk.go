@@ -266,10 +266,11 @@ func (t *Tier) write(s *state, after tier.Mark, v *tier.Value) error {
 	if v.TTL > 0 {
 		life = max(time.Millisecond, min(life, v.TTL))
 	}
-	if err := s.put(v.Key.Name, seal(v, s.epoch, versions, life, time.Now())); err != nil {
+	item := seal(v, s.epoch, versions, life, time.Now())
+	if err := s.evict(t.config.MaxBytes-int64(len(v.Key.Name)+len(item)), t.read); err != nil { // first, or it might go itself
 		return err
 	}
-	if err := s.evict(t.config.MaxBytes, t.read); err != nil {
+	if err := s.put(v.Key.Name, item); err != nil {
 		return err
 	}
 	return s.forget(t.config.MaxTags, len(v.Tags))

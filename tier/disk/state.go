@@ -205,7 +205,7 @@ func (s *state) put(name string, item []byte) error {
 // evict makes room: those go that came first, but for what is current and was read since it was spared last.
 func (s *state) evict(most int64, read visits) error {
 	now := time.Now()
-	for spared := 0; s.bytes > uint64(most); {
+	for spared := 0; int64(s.bytes) > most; {
 		c := s.order.Cursor()
 		k, v := c.First()
 		if k == nil {
