@@ -152,7 +152,7 @@ func TestALossOfPower(t *testing.T) {
 func TestDamageIsAnError(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	damaged := 0
-	for range 30 {
+	for round := range 30 {
 		dir := t.TempDir()
 		d, err := disk.Open(disk.Config{Dir: dir})
 		if err != nil {
@@ -175,6 +175,11 @@ func TestDamageIsAnError(t *testing.T) {
 				junk[i] = byte(random.Uint32())
 			}
 			if _, err := f.WriteAt(junk, random.Int64N(info.Size()/4096)*4096); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if round%3 == 0 {
+			if err := f.Truncate(info.Size() / 4); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -229,6 +234,27 @@ func TestItHasBounds(t *testing.T) {
 	info, err := os.Stat(filepath.Join(dir, "pages.db"))
 	if err != nil || info.Size() > 4<<20 {
 		t.Errorf("a file of %d bytes for 1 MiB %v", info.Size(), err)
+	}
+	for i := range uint64(20) {
+		keep(t, d, fmt.Sprint("tagged ", i), "b", i<<60+1)
+	}
+	for range 10 {
+		tags := make([]uint64, 2000)
+		for i := range tags {
+			tags[i] = rand.Uint64()
+		}
+		if _, err := d.Read(t.Context(), tier.Question{Tags: tags}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	there = 0
+	for i := range uint64(20) {
+		if _, got := read(t, d, fmt.Sprint("tagged ", i), i<<60+1); got != "" {
+			there++
+		}
+	}
+	if there > 10 {
+		t.Error("no tag was forgotten, of many more than there may be")
 	}
 	keep(t, d, "read", body, 5000)
 	for i := range uint64(1000) {
