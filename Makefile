@@ -14,7 +14,7 @@ demo: build ## replay the bundled traces through the strategies and the baseline
 	$(SIMULATE) run $(DEMO) $(BUNDLED) 'gen:tickets?n=200000&seed=9'
 	@echo "the picture is in out/demo.svg"
 
-test: build postgres redis nginx chromium ## pass all tests
+test: build postgres redis memcached nginx chromium ## pass all tests
 	go vet ./...
 	go test -shuffle=on ./...
 	cd cmd/server && go vet ./... && go test -shuffle=on ./...
@@ -47,6 +47,12 @@ redis:
 	@command -v redis-server >/dev/null || \
 		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y redis-server; } >/dev/null || \
 		{ echo "make test needs redis-server: install it" >&2; exit 1; }
+
+.PHONY: memcached
+memcached:
+	@command -v memcached >/dev/null || \
+		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y memcached; } >/dev/null || \
+		{ echo "make test needs memcached: install it" >&2; exit 1; }
 
 .PHONY: chromium
 chromium:

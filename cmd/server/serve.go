@@ -26,7 +26,7 @@ import (
 	"github.com/foliocache/folio/cmd/server/internal/tickets"
 	"github.com/foliocache/folio/httpcache"
 	"github.com/foliocache/folio/record"
-	"github.com/foliocache/folio/tier/redis"
+	"github.com/foliocache/folio/tier"
 	"github.com/foliocache/folio/web"
 )
 
@@ -267,7 +267,7 @@ type app struct {
 	watch    *web.Watch
 	recorder *record.Recorder
 	cache    *folio.Cache
-	tier     *redis.Tier // nil: none
+	tier     tier.Tier // nil: none
 	tokens   []web.Token
 
 	registry  *prometheus.Registry

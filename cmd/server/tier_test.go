@@ -9,44 +9,28 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/foliocache/folio/tier/tiertest"
 )
 
-// startRedis starts a redis-server and returns its URL.
-func startRedis(t *testing.T) (url string, server *exec.Cmd) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// answers reports whether a server accepts connections.
+func answers(address string) error {
+	c, err := net.Dial("tcp", address)
+	if err == nil {
+		err = c.Close()
 	}
-	host, port, _ := net.SplitHostPort(l.Addr().String())
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	server = exec.Command("redis-server", "--bind", host, "--port", port, "--save", "", "--dir", t.TempDir(), "--loglevel", "warning")
-	if err := server.Start(); err != nil {
-		t.Fatalf("redis-server, of Debian's package of that name, is needed: %v", err)
-	}
-	t.Cleanup(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait()
-	})
-	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		if c, err := net.Dial("tcp", l.Addr().String()); err == nil {
-			_ = c.Close()
-			return "redis://" + l.Addr().String(), server
-		}
-		if time.Since(began) > 20*time.Second {
-			t.Fatal("redis-server does not answer")
-		}
-	}
+	return err
 }
 
 // TestServersShareARedis: of one database. What one has loaded another need not load, what is written through one is
 // seen through the other; and when Redis dies, reads and writes go on, and others see what was written within the lease.
 func TestServersShareARedis(t *testing.T) {
-	url, redis := startRedis(t)
+	dir := t.TempDir()
+	redis := tiertest.Start(t, answers, func(host, port string) *exec.Cmd {
+		return exec.Command("redis-server", "--bind", host, "--port", port, "--save", "", "--dir", dir, "--loglevel", "warning")
+	})
 	db := "sqlite:" + filepath.Join(t.TempDir(), "t.db")
-	begin := func() *running { return start(t, here("--db", db, "--redis", url)...) }
+	begin := func() *running { return start(t, here("--db", db, "--redis", "redis://"+redis.Address)...) }
 	a, b := begin(), begin()
 	time.Sleep(500 * time.Millisecond)
 	list := "/api/tickets?user=1&limit=100"
@@ -77,8 +61,7 @@ func TestServersShareARedis(t *testing.T) {
 	if _, got := get(b); !strings.Contains(got, "seen by all") {
 		t.Error("what was written through one server is not seen through another")
 	}
-	_ = redis.Process.Kill()
-	_ = redis.Wait()
+	redis.Kill()
 	for i := range 5 {
 		title := fmt.Sprint("without Redis ", i)
 		add(b, title)
@@ -90,6 +73,41 @@ func TestServersShareARedis(t *testing.T) {
 		if _, got := get(a); !strings.Contains(got, title) {
 			t.Errorf("%s: not seen elsewhere after a lease", title)
 		}
+	}
+}
+
+// TestOtherTiers: two servers that share a Memcached, and one with a folder that is started again: what was loaded before is
+// not loaded again, unless it was written since.
+func TestOtherTiers(t *testing.T) {
+	memcached := tiertest.Start(t, answers, func(host, port string) *exec.Cmd {
+		return exec.Command("memcached", "-l", host, "-p", port, "-u", "nobody")
+	})
+	for name, tier := range map[string]string{"memcached": "memcached: [" + memcached.Address + "]", "disk": "disk: " + t.TempDir()} {
+		t.Run(name, func(t *testing.T) {
+			file := writeFile(t, "c.yaml", "db: sqlite:"+filepath.Join(t.TempDir(), "t.db")+"\ntier:\n  "+tier+"\n")
+			first := start(t, here("--config", file)...)
+			time.Sleep(500 * time.Millisecond)
+			_, want := ask(t, "GET", first.api+"/api/tickets?user=1", "")
+			ask(t, "GET", first.api+"/api/tickets?user=2", "")
+			if p, body := ask(t, "POST", first.api+"/api/tickets", `{"user":2,"event":1,"title":"new"}`, "Content-Type", "application/json"); p.StatusCode != http.StatusCreated {
+				t.Fatal(p.Status, body)
+			}
+			time.Sleep(200 * time.Millisecond)
+			if name == "disk" {
+				first.stop()
+			}
+			second := start(t, here("--config", file)...)
+			time.Sleep(500 * time.Millisecond)
+			if _, got := ask(t, "GET", second.api+"/api/tickets?user=1", ""); got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+			if _, n := ask(t, "GET", second.admin+"/metrics", ""); !strings.Contains(n, "folio_loads_total 0") {
+				t.Errorf("what is in the tier was loaded again:\n%s", lines(n, "tier", "loads_total"))
+			}
+			if _, got := ask(t, "GET", second.api+"/api/tickets?user=2", ""); !strings.Contains(got, `"new"`) {
+				t.Errorf("of before a write: %s", got)
+			}
+		})
 	}
 }
 
@@ -108,7 +126,8 @@ func lines(text string, words ...string) (some string) {
 // TestATierThatCannotBe: is told before anything is opened.
 func TestATierThatCannotBe(t *testing.T) {
 	for _, args := range [][]string{here("--redis", "redis://127.0.0.1:1"), here("--db", "sqlite:x.db", "--redis", "http://x"),
-		here("--db", "sqlite:x.db", "--config", writeFile(t, "c.yaml", "tier: {}\n")), here("--db", "sqlite:x.db", "--redis", "redis://127.0.0.1:1", "--config", writeFile(t, "d.yaml", "tier: {lease: 1ms}\n"))} {
+		here("--db", "sqlite:x.db", "--config", writeFile(t, "c.yaml", "tier: {}\n")), here("--db", "sqlite:x.db", "--redis", "redis://127.0.0.1:1", "--config", writeFile(t, "d.yaml", "tier: {lease: 1ms}\n")),
+		here("--db", "sqlite:x.db", "--redis", "redis://127.0.0.1:1", "--config", writeFile(t, "e.yaml", "tier: {memcached: [localhost:1]}\n")), here("--db", "sqlite:x.db", "--config", writeFile(t, "f.yaml", "tier: {memcached: [localhost:1], max_bytes: 1GiB}\n"))} {
 		var out strings.Builder
 		if code := run(t.Context(), append(args, "--check"), &out, &out); code != 2 {
 			t.Errorf("%q: %d %s", args, code, &out)

@@ -34,7 +34,7 @@ var imports = map[string][]string{
 	"tier/tiertest":       {".", "tier"},
 
 	"web":        {".", "folioprom", "foliotest", "internal/meter", "record", "slo"},
-	"cmd/server": {".", "httpcache", "cmd/server/internal/conns", "cmd/server/internal/tickets", "internal/meter", "record", "slo", "tier/redis", "web"},
+	"cmd/server": {".", "httpcache", "cmd/server/internal/conns", "cmd/server/internal/tickets", "internal/meter", "record", "slo", "tier", "tier/disk", "tier/memcached", "tier/redis", "tier/tiertest", "web"},
 	"record":     {".", "sim", "workloads"},
 
 	"cmd/server/internal/conns":   {},
