@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,5 +107,6 @@ func connect(o *redis.UniversalOptions) redis.UniversalClient {
 	}
 	c := o.Cluster()
 	c.ClusterStateReloadInterval = clusterReload
+	c.Addrs = slices.Clone(c.Addrs) // which the client appends to
 	return redis.NewClusterClient(c)
 }
