@@ -105,13 +105,18 @@ func New(config Config) (*Cache, error) {
 		c.seed = rand.Uint64()
 	}
 	c.mode.Store(uint32(config.Mode))
+	if config.Tier != nil {
+		var err error
+		if c.fleet, err = newFleet(c); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.open(); err != nil {
 		return nil, err
 	}
 	memoryLimits().warn(config.Logger, config.MaxBytes, c.store)
 	c.stopped, c.stop = context.WithCancel(context.Background())
-	if config.Tier != nil {
-		c.fleet = newFleet(c)
+	if c.fleet != nil {
 		c.fleet.start()
 	}
 	c.running.Go(c.learn)

@@ -96,6 +96,11 @@ type Config struct {
 	// [ErrPending]. Default 150 ms.
 	TierTimeout time.Duration
 
+	// TierKeys are secrets by which what the tier keeps is sealed: nobody who can read it there learns what is in it, and
+	// nobody can put one user's page in another's place. The first one seals, each of them opens. To change it, have all
+	// instances open by the new one, then seal by it, then drop the old one. Default: nothing is sealed.
+	TierKeys []TierKey
+
 	// Rules say what a change of an entity outdates: see [Cache.Changed].
 	Rules Rules
 
@@ -161,6 +166,9 @@ func (c *Config) check() error {
 	want(c.Lease == 0 || c.Lease >= 300*time.Millisecond && c.Lease <= time.Minute, "Lease %s: want 300ms to 1m", c.Lease)
 	want(c.TierTimeout >= 0, "TierTimeout %s: want at least 0", c.TierTimeout)
 	want(c.Tier == nil || c.Dir == "", "Dir %q with a Tier: after a restart nobody knows what others have outdated meanwhile; the tier has the contents", c.Dir)
+	want(len(c.TierKeys) == 0 || c.Tier != nil, "TierKeys without a Tier")
+	_, err := newEnvelope(c.TierKeys)
+	want(err == nil, "%v", err)
 	want(c.LoadTimeout >= 0, "LoadTimeout %s: want at least 0", c.LoadTimeout)
 	return errors.Join(append(faults, c.Rules.check())...)
 }

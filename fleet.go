@@ -30,6 +30,7 @@ type fleet struct {
 	lease   int64  // ns
 	by      string // this instance in the log
 	version string // of what is stored, as a part of keys
+	parcel  *parcel
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
 
 	// By the cache's clock, ns:
@@ -103,14 +104,22 @@ const (
 // They are told as soon as that is possible, as long as this process lives.
 var ErrPending = errors.New("folio: other instances do not know of the invalidation yet")
 
-func newFleet(c *Cache) *fleet {
-	f := &fleet{cache: c, tier: c.config.Tier, lease: int64(c.config.Lease), by: strconv.FormatUint(rand.Uint64(), 36),
-		version: fmt.Sprintf("%08x:", uint32(xxh3.HashString(c.config.Version))), owed: map[core.Tag]uint64{}, some: make(chan struct{}, 1), writes: make(chan write, tierQueue)}
+func newFleet(c *Cache) (*fleet, error) {
+	p, err := newParcel(c.config.TierKeys)
+	if err != nil {
+		return nil, configError(err)
+	}
+	looks := c.config.Version
+	if p.envelope != nil {
+		looks += "\x00sealed" // who does not seal would not read it
+	}
+	f := &fleet{parcel: p, cache: c, tier: c.config.Tier, lease: int64(c.config.Lease), by: strconv.FormatUint(rand.Uint64(), 36),
+		version: fmt.Sprintf("%08x:", uint32(xxh3.HashString(looks))), owed: map[core.Tag]uint64{}, some: make(chan struct{}, 1), writes: make(chan write, tierQueue)}
 	f.read = make([]atomic.Int64, f.tier.Shards())
 	f.since.Store(-1)
 	f.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{Name: "tier", Timeout: tierOpen,
 		ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= tierTries }})
-	return f
+	return f, nil
 }
 
 // start begins what goes on until the cache is closed.
@@ -282,7 +291,7 @@ func (f *fleet) fill(calls []*call, values []tier.Value) bool {
 	pages, took := make([]page, len(calls)), make([]time.Duration, len(calls))
 	for i, w := range calls {
 		var err error
-		pages[i], took[i], err = f.decode(&w.id, &values[i])
+		pages[i], took[i], err = f.parcel.decode(&w.id, &values[i])
 		if err == nil && f.owes(f.tags(nil, &w.id, pages[i].revealed)) { // what its rows depend on is known by now
 			err = errNothing
 		}
@@ -392,7 +401,7 @@ func (f *fleet) write(w *write) {
 		if w.value.Age = time.Duration(f.cache.now() - w.born); w.value.TTL > 0 {
 			w.value.TTL = max(time.Millisecond, w.value.TTL-w.value.Age)
 		}
-		w.value.Body = encode(&w.id, &w.page, w.took)
+		w.value.Body = f.parcel.encode(&w.value.Key, &w.id, &w.page, w.took)
 		if w.value.Check() != nil || len(w.page.body) > sharedMost {
 			f.counts.unwritten.Add(1)
 			w.value.Body = nil

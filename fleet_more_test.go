@@ -31,40 +31,6 @@ func (s *spoiled) Read(ctx context.Context, q tier.Question) (tier.Answer, error
 	return a, err
 }
 
-// TestWhatTheTierHasIsNotTrusted: each byte changed, each end cut off, and another scope's page are refused, counted and
-// loaded afresh.
-func TestWhatTheTierHasIsNotTrusted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		bad := &spoiled{Tier: tier.NewMemory(1)}
-		s := &site{tier: bad}
-		a := s.instance(t, nil)
-		var other []byte
-		bad.spoil = func(b []byte) []byte { other = b; return b }
-		a.read(t, "2")
-		time.Sleep(time.Second)
-		s.instance(t, nil).read(t, "2")
-		if other == nil {
-			t.Fatal("it has nothing")
-		}
-		bad.spoil = nil
-		a.read(t, "1")
-		time.Sleep(time.Second)
-		refused := func(what string, spoil func([]byte) []byte) {
-			bad.spoil = spoil
-			i := s.instance(t, func(c *folio.Config) { c.MaxBytes = 1 << 20 })
-			if v, from := i.read(t, "1"); v != 0 || from != folio.Miss || i.cache.Stats().Tier.Refused != 1 {
-				t.Errorf("%s: %d from %s, %+v", what, v, from, i.cache.Stats().Tier)
-			}
-			time.Sleep(time.Second)
-		}
-		for n := range len(other) {
-			refused(fmt.Sprint("byte ", n), func(b []byte) []byte { b[n] ^= 16; return b })
-			refused(fmt.Sprint("cut to ", n), func(b []byte) []byte { return b[:n] })
-		}
-		refused("another scope's", func([]byte) []byte { return other })
-	})
-}
-
 // all reads what there is of two lists, and waits until that is in the tier.
 func all(t *testing.T, long *folio.List[string], ended *folio.List[int]) string {
 	t.Helper()

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/foliocache/folio"
@@ -27,9 +30,33 @@ type tierConfig struct {
 	Disk     string `yaml:"disk,omitempty" json:"disk,omitempty" jsonschema:"description=Instead of both: a folder of this server alone\\, that still has what it has loaded when it is started anew"`
 	MaxBytes size   `yaml:"max_bytes,omitempty" json:"max_bytes,omitempty" jsonschema:"description=Of the folder. Default 1GiB"`
 
+	Keys []tierKey `yaml:"keys,omitempty" json:"keys,omitempty" jsonschema:"description=By which what is shared is sealed: the first one seals\\, each opens. Default: nothing is sealed"`
+
 	Prefix  string        `yaml:"prefix,omitempty" json:"prefix,omitempty" jsonschema:"description=Of keys. Default folio"`
 	Lease   time.Duration `yaml:"lease,omitempty" json:"lease,omitempty" jsonschema:"type=string,description=For how long after a write another server may answer with what was before it\\, whatever fails. Default 1s"`
 	Timeout time.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty" jsonschema:"type=string,description=For an answer of the tier. Default 150ms"`
+}
+
+// tierKey is one by which what is shared is sealed.
+type tierKey struct {
+	ID   string `yaml:"id" json:"id"`
+	File string `yaml:"file" json:"file" jsonschema:"description=That has it: 64 hexadecimal digits\\, as openssl rand -hex 32 writes them"`
+}
+
+// keys reads them.
+func (c *tierConfig) keys() (all []folio.TierKey, err error) {
+	for _, k := range c.Keys {
+		text, err := os.ReadFile(k.File)
+		if err != nil {
+			return nil, fmt.Errorf("%w: tier: key %q: %w", errUsage, k.ID, err)
+		}
+		secret, err := hex.DecodeString(strings.TrimSpace(string(text)))
+		if err != nil || len(secret) != 32 || k.ID == "" {
+			return nil, fmt.Errorf("%w: tier: key %q: %s: want an id, and 64 hexadecimal digits", errUsage, k.ID, k.File)
+		}
+		all = append(all, folio.TierKey{ID: k.ID, Secret: secret})
+	}
+	return all, nil
 }
 
 // open returns the tier; nil: none is configured.
@@ -72,7 +99,8 @@ func (c *tierConfig) check() error {
 	want(c.MaxBytes == 0 || c.MaxBytes >= 1<<20, "max_bytes %d: want at least 1MiB", c.MaxBytes)
 	want(c.Lease == 0 || c.Lease >= 300*time.Millisecond && c.Lease <= time.Minute, "lease %s: want 300ms to 1m", c.Lease)
 	want(c.Timeout >= 0, "timeout %s: want no less than 0", c.Timeout)
-	if err := errors.Join(faults...); err != nil || c.Disk != "" { // which may be in use
+	_, err := c.keys()
+	if err := errors.Join(append(faults, err)...); err != nil || c.Disk != "" { // which may be in use
 		return err
 	}
 	t, err := c.open()
@@ -88,7 +116,8 @@ func (a *app) share(made *folio.Config) (err error) {
 		return err
 	}
 	made.Tier, made.Lease, made.TierTimeout = a.tier, a.config.Tier.Lease, a.config.Tier.Timeout
-	return nil
+	made.TierKeys, err = a.config.Tier.keys()
+	return err
 }
 
 // leave ends what share began.

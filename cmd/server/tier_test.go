@@ -82,7 +82,8 @@ func TestOtherTiers(t *testing.T) {
 	memcached := tiertest.Start(t, answers, func(host, port string) *exec.Cmd {
 		return exec.Command("memcached", "-l", host, "-p", port, "-u", "nobody")
 	})
-	for name, tier := range map[string]string{"memcached": "memcached: [" + memcached.Address + "]", "disk": "disk: " + t.TempDir()} {
+	key := writeFile(t, "key", strings.Repeat("0f", 32)+"\n")
+	for name, tier := range map[string]string{"memcached": "memcached: [" + memcached.Address + "]", "sealed": "memcached: [" + memcached.Address + "]\n  prefix: sealed\n  keys: [{id: a, file: " + key + "}]", "disk": "disk: " + t.TempDir()} {
 		t.Run(name, func(t *testing.T) {
 			file := writeFile(t, "c.yaml", "db: sqlite:"+filepath.Join(t.TempDir(), "t.db")+"\ntier:\n  "+tier+"\n")
 			first := start(t, here("--config", file)...)
@@ -127,7 +128,8 @@ func lines(text string, words ...string) (some string) {
 func TestATierThatCannotBe(t *testing.T) {
 	for _, args := range [][]string{here("--redis", "redis://127.0.0.1:1"), here("--db", "sqlite:x.db", "--redis", "http://x"),
 		here("--db", "sqlite:x.db", "--config", writeFile(t, "c.yaml", "tier: {}\n")), here("--db", "sqlite:x.db", "--redis", "redis://127.0.0.1:1", "--config", writeFile(t, "d.yaml", "tier: {lease: 1ms}\n")),
-		here("--db", "sqlite:x.db", "--redis", "redis://127.0.0.1:1", "--config", writeFile(t, "e.yaml", "tier: {memcached: [localhost:1]}\n")), here("--db", "sqlite:x.db", "--config", writeFile(t, "f.yaml", "tier: {memcached: [localhost:1], max_bytes: 1GiB}\n"))} {
+		here("--db", "sqlite:x.db", "--redis", "redis://127.0.0.1:1", "--config", writeFile(t, "e.yaml", "tier: {memcached: [localhost:1]}\n")), here("--db", "sqlite:x.db", "--config", writeFile(t, "f.yaml", "tier: {memcached: [localhost:1], max_bytes: 1GiB}\n")),
+		here("--db", "sqlite:x.db", "--config", writeFile(t, "g.yaml", "tier: {memcached: [localhost:1], keys: [{id: a, file: /nowhere}]}\n")), here("--db", "sqlite:x.db", "--config", writeFile(t, "h.yaml", "tier: {memcached: [localhost:1], keys: [{id: a, file: "+writeFile(t, "short", "0f")+"}]}\n"))} {
 		var out strings.Builder
 		if code := run(t.Context(), append(args, "--check"), &out, &out); code != 2 {
 			t.Errorf("%q: %d %s", args, code, &out)
