@@ -226,6 +226,9 @@ func (c *Cache) lookup(dst []byte, id *identity) (value []byte, e entry, ok bool
 
 // find is lookup for values that may be too old by so many ns.
 func (c *Cache) find(dst []byte, id *identity, late int64) (value []byte, e entry, ok bool) {
+	if id.past {
+		return dst, e, false
+	}
 	v, ring, ok := c.store.Get(dst, id.key, id.unit)
 	if !ok || c.closed.Load() {
 		return dst, e, false

@@ -237,7 +237,7 @@ func (c *Cache) join(ctx context.Context, dst []byte, id *identity) (*waiter, an
 	}
 	if a.Action == core.Wait {
 		switch w := c.calls[a.Flight]; {
-		case id.alone, c.held.any(id), id.open && c.core.Overtaken(a.Flight): // it may have begun before a write
+		case id.alone, id.past, c.held.any(id), id.open && c.core.Overtaken(a.Flight): // it may have begun before a write
 		case c.fleet != nil && !c.fleet.trusts(w.born, q.Now, false): // or before one of others
 		case w.id.same(id):
 			awaited := within != nil && within.awaited(w, map[*call]bool{})
@@ -296,7 +296,7 @@ func (c *Cache) refresh(id *identity, q *core.Query, body []byte, e *entry, a co
 // whether it is. Under c.mu.
 func (c *Cache) remains(dst []byte, id *identity) (value []byte, e entry, ok bool) {
 	v, ring, ok := c.store.Get(dst, id.key, id.unit)
-	if !ok || !id.grace || c.held.any(id) {
+	if !ok || !id.grace || id.past || c.held.any(id) {
 		return dst, e, false
 	}
 	e, ok = parseEntry(v[len(dst):])
@@ -387,6 +387,10 @@ func (c *Cache) landed(w *call, id *identity, f *filling, absent bool) error {
 	}
 	if c.fleet != nil && f.kind == found && c.core.Stands(w.flight) && !c.held.any(&w.id) {
 		c.fleet.keep(w, f.ttl)
+	}
+	if id.once {
+		c.core.Fail(w.flight)
+		return nil
 	}
 	w.stored = f.size() + stampSize*(1+len(id.tags)+len(f.revealed))
 	if w.shared && f.ttl > 0 {

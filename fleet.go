@@ -39,6 +39,8 @@ type fleet struct {
 	since atomic.Int64   // if its load began later than that
 
 	mu    sync.Mutex
+	heard []tier.Mark         // of each shard's log: what was bumped up to there is outdated here
+	told  []tier.Mark         // and what this instance has bumped is in it up to there
 	owed  map[core.Tag]uint64 // outdated here, and not known to be in the tier: by which turn it is asked for
 	all   bool                // everything is
 	turn  uint64
@@ -117,6 +119,7 @@ func newFleet(c *Cache) (*fleet, error) {
 		version: fmt.Sprintf("%08x:", uint32(xxh3.HashString(looks))), owed: map[core.Tag]uint64{}, some: make(chan struct{}, 1), writes: make(chan write, tierQueue)}
 	f.read = make([]atomic.Int64, f.tier.Shards())
 	f.since.Store(-1)
+	f.heard, f.told = make([]tier.Mark, len(f.read)), make([]tier.Mark, len(f.read))
 	f.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{Name: "tier", Timeout: tierOpen,
 		ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= tierTries }})
 	return f, nil
@@ -156,7 +159,11 @@ func (f *fleet) follow(shard int) {
 		if l.Until.Shard != shard || !f.heed(&l, at.Epoch == 0) {
 			continue
 		}
-		if at = l.Until; !l.More {
+		at = l.Until
+		f.mu.Lock()
+		f.heard[shard] = at
+		f.mu.Unlock()
+		if !l.More {
 			f.renew(shard, asked)
 		}
 	}

@@ -21,15 +21,15 @@ type hooked struct {
 	after  func(tags int)
 }
 
-func (h *hooked) Bump(ctx context.Context, by string, tags []uint64) error {
+func (h *hooked) Bump(ctx context.Context, by string, tags []uint64) (tier.Moment, error) {
 	if h.refuse.Load() {
-		return errRefused
+		return nil, errRefused
 	}
-	err := h.Tier.Bump(ctx, by, tags)
+	at, err := h.Tier.Bump(ctx, by, tags)
 	if h.after != nil {
 		h.after(len(tags))
 	}
-	return err
+	return at, err
 }
 
 // TestWhatIsInvalidatedAgainWhileItIsToldIsToldAgain: also where more is owed than one bump may have.

@@ -340,7 +340,7 @@ func TestTheTierIsNotAskedWhereItMustNot(t *testing.T) {
 // deaf is a tier that cannot be told what is outdated.
 type deaf struct{ tier.Tier }
 
-func (d *deaf) Bump(context.Context, string, []uint64) error { return errRefused }
+func (d *deaf) Bump(context.Context, string, []uint64) (tier.Moment, error) { return nil, errRefused }
 
 // TestConfigsOfAFleet: what cannot be.
 func TestConfigsOfAFleet(t *testing.T) {

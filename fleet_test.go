@@ -168,8 +168,9 @@ func (f *faulty) Write(ctx context.Context, by string, after tier.Moment, values
 	return f.around(ctx, func(ctx context.Context) error { return f.Tier.Write(ctx, by, after, values) })
 }
 
-func (f *faulty) Bump(ctx context.Context, by string, tags []uint64) error {
-	return f.around(ctx, func(ctx context.Context) error { return f.Tier.Bump(ctx, by, tags) })
+func (f *faulty) Bump(ctx context.Context, by string, tags []uint64) (at tier.Moment, err error) {
+	err = f.around(ctx, func(ctx context.Context) (err error) { at, err = f.Tier.Bump(ctx, by, tags); return err })
+	return at, err
 }
 
 func (f *faulty) Flush(ctx context.Context) error { return f.around(ctx, f.Tier.Flush) }

@@ -23,6 +23,8 @@ type identity struct {
 	open  bool       // its value may depend on more: its load will tell
 	raw   bool       // of a raw list
 	alone bool       // no load under way will do
+	past  bool       // nor will what is in memory; what is in the tier does, unless alone
+	once  bool       // it is not to be kept in memory
 
 	// Of a page whose load may bring further ones:
 	list   uint32 // the list's number, from 1; else 0

@@ -3,11 +3,15 @@ package folio
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
+	"time"
 
 	"github.com/foliocache/folio/internal/core"
+	"github.com/foliocache/folio/tier"
 )
 
 // Intent is a write under way: see [Cache.Intend].
@@ -17,6 +21,7 @@ type Intent struct {
 	held  map[core.Tag]bool // the same, and what depends on it
 	once  sync.Once
 	stop  func() bool // ctx from ending it
+	by    string      // it is held under this name in the tier; empty: it is not
 	err   error
 }
 
@@ -47,12 +52,16 @@ func (h held) any(id *identity) bool {
 //
 // Done must be called, after the commit or the rollback; the end of ctx does it too, so that a writer
 // that dies does not keep the cache from serving for ever: give it a deadline beyond the write's. With
-// an [ErrPending] there is an intent all the same.
+// an [ErrPending] there is an intent all the same, in this process.
+//
+// Where the tier is a [tier.Holder], as Redis is, that goes for all instances: until Done, or the deadline of ctx (a minute,
+// if it has none) nothing that depends on the tags is taken from the tier or stored there. Lists that are Strict read from
+// nowhere else; for those, do not commit after an ErrPending.
 func (c *Cache) Intend(ctx context.Context, tags ...Tag) (*Intent, error) {
 	i, err := c.intend(ctx, tags)
 	c.distrust(err)
 	if err == nil {
-		err = c.settle(nil)
+		err = c.settle(i.announce(ctx))
 	}
 	return i, err
 }
@@ -66,6 +75,11 @@ func (c *Cache) intend(ctx context.Context, tags []Tag) (*Intent, error) {
 	}
 	if err := i.hold(); err != nil {
 		return nil, err
+	}
+	if f := c.fleet; f != nil {
+		if _, ok := f.tier.(tier.Holder); ok {
+			i.by = f.by + "." + strconv.FormatInt(f.claims.Add(1), 36)
+		}
 	}
 	c.intents[i] = true
 	i.stop = context.AfterFunc(ctx, func() {
@@ -93,13 +107,59 @@ func (i *Intent) hold() error {
 	return nil
 }
 
+// announce has the tier hold what is to be written.
+func (i *Intent) announce(ctx context.Context) error {
+	if i.by == "" {
+		return nil
+	}
+	d := holdLife
+	if end, ok := ctx.Deadline(); ok {
+		d = time.Until(end)
+	}
+	within, cancel := context.WithTimeout(ctx, i.cache.config.TierTimeout)
+	defer cancel()
+	_, err := i.cache.fleet.tier.(tier.Holder).Hold(within, i.by, i.numbers(), d)
+	if ctx.Err() != nil { // it may have ended before it was held
+		err = errors.Join(err, i.release())
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrPending, err)
+	}
+	return nil
+}
+
+// holdLife is for how long a write is announced without a deadline.
+const holdLife = time.Minute
+
+func (i *Intent) numbers() (all []uint64) {
+	for t := range i.held {
+		all = append(all, uint64(t))
+	}
+	return all
+}
+
+// release ends what announce began. Where that fails, it ends by itself.
+func (i *Intent) release() error {
+	if i.by == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), i.cache.config.TierTimeout)
+	defer cancel()
+	_, err := i.cache.fleet.tier.(tier.Holder).Release(ctx, i.by, i.numbers())
+	return err
+}
+
 // Done ends the intent: it invalidates what was written, as [List.Invalidate] does. Further calls do
 // nothing.
 func (i *Intent) Done() error {
 	i.once.Do(func() {
 		i.err = i.end()
 		i.cache.invalidated(i.err, i.tags...)
-		i.err = i.cache.settle(i.err)
+		if i.err = i.cache.settle(i.err); i.err == nil {
+			if err := i.release(); err != nil {
+				i.cache.config.Logger.Warn("folio: the end of a write is not announced: others wait for its deadline", "tags", i.tags, "error", err)
+			}
+		}
 	})
 	return i.err
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/foliocache/folio/internal/board"
 	"github.com/foliocache/folio/internal/core"
 	"github.com/foliocache/folio/internal/tracking"
+	"github.com/foliocache/folio/tier"
 )
 
 // ListConfig describes a paginated list. Name and Load are needed; the zero value of every other
@@ -39,6 +40,10 @@ type ListConfig[T any] struct {
 	// new one is loaded behind: at most one write is missing from it. It gives up what Invalidate promises
 	// otherwise. 0: not at all.
 	StaleAfterWrite time.Duration
+	// Strict has each read ask the tier, if there is one, so that all instances together answer as if there were one copy
+	// of the rows: where writes are announced by Intend, reads and writes are linearizable. A read takes a round trip, and
+	// nothing is kept in memory. It wants a [tier.Holder].
+	Strict bool
 	// MaxStale is the share of the reads of this list, 0..1, that may be answered with rows which the origin
 	// has changed without an invalidation: where not all writes are told of. How often pages change is
 	// learned from loads; those are loaded anew that changed most probably, as often as it takes. 0: no page
@@ -138,6 +143,8 @@ func NewList[T any](c *Cache, config ListConfig[T]) (*List[T], error) {
 	want(config.Limit > 0 && config.Limit <= config.MaxLimit, "Limit %d: want 1 to MaxLimit, %d", config.Limit, config.MaxLimit)
 	want(config.MaxOffset > 0, "MaxOffset %d: want at least 1", config.MaxOffset)
 	want(config.StaleWhileRevalidate >= 0 && config.StaleAfterWrite >= 0, "StaleWhileRevalidate %s, StaleAfterWrite %s: want at least 0", config.StaleWhileRevalidate, config.StaleAfterWrite)
+	_, holds := c.config.Tier.(tier.Holder)
+	want(!config.Strict || c.config.Tier == nil || holds, "Strict: want a Tier in which writes can be announced: a tier.Holder")
 	want(config.MaxStale >= 0 && config.MaxStale < 1, "MaxStale %g: want 0 or more, and less than 1", config.MaxStale)
 	want(config.TTL >= 0 && config.EmptyTTL >= 0, "TTL %s, EmptyTTL %s: want at least 0", config.TTL, config.EmptyTTL)
 	for _, f := range config.Filters {
@@ -224,7 +231,9 @@ func (l *List[T]) Total(ctx context.Context, q Query) (int64, error) {
 	if err := l.own(q); err != nil {
 		return 0, err
 	}
+	q = l.past(q)
 	id := l.identify(q, l.aside(q, "total"))
+	id.past, id.alone = q.known.id.past, q.known.id.alone
 	a, ok, err := l.cache.hit(nil, &id)
 	switch {
 	case !ok:
@@ -264,6 +273,9 @@ func (l *List[T]) own(q Query) error {
 // get answers a query of its own with the stored form of its page.
 func (l *List[T]) get(ctx context.Context, dst []byte, q Query) (answer, error) {
 	c := l.cache
+	if q.after.by != "" {
+		q = l.past(q)
+	}
 	found, ok, err := c.hit(dst, &q.known.id)
 	if ok {
 		if c.due() {
@@ -432,6 +444,8 @@ func (l *List[T]) page(q Query, rows []T) (page, error) {
 func (l *List[T]) identify(q Query, text string) identity {
 	id, _ := l.cache.identify(text, listSpace)
 	id.feed = l.cache.number(l.Tag(q.Scope))
+	id.past = l.config.Strict && l.cache.fleet != nil
+	id.once = id.past
 	id.promise, id.grace = l.promise, l.rules.Late > 0 || l.rules.Written > 0
 	if id.promise != nil || id.grace {
 		id.list = l.number // totals and ends are under its rules, too
@@ -458,6 +472,7 @@ func pageDepth(p int) uint8 {
 // Invalidate outdates every page, total, sort, filter and limit of a scope, of all its audiences,
 // at once: reads that start after it returned do not see what was loaded before. Call it after
 // the write is committed. An error means that nothing was invalidated, but for an [ErrPending].
+// With the token, other instances answer as this one does from now on: see [Query.After].
 func (l *List[T]) Invalidate(_ context.Context, s Scope) (Token, error) {
 	if err := s.check(); err != nil {
 		return Token{}, err
@@ -465,16 +480,6 @@ func (l *List[T]) Invalidate(_ context.Context, s Scope) (Token, error) {
 	t := l.cache.number(l.Tag(s))
 	n, err := l.cache.invalidate(t)
 	l.cache.invalidated(err, l.Tag(s))
-	return Token{t, n}, l.cache.settle(err)
-}
-
-// Token names a version of a scope's rows: that after an invalidation.
-type Token struct {
-	tag core.Tag
-	n   uint64
-}
-
-// String returns the token as text, for a header or a cookie.
-func (t Token) String() string {
-	return strconv.FormatUint(uint64(t.tag), 16) + "." + strconv.FormatUint(t.n, 16)
+	err = l.cache.settle(err)
+	return l.cache.token(t, n, err), err
 }

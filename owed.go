@@ -3,6 +3,7 @@ package folio
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/foliocache/folio/internal/core"
@@ -77,15 +78,16 @@ func (f *fleet) tellOnce() error {
 	f.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), f.cache.config.TierTimeout)
 	defer cancel()
+	var at tier.Moment
 	var err error
 	if len(tags) > 0 {
-		err = f.tier.Bump(ctx, f.by, tags)
+		at, err = f.tier.Bump(ctx, f.by, tags)
 	}
 	if err == nil && all {
 		err = f.tier.Flush(ctx)
 	}
 	if err == nil {
-		f.paid(tags, turn, all)
+		f.paid(tags, turn, all, at)
 	}
 	if err == nil && more {
 		f.mu.Lock()
@@ -99,10 +101,13 @@ func (f *fleet) tellOnce() error {
 	return err
 }
 
-// paid forgets what was owed up to a turn.
-func (f *fleet) paid(tags []uint64, turn uint64, all bool) {
+// paid forgets what was owed up to a turn. The tier has it, as of a moment.
+func (f *fleet) paid(tags []uint64, turn uint64, all bool, at tier.Moment) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for _, m := range at {
+		f.told[m.Shard] = m
+	}
 	if all && turn == f.turn {
 		f.all = false
 	}
@@ -111,6 +116,32 @@ func (f *fleet) paid(tags []uint64, turn uint64, all bool) {
 			delete(f.owed, core.Tag(t))
 		}
 	}
+}
+
+// token says of an invalidation that has settled, or has not, by when others know of it.
+func (c *Cache) token(t core.Tag, n uint64, err error) Token {
+	token := Token{tag: t, n: n}
+	if f := c.fleet; f != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		token.by, token.pending, token.at = f.by, err != nil, slices.Clone(f.told)
+	}
+	return token
+}
+
+// knows reports whether this instance knows of the invalidation of a token.
+func (f *fleet) knows(t *Token) bool {
+	if t.by == f.by {
+		return true
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, at := range t.at {
+		if at.Shard >= len(f.heard) || f.heard[at.Shard].Epoch != at.Epoch || f.heard[at.Shard].N < at.N {
+			return false
+		}
+	}
+	return len(t.at) > 0 && !t.pending
 }
 
 // settle waits until the tier knows what was outdated before, unless that failed. The error is that, or an ErrPending.

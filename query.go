@@ -38,6 +38,7 @@ type Query struct {
 	filters []filter
 	text    string // canonical: the key
 	known   *known
+	after   Token // the answer is not of before; zero: it may be
 }
 
 // known is what a list knows of a query from its making on: a query that was changed since is

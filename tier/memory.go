@@ -3,6 +3,7 @@ package tier
 import (
 	"context"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -25,6 +26,7 @@ type memoryShard struct {
 	values   map[string]memoryValue
 	claims   local.Claims
 	log      local.Log[Bump]
+	holds    map[uint64]map[string]time.Time // until when, of each tag and name
 }
 
 type memoryValue struct {
@@ -51,7 +53,7 @@ func NewMemory(shards int) *Memory {
 // begin begins an epoch.
 func (s *memoryShard) begin() {
 	s.log.Wake()
-	*s = memoryShard{epoch: 1 + rand.Uint64N(1<<62), tags: map[uint64]uint64{}, values: map[string]memoryValue{}, claims: local.Claims{}, log: local.Log[Bump]{Most: memoryLog}}
+	*s = memoryShard{epoch: 1 + rand.Uint64N(1<<62), tags: map[uint64]uint64{}, values: map[string]memoryValue{}, claims: local.Claims{}, holds: map[uint64]map[string]time.Time{}, log: local.Log[Bump]{Most: memoryLog}}
 }
 
 // Shards returns how many there are.
@@ -66,9 +68,15 @@ func (m *Memory) ready(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// held has a tag's version be that no value has, while it is held.
+const held = math.MaxUint64
+
 // stamp returns what a tag's version is.
 func (m *Memory) stamp(tag uint64) Mark {
 	s := &m.shards[m.shardOf(tag)]
+	if s.tags[tag] == held && !s.stillHeld(tag, "") {
+		s.bump(Bump{Tags: []uint64{tag}})
+	}
 	return Mark{m.shardOf(tag), s.epoch, s.tags[tag]}
 }
 
@@ -152,12 +160,55 @@ func (m *Memory) Write(ctx context.Context, by string, after Moment, values []Va
 	return nil
 }
 
+// bump outdates tags, but for those that are held, which are outdated.
+func (s *memoryShard) bump(b Bump) {
+	s.n++
+	for _, t := range b.Tags {
+		if s.tags[t] = s.n; len(s.holds[t]) > 0 {
+			s.tags[t] = held
+		}
+	}
+	s.log.Add(b)
+}
+
+// stillHeld ends what a name holds of a tag, and holds whose time is over, and reports whether there are others.
+func (s *memoryShard) stillHeld(tag uint64, by string) bool {
+	all := s.holds[tag]
+	delete(all, by)
+	maps.DeleteFunc(all, func(_ string, until time.Time) bool { return !time.Now().Before(until) })
+	if len(all) == 0 {
+		delete(s.holds, tag)
+	}
+	return len(all) > 0
+}
+
 // Bump is the interface's.
-func (m *Memory) Bump(ctx context.Context, by string, tags []uint64) error {
+func (m *Memory) Bump(ctx context.Context, by string, tags []uint64) (Moment, error) {
+	return m.change(ctx, by, tags, func(*memoryShard, uint64) {})
+}
+
+// Hold is Holder's.
+func (m *Memory) Hold(ctx context.Context, by string, tags []uint64, d time.Duration) (Moment, error) {
+	until := time.Now().Add(d)
+	return m.change(ctx, by, tags, func(s *memoryShard, tag uint64) {
+		if s.holds[tag] == nil {
+			s.holds[tag] = map[string]time.Time{}
+		}
+		s.holds[tag][by] = until
+	})
+}
+
+// Release is Holder's.
+func (m *Memory) Release(ctx context.Context, by string, tags []uint64) (Moment, error) {
+	return m.change(ctx, by, tags, func(s *memoryShard, tag uint64) { s.stillHeld(tag, by) })
+}
+
+// change bumps tags, after something was done about each.
+func (m *Memory) change(ctx context.Context, by string, tags []uint64, first func(s *memoryShard, tag uint64)) (at Moment, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.ready(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	parts := map[int][]uint64{}
 	for _, t := range tags {
@@ -165,13 +216,13 @@ func (m *Memory) Bump(ctx context.Context, by string, tags []uint64) error {
 	}
 	for shard, tags := range parts {
 		s := &m.shards[shard]
-		s.n++
 		for _, t := range tags {
-			s.tags[t] = s.n
+			first(s, t)
 		}
-		s.log.Add(Bump{by, tags})
+		s.bump(Bump{by, tags})
+		at = append(at, Mark{shard, s.epoch, s.n})
 	}
-	return nil
+	return at, nil
 }
 
 // Follow is the interface's.

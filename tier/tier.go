@@ -27,8 +27,8 @@ type Tier interface {
 	Write(ctx context.Context, by string, after Moment, values []Value) error
 
 	// Bump outdates all values that depend on any of some tags, and has those who follow the log told. by names who does
-	// it.
-	Bump(ctx context.Context, by string, tags []uint64) error
+	// it. It returns where the logs of the tags' shards stand then: who has followed them so far knows of it.
+	Bump(ctx context.Context, by string, tags []uint64) (Moment, error)
 
 	// Follow returns what was bumped in a shard since a mark, waiting for a short while if nothing was. The zero Mark
 	// (but for its shard) is nothing known: it returns where the log ends, at once.
@@ -39,6 +39,19 @@ type Tier interface {
 
 	// Close ends the tier. What is under way fails.
 	Close() error
+}
+
+// Holder is a tier in which writes can be announced.
+type Holder interface {
+	Tier
+
+	// Hold outdates some tags as Bump does. From then on nothing that depends on one of them is current, or is stored, until
+	// a Release by the same name, or until its time is over: what is loaded up to then is never stored. The name is without
+	// spaces and semicolons.
+	Hold(ctx context.Context, by string, tags []uint64, d time.Duration) (Moment, error)
+
+	// Release outdates some tags as Bump does, and ends what is held under a name, and holds whose time is over.
+	Release(ctx context.Context, by string, tags []uint64) (Moment, error)
 }
 
 // Question is what a Read asks for.

@@ -277,9 +277,9 @@ func (t *Tier) write(s *state, after tier.Mark, v *tier.Value) error {
 }
 
 // Bump is tier.Tier's.
-func (t *Tier) Bump(ctx context.Context, by string, tags []uint64) error {
+func (t *Tier) Bump(ctx context.Context, by string, tags []uint64) (tier.Moment, error) {
 	if len(tags) > tier.MaxTags {
-		return tier.ErrValue
+		return nil, tier.ErrValue
 	}
 	t.bumping.Lock() // for the log has them in order
 	defer t.bumping.Unlock()
@@ -294,13 +294,13 @@ func (t *Tier) Bump(ctx context.Context, by string, tags []uint64) error {
 		return s.forget(t.config.MaxTags, len(tags))
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.at = at
 	t.log.Add(tier.Bump{By: by, Tags: slices.Clone(tags)})
-	return nil
+	return tier.Moment{at}, nil
 }
 
 // Flush is tier.Tier's. What is outdated goes as place is needed.

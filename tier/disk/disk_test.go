@@ -79,7 +79,7 @@ func TestItIsThereAgain(t *testing.T) {
 		keep(t, d, fmt.Sprint(i), fmt.Sprint("body ", i), i, 100)
 	}
 	at, _ := read(t, d, "late", 3)
-	if err := d.Bump(t.Context(), "me", []uint64{1, 3}); err != nil {
+	if _, err := d.Bump(t.Context(), "me", []uint64{1, 3}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := disk.Open(disk.Config{Dir: dir}); !errors.Is(err, disk.ErrInUse) {
@@ -335,7 +335,7 @@ func victim(dir string) {
 		tag := rand.Uint64N(uint64(len(versions)))
 		versions[tag]++
 		fmt.Println("writing", tag, versions[tag])
-		if err := d.Bump(ctx, "me", []uint64{tag}); err != nil {
+		if _, err := d.Bump(ctx, "me", []uint64{tag}); err != nil {
 			fmt.Println("error", err)
 			return
 		}

@@ -339,17 +339,18 @@ func parseClaim(i *memcache.Item) (by string, at stamp) {
 func seconds(d time.Duration) int32 { return int32((d + time.Second - 1) / time.Second) }
 
 // Bump is tier.Tier's: two round trips, and one more for each few tags.
-func (t *Tier) Bump(ctx context.Context, by string, tags []uint64) error {
+func (t *Tier) Bump(ctx context.Context, by string, tags []uint64) (tier.Moment, error) {
 	if len(tags) > tier.MaxTags || len(by) > 255 {
-		return tier.ErrValue
+		return nil, tier.ErrValue
 	}
 	if len(tags) > mostBumped {
-		return t.Flush(ctx)
+		return nil, t.Flush(ctx)
 	}
-	if _, err := t.next(ctx, by, tags); err != nil {
-		return err
+	at, err := t.next(ctx, by, tags)
+	if err != nil {
+		return nil, err
 	}
-	return t.all(ctx, tags, func(tag uint64) error {
+	return tier.Moment{at.mark()}, t.all(ctx, tags, func(tag uint64) error {
 		if err := t.client.Delete(t.tagKey(tag)); !errors.Is(err, memcache.ErrCacheMiss) {
 			return err
 		}

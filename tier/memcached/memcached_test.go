@@ -118,7 +118,7 @@ func TestAnythingMayBeEvicted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for tag := range uint64(3) {
-		if err := m.Bump(t.Context(), "me", []uint64{tag}); err != nil {
+		if _, err := m.Bump(t.Context(), "me", []uint64{tag}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -256,7 +256,7 @@ func TestConfigs(t *testing.T) {
 		many[i] = uint64(i)
 	}
 	there := stored(t, m)
-	if err := m.Bump(t.Context(), "me", many); err != nil || there() {
+	if _, err := m.Bump(t.Context(), "me", many); err != nil || there() {
 		t.Error("many tags at once are not outdated", err)
 	}
 }

@@ -127,7 +127,13 @@ func (t *Tier) Read(ctx context.Context, q tier.Question) (a tier.Answer, err er
 		return a, err
 	}
 	a.Values = make([]tier.Value, len(q.Keys))
+	var over []uint64
 	for _, p := range parts {
+		for _, tag := range p.tags {
+			if p.now[tag] == held {
+				over = append(over, tag)
+			}
+		}
 		a.Moment = append(a.Moment, p.mark)
 		a.Claimed = a.Claimed || p.claimed
 		for i, at := range p.keys {
@@ -139,7 +145,7 @@ func (t *Tier) Read(ctx context.Context, q tier.Question) (a tier.Answer, err er
 			}
 		}
 	}
-	return a, t.elsewhere(ctx, parts, a.Values)
+	return a, errors.Join(t.elsewhere(ctx, parts, a.Values), t.overdue(ctx, over))
 }
 
 // each does something for all parts, side by side.
@@ -172,8 +178,8 @@ func (t *Tier) read(ctx context.Context, shard int, p *part, q *tier.Question) e
 	if err != nil {
 		return failed(err)
 	}
-	if len(out) != 3+len(p.tags)+2*len(p.keys) {
-		return fmt.Errorf("tier/redis: %d answers", len(out))
+	if err := wrong(out, 3+len(p.tags)+2*len(p.keys)); err != nil {
+		return err
 	}
 	if p.mark, err = mark(shard, out[0], out[1]); err != nil {
 		return err
@@ -192,6 +198,14 @@ func (t *Tier) read(ctx context.Context, shard int, p *part, q *tier.Question) e
 		p.values = append(p.values, s)
 	}
 	return nil
+}
+
+// wrong says that there are not as many answers as there ought to be.
+func wrong(out []any, want int) error {
+	if len(out) == want {
+		return nil
+	}
+	return fmt.Errorf("tier/redis: %d answers, not %d", len(out), want)
 }
 
 func (t *Tier) page(shard int, name string) string  { return t.key(shard, "page:"+name) }
@@ -333,7 +347,11 @@ func (t *Tier) write(ctx context.Context, by string, after tier.Moment, v *tier.
 	lived = binary.BigEndian.AppendUint64(lived, uint64(max(0, v.Age.Milliseconds())+1))
 	stamps = append(stamps, binary.BigEndian.AppendUint64(lived, xxh3.Hash(lived))...)
 	args := append([]any{newEpoch(), fmt.Sprintf("%016x", at.Epoch), fmt.Sprintf("%016d", at.N), life.Milliseconds(), string(stamps) + string(v.Body), by}, own...)
-	return failed(writeScript.Run(ctx, t.main, []string{t.state(home), t.page(home, v.Key.Name), t.claim(home, v.Key.Name)}, args...).Err())
+	stored, err := writeScript.Run(ctx, t.main, []string{t.state(home), t.page(home, v.Key.Name), t.claim(home, v.Key.Name)}, args...).Int()
+	if err == nil && stored == 2 {
+		return t.overdue(ctx, v.Tags)
+	}
+	return failed(err)
 }
 
 // release ends a claim to load a value.
@@ -355,6 +373,9 @@ func (t *Tier) stamps(ctx context.Context, after tier.Moment, parts map[int]*par
 			return nil, nil
 		}
 		for _, tag := range p.tags {
+			if p.now[tag] == held {
+				return nil, t.overdue(ctx, p.tags)
+			}
 			if p.now[tag] > fmt.Sprintf("%016d", at.N) {
 				return nil, nil
 			}
@@ -369,9 +390,36 @@ func (t *Tier) stamps(ctx context.Context, after tier.Moment, parts map[int]*par
 }
 
 // Bump is tier.Tier's.
-func (t *Tier) Bump(ctx context.Context, by string, tags []uint64) error {
+func (t *Tier) Bump(ctx context.Context, by string, tags []uint64) (tier.Moment, error) {
+	return t.bump(ctx, by, tags, -1)
+}
+
+// Hold is tier.Holder's.
+func (t *Tier) Hold(ctx context.Context, by string, tags []uint64, d time.Duration) (tier.Moment, error) {
+	return t.bump(ctx, by, tags, max(1, d.Milliseconds()))
+}
+
+// Release is tier.Holder's.
+func (t *Tier) Release(ctx context.Context, by string, tags []uint64) (tier.Moment, error) {
+	return t.bump(ctx, by, tags, 0)
+}
+
+// held is the version of a tag that is held by nobody any more.
+const held = "~!"
+
+// overdue releases what is held of some tags by nobody any more.
+func (t *Tier) overdue(ctx context.Context, tags []uint64) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	_, err := t.Release(ctx, "-", tags) // whoever has held them has died, or forgot it
+	return err
+}
+
+// bump bumps tags, and holds them for so many ms; 0: it releases them; -1: neither.
+func (t *Tier) bump(ctx context.Context, by string, tags []uint64, hold int64) (at tier.Moment, err error) {
 	if len(tags) > tier.MaxTags {
-		return tier.ErrValue
+		return nil, tier.ErrValue
 	}
 	parts := map[int]*part{}
 	for _, tag := range tags {
@@ -381,13 +429,22 @@ func (t *Tier) Bump(ctx context.Context, by string, tags []uint64) error {
 		}
 		parts[shard].tags = append(parts[shard].tags, tag)
 	}
-	return each(parts, func(shard int, p *part) error {
+	err = each(parts, func(shard int, p *part) error {
 		var packed []byte
 		for _, tag := range p.tags {
 			packed = binary.BigEndian.AppendUint64(packed, tag)
 		}
-		return failed(bumpScript.Run(ctx, t.main, []string{t.state(shard), t.stream(shard)}, newEpoch(), by, t.config.LogLength, t.config.MaxTags, packed).Err())
+		out, err := bumpScript.Run(ctx, t.main, []string{t.state(shard), t.stream(shard)}, newEpoch(), by, t.config.LogLength, t.config.MaxTags, packed, hold).Slice()
+		if err != nil || len(out) != 2 {
+			return failed(errors.Join(err, wrong(out, 2)))
+		}
+		p.mark, err = mark(shard, out[0], out[1])
+		return err
 	})
+	for _, p := range parts {
+		at = append(at, p.mark)
+	}
+	return at, err
 }
 
 // Flush is tier.Tier's.

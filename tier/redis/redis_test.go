@@ -141,7 +141,7 @@ func TestNothingOfBeforeIsCurrentOnceTheServerHasForgotten(t *testing.T) {
 
 func bump(t *testing.T, r *redis.Tier, tags ...uint64) {
 	t.Helper()
-	if err := r.Bump(context.WithoutCancel(t.Context()), "me", tags); err != nil {
+	if _, err := r.Bump(context.WithoutCancel(t.Context()), "me", tags); err != nil {
 		t.Fatal(err)
 	}
 }

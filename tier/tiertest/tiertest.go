@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(*testing.T) tier.Tier) {
 		"values age":                         aged,
 		"one of all loads":                   claimed,
 		"what is not to be stored":           refused,
+		"what is announced":                  held,
 		"random histories":                   histories,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, open) })
@@ -73,7 +74,7 @@ func write(t *testing.T, on tier.Tier, after tier.Moment, k tier.Key, tags []uin
 
 func bump(t *testing.T, on tier.Tier, tags ...uint64) {
 	t.Helper()
-	if err := on.Bump(within(t), "me", tags); err != nil {
+	if _, err := on.Bump(within(t), "me", tags); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -207,7 +208,7 @@ func woken(t *testing.T, open func(*testing.T) tier.Tier) {
 	}
 	go func() {
 		time.Sleep(20 * time.Millisecond)
-		_ = a.Bump(context.WithoutCancel(t.Context()), "me", []uint64{0})
+		_, _ = a.Bump(context.WithoutCancel(t.Context()), "me", []uint64{0})
 	}()
 	if l, err := b.Follow(within(t), at.Until); err != nil || len(l.Bumps) != 1 {
 		t.Error("a bump does not wake who follows:", l, err)
@@ -377,7 +378,7 @@ func histories(t *testing.T, open func(*testing.T) tier.Tier) {
 					w.written++
 					mine := w.written
 					w.Unlock()
-					if err := on.Bump(within(t), "me", []uint64{tags[k]}); err != nil {
+					if _, err := on.Bump(within(t), "me", []uint64{tags[k]}); err != nil {
 						t.Error(err)
 						return
 					}
