@@ -94,9 +94,11 @@ func history(t *testing.T, r *rand.Rand, strict, faults bool, write func(l *foli
 	var value, clock, shares atomic.Int64
 	var mu sync.Mutex // of ops
 	var all sync.WaitGroup
+	var caches []*folio.Cache
 	for instance := range 3 {
 		way := &distant{shared, new(atomic.Bool)}
 		cache, _ := foliotest.New(t, func(c *folio.Config) { c.Tier, c.Now, c.Lease = way, time.Now, 500*time.Millisecond })
+		caches = append(caches, cache)
 		l, err := folio.NewList(cache, folio.ListConfig[int]{Name: "rows", Limit: 1, Strict: strict, Load: func(_ context.Context, _ folio.Query, r folio.Range) ([]int, error) {
 			nap(6 * time.Millisecond)
 			n := int(value.Load())
@@ -122,7 +124,7 @@ func history(t *testing.T, r *rand.Rand, strict, faults bool, write func(l *foli
 			})
 		}
 		if instance < 2 {
-			run(3*instance, func(*rand.Rand) (in, _ int) {
+			run(5*instance, func(*rand.Rand) (in, _ int) {
 				nap(60 * time.Millisecond)
 				if err := write(l, func() { nap(6 * time.Millisecond); in = int(value.Add(1)); nap(6 * time.Millisecond) }); err != nil && !errors.Is(err, folio.ErrPending) {
 					t.Error(err)
@@ -130,9 +132,9 @@ func history(t *testing.T, r *rand.Rand, strict, faults bool, write func(l *foli
 				return in, 0
 			})
 		}
-		for client := range 2 {
-			run(3*instance+1+client, func(r *rand.Rand) (_, out int) {
-				q, err := l.Query(folio.Params{Scope: folio.Public, Page: 1 + r.IntN(5)})
+		for client := range 4 {
+			run(5*instance+1+client, func(r *rand.Rand) (_, out int) {
+				q, err := l.Query(folio.Params{Scope: folio.Public, Page: 1 + r.IntN(3)})
 				if err != nil {
 					t.Error(err)
 				}
@@ -152,6 +154,11 @@ func history(t *testing.T, r *rand.Rand, strict, faults bool, write func(l *foli
 		}
 	}
 	all.Wait()
+	for _, c := range caches {
+		if n := c.Stats().Memory.Live; strict && n > 0 {
+			t.Errorf("%d bytes in memory of a list that is not answered from there", n)
+		}
+	}
 	if shares.Load() == 0 && strict && !faults {
 		t.Error("nothing was shared")
 	}

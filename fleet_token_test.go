@@ -3,6 +3,7 @@ package folio_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,6 +44,12 @@ func TestATokenIsAsGoodElsewhere(t *testing.T) {
 			ask(a, folio.Token{}, 0, folio.Miss)
 			time.Sleep(time.Second)
 			ask(b, folio.Token{}, 0, folio.Shared)
+			for n := range 50 { // of which b will have heard
+				if _, err := a.rows.Invalidate(t.Context(), folio.Scope{Kind: "user", ID: strconv.Itoa(100 + n)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(2 * time.Second)
 			s.write("1")
 			shared.refuse.Store(pending)
 			made, err := a.rows.Invalidate(t.Context(), folio.Scope{Kind: "user", ID: "1"})
