@@ -87,6 +87,16 @@ func (d *distant) Follow(ctx context.Context, since tier.Mark) (tier.Log, error)
 	return away(d, func() (tier.Log, error) { return d.Memory.Follow(ctx, since) })
 }
 
+// slowly loads pages of a value, which it looks at some time meanwhile.
+func slowly(value *atomic.Int64) func(context.Context, folio.Query, folio.Range) ([]int, error) {
+	return func(_ context.Context, _ folio.Query, r folio.Range) ([]int, error) {
+		nap(6 * time.Millisecond)
+		n := int(value.Load())
+		nap(6 * time.Millisecond)
+		return slices.Repeat([]int{n}, r.Limit), nil
+	}
+}
+
 // history runs readers and writers of one scope on three instances, and returns what they saw. write commits, and tells
 // the instance. faults: each way to the tier is cut off now and then.
 func history(t *testing.T, r *rand.Rand, strict, faults bool, write func(l *folio.List[int], commit func()) error) (ops []porcupine.Operation) {
@@ -99,12 +109,7 @@ func history(t *testing.T, r *rand.Rand, strict, faults bool, write func(l *foli
 		way := &distant{shared, new(atomic.Bool)}
 		cache, _ := foliotest.New(t, func(c *folio.Config) { c.Tier, c.Now, c.Lease = way, time.Now, 500*time.Millisecond })
 		caches = append(caches, cache)
-		l, err := folio.NewList(cache, folio.ListConfig[int]{Name: "rows", Limit: 1, Strict: strict, Load: func(_ context.Context, _ folio.Query, r folio.Range) ([]int, error) {
-			nap(6 * time.Millisecond)
-			n := int(value.Load())
-			nap(6 * time.Millisecond)
-			return slices.Repeat([]int{n}, r.Limit), nil
-		}})
+		l, err := folio.NewList(cache, folio.ListConfig[int]{Name: "rows", Limit: 1, Strict: strict, Load: slowly(&value)})
 		if err != nil {
 			t.Fatal(err)
 		}

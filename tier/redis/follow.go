@@ -17,21 +17,21 @@ const mostAtOnce = 1000 // entries of the log
 // Follow is tier.Tier's: one round trip, which lasts up to 100 ms where nothing happens.
 func (t *Tier) Follow(ctx context.Context, since tier.Mark) (tier.Log, error) {
 	if since.Epoch == 0 {
-		return t.end(ctx, since)
+		return t.latest(ctx, since)
 	}
 	l, now, err := t.ask(ctx, since, int64(block.Milliseconds()))
 	if err != nil {
 		return l, failed(err)
 	}
 	if now == nil { // all is lost
-		return t.end(ctx, since)
+		return t.latest(ctx, since)
 	}
 	if !l.Lost && len(l.Bumps) == 0 && now.N != since.N { // it was bumped in between, or the log is lost
 		if l, now, err = t.ask(ctx, since, -1); err != nil {
 			return tier.Log{}, failed(err)
 		}
 		if now == nil {
-			return t.end(ctx, since)
+			return t.latest(ctx, since)
 		}
 		l.Lost = l.Lost || len(l.Bumps) == 0
 	}
@@ -42,8 +42,8 @@ func (t *Tier) Follow(ctx context.Context, since tier.Mark) (tier.Log, error) {
 	return l, nil
 }
 
-// end returns where the log ends.
-func (t *Tier) end(ctx context.Context, since tier.Mark) (l tier.Log, err error) {
+// latest returns where the log ends.
+func (t *Tier) latest(ctx context.Context, since tier.Mark) (l tier.Log, err error) {
 	p := part{}
 	if err := t.read(ctx, since.Shard, &p, new(tier.Question)); err != nil {
 		return l, err

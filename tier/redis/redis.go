@@ -127,13 +127,7 @@ func (t *Tier) Read(ctx context.Context, q tier.Question) (a tier.Answer, err er
 		return a, err
 	}
 	a.Values = make([]tier.Value, len(q.Keys))
-	var over []uint64
 	for _, p := range parts {
-		for _, tag := range p.tags {
-			if p.now[tag] == held {
-				over = append(over, tag)
-			}
-		}
 		a.Moment = append(a.Moment, p.mark)
 		a.Claimed = a.Claimed || p.claimed
 		for i, at := range p.keys {
@@ -145,7 +139,7 @@ func (t *Tier) Read(ctx context.Context, q tier.Question) (a tier.Answer, err er
 			}
 		}
 	}
-	return a, errors.Join(t.elsewhere(ctx, parts, a.Values), t.overdue(ctx, over))
+	return a, errors.Join(t.elsewhere(ctx, parts, a.Values), t.end(ctx, overdue(parts)))
 }
 
 // each does something for all parts, side by side.
@@ -337,6 +331,9 @@ func (t *Tier) write(ctx context.Context, by string, after tier.Moment, v *tier.
 		}
 	}
 	stamps, err := t.stamps(ctx, after, others)
+	if errors.Is(err, errOver) {
+		return t.end(ctx, v.Tags)
+	}
 	if err != nil {
 		return err
 	}
@@ -349,7 +346,7 @@ func (t *Tier) write(ctx context.Context, by string, after tier.Moment, v *tier.
 	args := append([]any{newEpoch(), fmt.Sprintf("%016x", at.Epoch), fmt.Sprintf("%016d", at.N), life.Milliseconds(), string(stamps) + string(v.Body), by}, own...)
 	stored, err := writeScript.Run(ctx, t.main, []string{t.state(home), t.page(home, v.Key.Name), t.claim(home, v.Key.Name)}, args...).Int()
 	if err == nil && stored == 2 {
-		return t.overdue(ctx, v.Tags)
+		return t.end(ctx, v.Tags)
 	}
 	return failed(err)
 }
@@ -366,6 +363,9 @@ func (t *Tier) stamps(ctx context.Context, after tier.Moment, parts map[int]*par
 			return nil, err
 		}
 	}
+	if len(overdue(parts)) > 0 {
+		return nil, errOver
+	}
 	b, n := []byte{0, 0}, 0
 	for shard, p := range parts {
 		at, ok := after.Of(shard)
@@ -373,9 +373,6 @@ func (t *Tier) stamps(ctx context.Context, after tier.Moment, parts map[int]*par
 			return nil, nil
 		}
 		for _, tag := range p.tags {
-			if p.now[tag] == held {
-				return nil, t.overdue(ctx, p.tags)
-			}
 			if p.now[tag] > fmt.Sprintf("%016d", at.N) {
 				return nil, nil
 			}
@@ -407,12 +404,27 @@ func (t *Tier) Release(ctx context.Context, by string, tags []uint64) (tier.Mome
 // held is the version of a tag that is held by nobody any more.
 const held = "~!"
 
-// overdue releases what is held of some tags by nobody any more.
-func (t *Tier) overdue(ctx context.Context, tags []uint64) error {
+// overdue returns the tags that are held by nobody any more.
+func overdue(parts map[int]*part) (tags []uint64) {
+	for _, p := range parts {
+		for _, tag := range p.tags {
+			if p.now[tag] == held {
+				tags = append(tags, tag)
+			}
+		}
+	}
+	return tags
+}
+
+// errOver says that a tag of a value is held by nobody any more.
+var errOver = errors.New("tier/redis: nobody holds it any more")
+
+// end releases tags that whoever has held them has not.
+func (t *Tier) end(ctx context.Context, tags []uint64) error {
 	if len(tags) == 0 {
 		return nil
 	}
-	_, err := t.Release(ctx, "-", tags) // whoever has held them has died, or forgot it
+	_, err := t.Release(ctx, "-", tags)
 	return err
 }
 

@@ -60,7 +60,10 @@ func held(t *testing.T, open func(*testing.T) tier.Tier) {
 	store(true)
 	for _, first := range []string{"read", "write"} { // whoever has announced it is dead
 		if first == "write" {
-			asked = tags[:1] // the others, which are held, are known of the value alone
+			asked = tags[:1:1] // the others, which are held, are known of the value alone
+			for shard := range on.Shards() {
+				asked = append(asked, uint64(shard)) // a tag of each
+			}
 		}
 		hold("a", 200*time.Millisecond)
 		m, _ = read(t, on, asked, k)
