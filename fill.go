@@ -393,9 +393,6 @@ func (c *Cache) landed(w *call, id *identity, f *filling, absent bool) error {
 		return nil
 	}
 	w.stored = f.size() + stampSize*(1+len(id.tags)+len(f.revealed))
-	if w.shared && f.ttl > 0 {
-		f.ttl += w.age
-	}
 	f.age = w.age
 	return c.keep(id, w.flight, w.born, f)
 }

@@ -320,7 +320,7 @@ func (f *fleet) fill(calls []*call, values []tier.Value) bool {
 	}
 	for i, w := range calls {
 		if w.shared = pages[i].body != nil; w.shared {
-			w.page, w.took, w.age = pages[i], took[i], values[i].Age
+			w.page, w.took, w.age = pages[i], took[i], max(0, values[i].Age)
 		} else {
 			w.err = errNotBrought
 		}
@@ -368,6 +368,10 @@ func (f *fleet) keep(w *call, life time.Duration) {
 		after = w.main.after
 	}
 	if after == nil || w.shared {
+		return
+	}
+	if len(w.revealed) > maxTags { // nobody would read it
+		f.counts.unwritten.Add(1)
 		return
 	}
 	v := write{claim: w.claim, after: after, page: w.page, took: w.took, born: w.born, id: w.id, value: tier.Value{Key: f.key(&w.id), TTL: life, Tags: f.tags(nil, &w.id, w.revealed)}}

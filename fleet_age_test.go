@@ -56,3 +56,27 @@ func TestListsThatGoByAgeShareWhatIsYoung(t *testing.T) {
 		}
 	})
 }
+
+// TestATimeToLiveIsOne: counted from the load, wherever that was.
+func TestATimeToLiveIsOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{tier: tier.NewMemory(1)}
+		quiet := func(c *folio.Config) { c.Jitter = -1 }
+		a, b := s.instance(t, quiet), s.instance(t, quiet)
+		time.Sleep(time.Second)
+		a.read(t, "1") // TTL: an hour
+		time.Sleep(40 * time.Minute)
+		s.write("1") // by who tells nobody
+		if v, from := b.read(t, "1"); v != 0 || from != folio.Shared {
+			t.Fatal(v, from)
+		}
+		time.Sleep(19*time.Minute + 50*time.Second)
+		if v, from := b.read(t, "1"); v != 0 || from != folio.Hit {
+			t.Error("gone before its time:", v, from)
+		}
+		time.Sleep(11 * time.Second)
+		if v, from := b.read(t, "1"); v != 1 || from != folio.Miss {
+			t.Errorf("an hour after its load: %d from %s", v, from)
+		}
+	})
+}

@@ -129,8 +129,8 @@ func (c *parcel) decode(id *identity, v *tier.Value) (p page, took time.Duration
 	}
 	p.rows, p.empty, p.full, p.ttl, p.body = int(rows), flags&emptyFlag > 0, flags&fullFlag > 0, v.TTL, b[r.at:]
 	if flags&packedFlag > 0 {
-		if p.body, err = c.unpacks.DecodeAll(p.body, nil); err != nil {
-			return page{}, 0, fmt.Errorf("%w: body: %w", errShared, err)
+		if p.body, err = c.unpacks.DecodeAll(p.body, nil); err != nil || len(p.body) < compressedFrom {
+			return page{}, 0, fmt.Errorf("%w: body: %d bytes: %w", errShared, len(p.body), err)
 		}
 	}
 	return p, time.Duration(nanos), nil

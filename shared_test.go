@@ -2,8 +2,11 @@ package folio
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"testing"
+
+	"github.com/zeebo/xxh3"
 
 	"github.com/foliocache/folio/internal/core"
 	"github.com/foliocache/folio/tier"
@@ -30,6 +33,17 @@ func TestABombIsRefused(t *testing.T) {
 		if !errors.Is(err, want) || err == nil && len(p.body) != size {
 			t.Errorf("%d bytes: %v, want %v", size, err, want)
 		}
+	}
+}
+
+// TestNothingPackedIsNothing: what says that it is packed, and is empty, is not taken for a page that is not there.
+func TestNothingPackedIsNothing(t *testing.T) {
+	c, id, k := aParcel(t), &identity{text: "k", space: listSpace}, &tier.Key{Name: "k"}
+	b := c.encode(k, id, &page{}, 1)
+	b[clearHead] |= packedFlag
+	binary.LittleEndian.PutUint64(b[2:], xxh3.Hash(b[clearHead:]))
+	if _, _, err := c.decode(id, &tier.Value{Key: *k, Body: b}); !errors.Is(err, errShared) {
+		t.Error(err)
 	}
 }
 

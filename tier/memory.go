@@ -2,6 +2,7 @@ package tier
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -96,7 +97,7 @@ func (m *Memory) Read(ctx context.Context, q Question) (a Answer, err error) {
 		touched[m.shardOf(k.Home)] = true
 		a.Values[i] = m.value(k)
 	}
-	if q.Claim > 0 && a.Values[0].Body == nil {
+	if q.Claim > 0 && len(q.Keys) > 0 && a.Values[0].Body == nil {
 		s := &m.shards[m.shardOf(q.Keys[0].Home)]
 		a.Claimed = s.claims.Take(q.Keys[0].Name, q.By, s.n, q.Claim, func(at uint64) bool {
 			return !slices.ContainsFunc(q.Tags, func(t uint64) bool { return m.shardOf(t) == m.shardOf(q.Keys[0].Home) && s.tags[t] > at })
@@ -135,13 +136,15 @@ func (m *Memory) Write(ctx context.Context, by string, after Moment, values []Va
 	if err := m.ready(ctx); err != nil {
 		return err
 	}
+	var faults []error
 	for _, v := range values {
 		m.shards[m.shardOf(v.Key.Home)].claims.End(v.Key.Name, by)
 		if v.Body == nil {
 			continue
 		}
 		if err := v.Check(); err != nil {
-			return err
+			faults = append(faults, err)
+			continue
 		}
 		stored, ok := memoryValue{Value: v, born: time.Now().Add(-v.Age)}, true
 		for _, t := range v.Tags {
@@ -157,7 +160,7 @@ func (m *Memory) Write(ctx context.Context, by string, after Moment, values []Va
 			m.shards[m.shardOf(v.Key.Home)].values[v.Key.Name] = stored
 		}
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 // bump outdates tags, but for those that are held, which are outdated.

@@ -12,8 +12,8 @@ import (
 // all of the log, at any time and without a word; it never takes a value for current that depends on a tag that was
 // bumped since before its load began. Safe for concurrent use.
 //
-// Tags and values lie in shards, each of which has a counter of its bumps. Within an epoch a counter grows by one with
-// each bump; where it is lost, another epoch begins, and no value of before is current any more.
+// Tags and values lie in shards, each of which has a counter of its bumps. Within an epoch a counter grows with each
+// bump; where it is lost, another epoch begins, and no value of before is current any more.
 type Tier interface {
 	// Shards returns how many shards there are, at least 1. A tag lies in tag % Shards.
 	Shards() int

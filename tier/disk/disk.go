@@ -63,7 +63,9 @@ var (
 type Tier struct {
 	config Config
 	file   string
+	lock   *os.File
 	db     *bbolt.DB
+	writer chan struct{} // has one of whoever may write
 
 	bumping sync.Mutex // held by who bumps
 	mu      sync.Mutex // guards the rest
@@ -94,17 +96,31 @@ func Open(config Config) (*Tier, error) {
 		return nil, fmt.Errorf("%w: Dir %q, MaxBytes %d, MaxTTL %s, MaxTags %d: want a folder, at least 1 MiB, 1s, and 1,000", ErrConfig, config.Dir, config.MaxBytes, config.MaxTTL, config.MaxTags)
 	}
 	t := &Tier{config: config, file: filepath.Join(config.Dir, "pages.db"), claims: local.Claims{}, log: local.Log[tier.Bump]{Most: logLength}, read: newVisits()}
-	if err := os.MkdirAll(config.Dir, 0o700); err != nil {
+	lock, err := snapshot.Lock(config.Dir)
+	if errors.Is(err, snapshot.ErrInUse) {
+		return nil, fmt.Errorf("%w: %s", ErrInUse, config.Dir)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w: Dir: %w", ErrConfig, err)
 	}
-	err := t.open()
-	if err != nil && !errors.Is(err, ErrInUse) { // it is none, or not to be trusted
+	t.lock, t.writer = lock, make(chan struct{}, 1)
+	if err = t.open(); useless(err) {
 		err = errors.Join(t.remove(), t.open())
 	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, lock.Close())
 	}
 	return t, nil
+}
+
+// useless reports whether an error says of a file that it is none, or not to be trusted.
+func useless(err error) bool {
+	for _, is := range []error{errUnclean, errFormat, ErrDamaged, berrors.ErrInvalid, berrors.ErrChecksum, berrors.ErrVersionMismatch} {
+		if errors.Is(err, is) {
+			return true
+		}
+	}
+	return false
 }
 
 // open opens the file, if it can be used.
@@ -115,12 +131,9 @@ func (t *Tier) open() (err error) {
 	options := *bbolt.DefaultOptions
 	options.Timeout, options.NoSync, options.FreelistType = lockWait, true, bbolt.FreelistMapType
 	if t.db, err = bbolt.Open(t.file, 0o600, &options); err != nil {
-		if errors.Is(err, berrors.ErrTimeout) {
-			return fmt.Errorf("%w: %s", ErrInUse, t.file)
-		}
 		return fmt.Errorf("tier/disk: %s: %w", t.file, err)
 	}
-	err = t.do(context.Background(), t.db.Update, func(s *state) error {
+	err = t.transact(context.Background(), t.db.Update, func(s *state) error {
 		boot, known := snapshot.BootID()
 		if !s.clean && (!known || s.boot != boot) {
 			return errUnclean
@@ -154,8 +167,24 @@ func (t *Tier) recovered(err *error) {
 	}
 }
 
-// do does something in a transaction, unless it is too late.
-func (t *Tier) do(ctx context.Context, transact func(func(*bbolt.Tx) error) error, what func(*state) error) (err error) {
+// update does something in a transaction that may write, in its turn, unless the file was marked as whole.
+func (t *Tier) update(ctx context.Context, what func(*state) error) error {
+	select {
+	case t.writer <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-t.writer }()
+	return t.transact(ctx, t.db.Update, func(s *state) error {
+		if s.clean {
+			return tier.ErrClosed
+		}
+		return what(s)
+	})
+}
+
+// transact does something in a transaction.
+func (t *Tier) transact(ctx context.Context, transact func(func(*bbolt.Tx) error) error, what func(*state) error) (err error) {
 	defer t.recovered(&err)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -175,7 +204,7 @@ func (t *Tier) do(ctx context.Context, transact func(func(*bbolt.Tx) error) erro
 		return err
 	})
 	switch {
-	case errors.Is(err, berrors.ErrDatabaseNotOpen):
+	case errors.Is(err, berrors.ErrDatabaseNotOpen), errors.Is(err, tier.ErrClosed):
 		return tier.ErrClosed
 	case err != nil && !errors.Is(err, ErrDamaged):
 		return fmt.Errorf("tier/disk: %w", err)
@@ -189,7 +218,7 @@ func (t *Tier) Shards() int { return 1 }
 // Read is tier.Tier's.
 func (t *Tier) Read(ctx context.Context, q tier.Question) (a tier.Answer, err error) {
 	missing := false
-	err = t.do(ctx, t.db.View, func(s *state) error {
+	err = t.transact(ctx, t.db.View, func(s *state) error {
 		now := time.Now()
 		a.Moment, a.Values = tier.Moment{s.mark()}, make([]tier.Value, len(q.Keys))
 		for i, k := range q.Keys {
@@ -215,8 +244,8 @@ func (t *Tier) Read(ctx context.Context, q tier.Question) (a tier.Answer, err er
 		})
 		return nil
 	})
-	if err == nil && missing { // they get the versions of now: what is loaded after can be stored, whatever is bumped meanwhile
-		err = t.do(ctx, t.db.Update, func(s *state) error {
+	if err == nil && missing && len(t.writer) == 0 { // they get the versions of now: what is loaded after can be stored, whatever is bumped meanwhile
+		err = t.update(ctx, func(s *state) error {
 			for _, tag := range q.Tags {
 				if _, err := s.give(tag); err != nil {
 					return err
@@ -236,6 +265,7 @@ func (t *Tier) Write(ctx context.Context, by string, after tier.Moment, values [
 	}
 	t.mu.Unlock()
 	at, ok := after.Of(0)
+	now := time.Now() // as of which values are as old as they say
 	var faults []error
 	for i := range values {
 		v := &values[i]
@@ -245,13 +275,13 @@ func (t *Tier) Write(ctx context.Context, by string, after tier.Moment, values [
 		if err := v.Check(); err != nil {
 			faults = append(faults, err)
 		} else if ok {
-			faults = append(faults, t.do(ctx, t.db.Update, func(s *state) error { return t.write(s, at, v) }))
+			faults = append(faults, t.update(ctx, func(s *state) error { return t.write(s, at, v, now) }))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-func (t *Tier) write(s *state, after tier.Mark, v *tier.Value) error {
+func (t *Tier) write(s *state, after tier.Mark, v *tier.Value, now time.Time) error {
 	if s.epoch != after.Epoch {
 		return nil
 	}
@@ -266,7 +296,10 @@ func (t *Tier) write(s *state, after tier.Mark, v *tier.Value) error {
 	if v.TTL > 0 {
 		life = max(time.Millisecond, min(life, v.TTL))
 	}
-	item := seal(v, s.epoch, versions, life, time.Now())
+	item := seal(v, s.epoch, versions, life, now)
+	if int64(len(v.Key.Name)+len(item)) > t.config.MaxBytes/2 {
+		return tier.ErrValue
+	}
 	if err := s.evict(t.config.MaxBytes-int64(len(v.Key.Name)+len(item)), t.read); err != nil { // first, or it might go itself
 		return err
 	}
@@ -284,7 +317,7 @@ func (t *Tier) Bump(ctx context.Context, by string, tags []uint64) (tier.Moment,
 	t.bumping.Lock() // for the log has them in order
 	defer t.bumping.Unlock()
 	var at tier.Mark
-	err := t.do(ctx, t.db.Update, func(s *state) error {
+	err := t.update(ctx, func(s *state) error {
 		at = s.next()
 		for _, tag := range tags {
 			if err := s.set(tag, s.n); err != nil {
@@ -308,7 +341,7 @@ func (t *Tier) Flush(ctx context.Context) error {
 	t.bumping.Lock()
 	defer t.bumping.Unlock()
 	var at tier.Mark
-	err := t.do(ctx, t.db.Update, func(s *state) error {
+	err := t.update(ctx, func(s *state) error {
 		s.epoch = newEpoch()
 		at = s.mark()
 		return nil
@@ -370,14 +403,14 @@ func (t *Tier) Close() (err error) {
 		err = t.db.Sync()
 	}
 	if err == nil && !t.damaged.Load() {
-		if err = t.do(context.Background(), t.db.Update, func(s *state) error { s.clean = true; return nil }); err == nil {
+		if err = t.update(context.Background(), func(s *state) error { s.clean = true; return nil }); err == nil {
 			err = t.db.Sync()
 		}
 	}
 	if err = errors.Join(err, t.db.Close()); t.damaged.Load() {
 		err = errors.Join(err, t.remove())
 	}
-	return err
+	return errors.Join(err, t.lock.Close())
 }
 
 func newEpoch() uint64 { return 1 + rand.Uint64N(1<<62) }

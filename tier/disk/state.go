@@ -40,15 +40,20 @@ type state struct {
 	clean    bool   // it was closed
 	boot     [snapshot.BootBytes]byte
 
-	tx                        *bbolt.Tx
 	head, tags, values, order *bbolt.Bucket
 }
 
-var errFormat = errors.New("not what this package writes")
+var (
+	errFormat  = errors.New("not what this package writes")
+	errForeign = errors.New("another program's")
+)
 
 // begin reads what there is; a transaction that may write begins where there is nothing.
 func begin(tx *bbolt.Tx) (s *state, err error) {
-	s = &state{tx: tx}
+	s = &state{}
+	if k, _ := tx.Cursor().First(); k != nil && tx.Bucket(headBucket) == nil {
+		return nil, errForeign
+	}
 	for name, to := range map[*[]byte]**bbolt.Bucket{&headBucket: &s.head, &tagBucket: &s.tags, &valueBucket: &s.values, &orderBucket: &s.order} {
 		if *to = tx.Bucket(*name); *to == nil && tx.Writable() {
 			*to, err = tx.CreateBucket(*name)
@@ -174,8 +179,9 @@ func (s *state) value(k tier.Key, now time.Time) (v tier.Value) {
 		return v
 	}
 	micros := func(at int) time.Time { return time.UnixMicro(int64(binary.BigEndian.Uint64(b[at:]))) }
-	left := micros(24).Sub(now)
-	if left <= 0 {
+	born, ends := micros(16), micros(24)
+	left := min(ends.Sub(now), ends.Sub(born))
+	if left <= 0 || born.After(now) { // the clock was set back
 		return v
 	}
 	tags := make([]uint64, 0, (body-itemHead)/itemTag)
@@ -186,7 +192,7 @@ func (s *state) value(k tier.Key, now time.Time) (v tier.Value) {
 		}
 		tags = append(tags, tag)
 	}
-	return tier.Value{Key: k, Tags: tags, Body: append([]byte{}, b[body:]...), TTL: left, Age: max(0, now.Sub(micros(16)))}
+	return tier.Value{Key: k, Tags: tags, Body: append([]byte{}, b[body:]...), TTL: left, Age: now.Sub(born)}
 }
 
 // put stores an item, in the place of the one before, or as the last one.

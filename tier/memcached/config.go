@@ -18,7 +18,7 @@ type Config struct {
 	Prefix string
 	// Connections to each server that are kept. Default 16.
 	Connections int
-	// MaxTTL bounds the life of values, those without an end as well; at most 30 days. Default 24 h.
+	// MaxTTL bounds the life of values, those without an end as well; at most 29 days. Default 24 h.
 	MaxTTL time.Duration
 	// MaxItem is how large an item the servers take, in bytes: their -I. Default 1 MiB.
 	MaxItem int
@@ -33,7 +33,7 @@ const (
 	defaultMaxItem     = 1 << 20
 	defaultPoll        = 20 * time.Millisecond
 
-	mostTTL    = 30 * 24 * time.Hour // more would be a date
+	mostTTL    = 29 * 24 * time.Hour // of 30 days on it would be a date
 	mostPrefix = 32
 )
 

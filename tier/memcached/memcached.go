@@ -16,6 +16,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -55,7 +56,7 @@ func New(config Config) (*Tier, error) {
 	if err := config.check(); err != nil {
 		return nil, err
 	}
-	t := &Tier{config: config, client: memcache.New(config.Servers...)}
+	t := &Tier{config: config, client: memcache.NewFromSelector(servers(config.Servers))}
 	t.client.Timeout, t.client.MaxIdleConns = patience, config.Connections
 	if config.TLS != nil {
 		t.client.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -64,6 +65,38 @@ func New(config Config) (*Tier, error) {
 	}
 	return t, nil
 }
+
+// servers picks them by a hash of the key, whether they can be reached or not. Names are looked up by whoever dials.
+type servers []string
+
+// PickServer is memcache.ServerSelector's.
+func (s servers) PickServer(key string) (net.Addr, error) {
+	return address(s[crc32.ChecksumIEEE([]byte(key))%uint32(len(s))]), nil
+}
+
+// Each is memcache.ServerSelector's.
+func (s servers) Each(do func(net.Addr) error) error {
+	for _, one := range s {
+		if err := do(address(one)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// address is host:port, or a path.
+type address string
+
+// Network is net.Addr's.
+func (a address) Network() string {
+	if strings.Contains(string(a), "/") {
+		return "unix"
+	}
+	return "tcp"
+}
+
+// String is net.Addr's.
+func (a address) String() string { return string(a) }
 
 // Shards returns 1.
 func (t *Tier) Shards() int { return 1 }
@@ -90,6 +123,9 @@ func ask[T any](ctx context.Context, t *Tier, do func() (T, error)) (v T, err er
 	go func() {
 		v, err := do()
 		done <- answer{v, err}
+		if t.closed.Load() {
+			_ = t.client.Close() // its connection came back after the others were closed
+		}
 	}()
 	select {
 	case a := <-done:
@@ -176,39 +212,50 @@ func (t *Tier) now(ctx context.Context, items map[string]*memcache.Item) (stamp,
 	return 0, errors.New("tier/memcached: the count does not stay")
 }
 
-// next counts a bump and adds it to the log.
-func (t *Tier) next(ctx context.Context, by string, tags []uint64) (stamp, error) {
-	n, err := ask(ctx, t, func() (uint64, error) { return t.client.Increment(t.state(), 1) })
-	if errors.Is(err, memcache.ErrCacheMiss) {
-		if _, err = t.now(ctx, nil); err == nil {
-			n, err = ask(ctx, t, func() (uint64, error) { return t.client.Increment(t.state(), 1) })
-		}
-	}
-	if err != nil {
-		return 0, failed(err)
-	}
-	s := stamp(n)
-	if s.epoch() == 0 {
-		return 0, fmt.Errorf("tier/memcached: a count of %d: not what this package writes", n)
-	}
-	entry := append(append(make([]byte, 0, 1+len(by)+8*len(tags)), byte(len(by))), by...)
+// An entry of the log is what it is for, the length of a name, the name, and tags.
+const (
+	number = iota // nothing: the count was needed
+	begun         // tags are about to be bumped: for who writes
+	done          // they have been: for who follows
+)
+
+// next counts, and adds an entry to the log. Once it has counted the entry is added, whatever becomes of ctx.
+func (t *Tier) next(ctx context.Context, what byte, by string, tags []uint64) (stamp, error) {
+	entry := append(append(make([]byte, 0, 2+len(by)+8*len(tags)), what, byte(len(by))), by...)
 	for _, tag := range tags {
 		entry = binary.BigEndian.AppendUint64(entry, tag)
 	}
-	i := &memcache.Item{Key: t.logKey(s), Value: entry, Expiration: logLife}
-	return s, failed(t.tell(ctx, func() error { return t.client.Set(i) }))
+	count := func() (stamp, error) {
+		n, err := t.client.Increment(t.state(), 1)
+		if err != nil {
+			return 0, err
+		}
+		s := stamp(n)
+		if s.epoch() == 0 {
+			return 0, fmt.Errorf("a count of %d: not what this package writes", n)
+		}
+		return s, t.client.Set(&memcache.Item{Key: t.logKey(s), Value: entry, Expiration: logLife})
+	}
+	s, err := ask(ctx, t, count)
+	if errors.Is(err, memcache.ErrCacheMiss) {
+		if _, err := t.now(ctx, nil); err != nil {
+			return 0, err
+		}
+		s, err = ask(ctx, t, count)
+	}
+	return s, failed(err)
 }
 
 // entry reads one of the log.
-func entry(i *memcache.Item) (b tier.Bump, ok bool) {
-	if i == nil || len(i.Value) == 0 || len(i.Value) < 1+int(i.Value[0]) || (len(i.Value)-1-int(i.Value[0]))%8 != 0 {
-		return b, false
+func entry(i *memcache.Item) (what byte, b tier.Bump, ok bool) {
+	if i == nil || len(i.Value) < 2 || len(i.Value) < 2+int(i.Value[1]) || (len(i.Value)-2-int(i.Value[1]))%8 != 0 {
+		return 0, b, false
 	}
-	b.By = string(i.Value[1 : 1+i.Value[0]])
-	for rest := i.Value[1+i.Value[0]:]; len(rest) > 0; rest = rest[8:] {
+	b.By = string(i.Value[2 : 2+i.Value[1]])
+	for rest := i.Value[2+i.Value[1]:]; len(rest) > 0; rest = rest[8:] {
 		b.Tags = append(b.Tags, binary.BigEndian.Uint64(rest))
 	}
-	return b, true
+	return i.Value[0], b, true
 }
 
 // untouched reports whether none of some tags was bumped between two counts, as far as the log tells.
@@ -225,7 +272,7 @@ func (t *Tier) untouched(ctx context.Context, from, to stamp, tags []uint64) (bo
 		return false, failed(err)
 	}
 	for _, k := range keys {
-		b, ok := entry(items[k])
+		_, b, ok := entry(items[k])
 		if !ok || slices.ContainsFunc(b.Tags, func(tag uint64) bool { return slices.Contains(tags, tag) }) {
 			return false, nil
 		}
@@ -306,13 +353,13 @@ func (t *Tier) values(ctx context.Context, q *tier.Question, now stamp, items ma
 
 // claim claims to load a value, unless somebody else has.
 func (t *Tier) claim(ctx context.Context, q *tier.Question, now stamp, there *memcache.Item) (taken bool, err error) {
-	by, at := parseClaim(there)
-	if there != nil && by != q.By {
+	by, at, ends := parseClaim(there)
+	if there != nil && by != q.By && time.Now().Before(ends) {
 		if taken, err = t.untouched(ctx, at, now, q.Tags); taken || err != nil {
 			return taken, err
 		}
 	}
-	own := &memcache.Item{Key: t.claimKey(q.Keys[0].Name), Value: fmt.Appendf(nil, "%d %s", now, q.By), Expiration: seconds(q.Claim) + 1}
+	own := &memcache.Item{Key: t.claimKey(q.Keys[0].Name), Value: fmt.Appendf(nil, "%d %d %s", now, time.Now().Add(q.Claim).UnixMicro(), q.By), Expiration: seconds(q.Claim) + 1}
 	if there == nil {
 		err = t.tell(ctx, func() error { return t.client.Add(own) })
 	} else {
@@ -325,20 +372,24 @@ func (t *Tier) claim(ctx context.Context, q *tier.Question, now stamp, there *me
 	return false, failed(err)
 }
 
-// parseClaim reads whose a claim is, and since when.
-func parseClaim(i *memcache.Item) (by string, at stamp) {
+// parseClaim reads whose a claim is, since when, and until when; what is none has ended.
+func parseClaim(i *memcache.Item) (by string, at stamp, ends time.Time) {
 	if i == nil {
-		return "", 0
+		return "", 0, ends
 	}
-	count, by, _ := strings.Cut(string(i.Value), " ")
-	n, _ := strconv.ParseUint(count, 10, 64) // of what is none: of another epoch
-	return by, stamp(n)
+	if f := strings.SplitN(string(i.Value), " ", 3); len(f) == 3 {
+		n, _ := strconv.ParseUint(f[0], 10, 64)
+		micros, _ := strconv.ParseInt(f[1], 10, 64)
+		by, at, ends = f[2], stamp(n), time.UnixMicro(micros)
+	}
+	return by, at, ends
 }
 
 // seconds rounds a time up.
 func seconds(d time.Duration) int32 { return int32((d + time.Second - 1) / time.Second) }
 
-// Bump is tier.Tier's: two round trips, and one more for each few tags.
+// Bump is tier.Tier's: four round trips, and one more for each few tags. Who writes is told before the numbers are deleted,
+// and does not store what is of before; who follows is told after that, and finds nothing of before where he looks then.
 func (t *Tier) Bump(ctx context.Context, by string, tags []uint64) (tier.Moment, error) {
 	if len(tags) > tier.MaxTags || len(by) > 255 {
 		return nil, tier.ErrValue
@@ -346,16 +397,20 @@ func (t *Tier) Bump(ctx context.Context, by string, tags []uint64) (tier.Moment,
 	if len(tags) > mostBumped {
 		return nil, t.Flush(ctx)
 	}
-	at, err := t.next(ctx, by, tags)
-	if err != nil {
+	if _, err := t.next(ctx, begun, by, tags); err != nil {
 		return nil, err
 	}
-	return tier.Moment{at.mark()}, t.all(ctx, tags, func(tag uint64) error {
+	err := t.all(ctx, tags, func(tag uint64) error {
 		if err := t.client.Delete(t.tagKey(tag)); !errors.Is(err, memcache.ErrCacheMiss) {
 			return err
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	at, err := t.next(ctx, done, by, tags)
+	return tier.Moment{at.mark()}, err
 }
 
 // all does something for each of some tags, some at once.
@@ -376,6 +431,7 @@ func (t *Tier) Flush(ctx context.Context) error {
 
 // Follow is tier.Tier's: it asks every Config.Poll, for 100 ms.
 func (t *Tier) Follow(ctx context.Context, since tier.Mark) (l tier.Log, err error) {
+	var gap time.Time // since when an entry is not there, which was counted
 	for began := time.Now(); ; {
 		items, err := t.items(ctx, []string{t.state()})
 		if err != nil {
@@ -396,7 +452,16 @@ func (t *Tier) Follow(ctx context.Context, since tier.Mark) (l tier.Log, err err
 			if l, err = t.entries(ctx, of(since), now); err != nil || len(l.Bumps) > 0 {
 				return l, err
 			}
-			if last { // whoever has counted it does not say what it was
+			if l.Until != since {
+				since, gap = l.Until, time.Time{}
+			}
+			if !l.More && last {
+				return l, nil
+			}
+			if l.More && gap.IsZero() {
+				gap = time.Now()
+			}
+			if l.More && time.Since(gap) >= wait { // whoever has counted it does not say what it was
 				return tier.Log{Until: now.mark(), Lost: true}, nil
 			}
 		case last:
@@ -422,12 +487,13 @@ func (t *Tier) entries(ctx context.Context, from, to stamp) (l tier.Log, err err
 	}
 	until := from
 	for _, k := range keys {
-		b, ok := entry(items[k])
+		what, b, ok := entry(items[k])
 		if !ok {
 			break
 		}
-		l.Bumps = append(l.Bumps, b)
-		until++
+		if until++; what == done {
+			l.Bumps = append(l.Bumps, b)
+		}
 	}
 	l.Until, l.More = until.mark(), until < to
 	return l, nil

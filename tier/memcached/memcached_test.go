@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,7 +123,7 @@ func TestAnythingMayBeEvicted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	second := uint64(at.Until.Epoch<<28 | at.Until.N + 2)
+	second := uint64(at.Until.Epoch<<28 | at.Until.N + 4) // two for each
 	if err := c.Delete(fmt.Sprintf("folio:l:%x", second)); err != nil {
 		t.Fatal(err)
 	}
@@ -130,14 +131,14 @@ func TestAnythingMayBeEvicted(t *testing.T) {
 	if err != nil || len(l.Bumps) != 1 || !l.More || l.Lost {
 		t.Errorf("%+v %v: want the first of three", l, err)
 	}
-	if l, err = m.Follow(t.Context(), l.Until); err != nil || !l.Lost || l.Until.N != at.Until.N+3 {
+	if l, err = m.Follow(t.Context(), l.Until); err != nil || !l.Lost || l.Until.N != at.Until.N+6 {
 		t.Errorf("%+v %v: want it lost", l, err)
 	}
 	a, err := m.Read(t.Context(), tier.Question{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Write(t.Context(), "1", tier.Moment{{Epoch: a.Moment[0].Epoch, N: a.Moment[0].N - 3}}, []tier.Value{{Key: tier.Key{Name: "late", Home: 9}, Tags: []uint64{9}, Body: []byte("b")}}); err != nil {
+	if err := m.Write(t.Context(), "1", tier.Moment{{Epoch: a.Moment[0].Epoch, N: a.Moment[0].N - 6}}, []tier.Value{{Key: tier.Key{Name: "late", Home: 9}, Tags: []uint64{9}, Body: []byte("b")}}); err != nil {
 		t.Fatal(err)
 	}
 	if a, err := m.Read(t.Context(), tier.Question{Keys: []tier.Key{{Name: "late", Home: 9}}}); err != nil || a.Values[0].Body != nil {
@@ -163,6 +164,32 @@ func TestABumpBetweenItsCountAndItsTagsIsSeen(t *testing.T) {
 	}
 	if a, err := m.Read(t.Context(), q); err != nil || a.Values[0].Body != nil {
 		t.Error("stored", err)
+	}
+}
+
+// TestWhoIsSlowIsWaitedFor: an entry of the log that comes late is none that is lost, whenever it is looked for.
+func TestWhoIsSlowIsWaitedFor(t *testing.T) {
+	s := start(t)
+	m, c := open(t, s.Address), client(t, s.Address)
+	at, err := m.Follow(t.Context(), tier.Mark{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 12 {
+		go func() {
+			time.Sleep(time.Duration(60+5*i) * time.Millisecond)
+			n, err := c.Increment("folio:n", 1)
+			time.Sleep(30 * time.Millisecond)
+			if err := errors.Join(err, c.Set(&memcache.Item{Key: fmt.Sprintf("folio:l:%x", n), Value: []byte("\x02\x00\x00\x00\x00\x00\x00\x00\x00\x07")})); err != nil {
+				t.Error(err)
+			}
+		}()
+		for heard := false; !heard; {
+			if at, err = m.Follow(t.Context(), at.Until); err != nil || at.Lost {
+				t.Fatalf("%d: %+v %v", i, at, err)
+			}
+			heard = len(at.Bumps) > 0
+		}
 	}
 }
 
@@ -238,7 +265,15 @@ func TestNothingMakesItWait(t *testing.T) {
 
 // TestConfigs: what cannot be, and what a server does not take.
 func TestConfigs(t *testing.T) {
-	for _, c := range []memcached.Config{{}, {Servers: []string{"a:1"}, Prefix: "a b"}, {Servers: []string{"a:1"}, MaxTTL: time.Millisecond}, {Servers: []string{"a:1"}, Poll: time.Hour}, {Servers: []string{"a:1"}, MaxItem: 1}, {Servers: []string{"a:1"}, Connections: -1}} {
+	longest, err := memcached.New(memcached.Config{Servers: []string{start(t).Address}, MaxTTL: 29 * 24 * time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored(t, longest)
+	if _, err := open(t, "no-such-host.invalid:1", start(t).Address).Read(t.Context(), tier.Question{Tags: []uint64{1, 2, 3, 4}}); err == nil || strings.Contains(err.Error(), "no servers") {
+		t.Error("a name that cannot be looked up yet is forgotten:", err)
+	}
+	for _, c := range []memcached.Config{{}, {Servers: []string{"a:1"}, Prefix: "a b"}, {Servers: []string{"a:1"}, MaxTTL: time.Millisecond}, {Servers: []string{"a:1"}, MaxTTL: 30 * 24 * time.Hour}, {Servers: []string{"a:1"}, Poll: time.Hour}, {Servers: []string{"a:1"}, MaxItem: 1}, {Servers: []string{"a:1"}, Connections: -1}} {
 		if _, err := memcached.New(c); !errors.Is(err, memcached.ErrConfig) {
 			t.Errorf("%+v: %v", c, err)
 		}

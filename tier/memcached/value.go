@@ -18,7 +18,8 @@ const (
 	format   = 1
 	headSize = 8 + 1 + 8 + 8 + 2 + 2
 	tagSize  = 8 + 8
-	overhead = 128 // bytes of an item beside its value, at most
+	overhead = 128         // bytes of an item beside its value, at most
+	skew     = time.Second // by which clocks may differ
 )
 
 // seal makes the item of a value.
@@ -50,11 +51,12 @@ func open(b []byte, k tier.Key, now time.Time) (v tier.Value, stamps []stamp) {
 		return v, nil
 	}
 	micros := func(at int) time.Time { return time.UnixMicro(int64(binary.BigEndian.Uint64(b[at:]))) }
-	left := micros(17).Sub(now)
-	if left <= 0 {
+	born, ends := micros(9), micros(17)
+	left := min(ends.Sub(now), ends.Sub(born))
+	if left <= 0 || born.Sub(now) > skew {
 		return v, nil
 	}
-	v = tier.Value{Key: k, Body: b[body:], TTL: left, Age: max(0, now.Sub(micros(9)))}
+	v = tier.Value{Key: k, Body: b[body:], TTL: left, Age: max(0, now.Sub(born))}
 	for at := headSize + name; at < body; at += tagSize {
 		v.Tags = append(v.Tags, binary.BigEndian.Uint64(b[at:]))
 		stamps = append(stamps, stamp(binary.BigEndian.Uint64(b[at+8:])))
@@ -65,8 +67,9 @@ func open(b []byte, k tier.Key, now time.Time) (v tier.Value, stamps []stamp) {
 // Write is tier.Tier's: some round trips for each value.
 func (t *Tier) Write(ctx context.Context, by string, after tier.Moment, values []tier.Value) error {
 	var faults []error
+	now := time.Now() // as of which values are as old as they say
 	for i := range values {
-		faults = append(faults, t.write(ctx, after, &values[i]), t.release(ctx, by, values[i].Key.Name))
+		faults = append(faults, t.write(ctx, after, &values[i], now), t.release(ctx, by, values[i].Key.Name))
 	}
 	return errors.Join(faults...)
 }
@@ -75,7 +78,7 @@ func (t *Tier) Write(ctx context.Context, by string, after tier.Moment, values [
 func (t *Tier) release(ctx context.Context, by, name string) error {
 	k := t.claimKey(name)
 	items, err := t.items(ctx, []string{k})
-	if whose, _ := parseClaim(items[k]); err != nil || whose != by || items[k] == nil {
+	if whose, _, _ := parseClaim(items[k]); err != nil || whose != by || items[k] == nil {
 		return failed(err)
 	}
 	if err = t.tell(ctx, func() error { return t.client.Delete(k) }); errors.Is(err, memcache.ErrCacheMiss) {
@@ -84,7 +87,7 @@ func (t *Tier) release(ctx context.Context, by, name string) error {
 	return failed(err)
 }
 
-func (t *Tier) write(ctx context.Context, after tier.Moment, v *tier.Value) error {
+func (t *Tier) write(ctx context.Context, after tier.Moment, v *tier.Value, began time.Time) error {
 	from, ok := after.Of(0)
 	if v.Body == nil {
 		return nil
@@ -106,7 +109,7 @@ func (t *Tier) write(ctx context.Context, after tier.Moment, v *tier.Value) erro
 	if v.TTL > 0 {
 		life = max(time.Millisecond, min(life, v.TTL))
 	}
-	i := &memcache.Item{Key: t.valueKey(v.Key.Name), Value: seal(v, stamps, life, time.Now()), Expiration: seconds(life) + 1}
+	i := &memcache.Item{Key: t.valueKey(v.Key.Name), Value: seal(v, stamps, life, began), Expiration: seconds(life) + 1}
 	if len(i.Value)+len(i.Key)+overhead > t.config.MaxItem {
 		return tier.ErrValue
 	}
@@ -116,7 +119,7 @@ func (t *Tier) write(ctx context.Context, after tier.Moment, v *tier.Value) erro
 // stamps returns the numbers of some tags, which those get that have none, and then what the count is. nil: it is of
 // another epoch by now.
 //
-// Who bumps counts first, then adds to the log, then deletes the number. So who has not counted when the count is read here
+// Who bumps counts first, adds to the log, then deletes the number. So who has not counted when the count is read here
 // deletes the numbers that were read before; of the others the log tells.
 func (t *Tier) stamps(ctx context.Context, epoch uint64, tags []uint64) ([]stamp, stamp, error) {
 	keys := make([]string, len(tags))
@@ -145,7 +148,7 @@ func (t *Tier) stamps(ctx context.Context, epoch uint64, tags []uint64) ([]stamp
 		if len(missing) == 0 {
 			return all, now, nil
 		}
-		given, err := t.next(ctx, "", nil)
+		given, err := t.next(ctx, number, "", nil)
 		if err != nil {
 			return nil, 0, err
 		}
