@@ -24,6 +24,7 @@ var imports = map[string][]string{
 	"foliotest": {"."},
 	"folioprom": {".", "foliotest", "internal/meter"},
 	"httpcache": {".", "internal/tracking"},
+	"behind":    {"."},
 	"slo":       {},
 
 	"tier":                {"tier/internal/local", "tier/tiertest"},

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"net"
 	"strings"
 	"time"
 )
@@ -70,3 +72,35 @@ func fill[T comparable](field *T, value T) {
 		*field = value
 	}
 }
+
+// servers picks them by a hash of the key, whether they can be reached or not. Names are looked up by whoever dials.
+type servers []string
+
+// PickServer is memcache.ServerSelector's.
+func (s servers) PickServer(key string) (net.Addr, error) {
+	return address(s[crc32.ChecksumIEEE([]byte(key))%uint32(len(s))]), nil
+}
+
+// Each is memcache.ServerSelector's.
+func (s servers) Each(do func(net.Addr) error) error {
+	for _, one := range s {
+		if err := do(address(one)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// address is host:port, or a path.
+type address string
+
+// Network is net.Addr's.
+func (a address) Network() string {
+	if strings.Contains(string(a), "/") {
+		return "unix"
+	}
+	return "tcp"
+}
+
+// String is net.Addr's.
+func (a address) String() string { return string(a) }

@@ -16,7 +16,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -65,38 +64,6 @@ func New(config Config) (*Tier, error) {
 	}
 	return t, nil
 }
-
-// servers picks them by a hash of the key, whether they can be reached or not. Names are looked up by whoever dials.
-type servers []string
-
-// PickServer is memcache.ServerSelector's.
-func (s servers) PickServer(key string) (net.Addr, error) {
-	return address(s[crc32.ChecksumIEEE([]byte(key))%uint32(len(s))]), nil
-}
-
-// Each is memcache.ServerSelector's.
-func (s servers) Each(do func(net.Addr) error) error {
-	for _, one := range s {
-		if err := do(address(one)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// address is host:port, or a path.
-type address string
-
-// Network is net.Addr's.
-func (a address) Network() string {
-	if strings.Contains(string(a), "/") {
-		return "unix"
-	}
-	return "tcp"
-}
-
-// String is net.Addr's.
-func (a address) String() string { return string(a) }
 
 // Shards returns 1.
 func (t *Tier) Shards() int { return 1 }
