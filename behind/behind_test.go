@@ -110,9 +110,9 @@ func flush(t *testing.T, q *behind.Queue) int {
 // TestWritesAreDone: some time, several at once, in the order of their key; Flush has them done at once. Their tags are
 // outdated when they are.
 func TestWritesAreDone(t *testing.T) {
-	s, told := &sink{}, map[folio.Tag]int{}
+	s, told, dir := &sink{}, map[folio.Tag]int{}, t.TempDir()
 	q := open(t, s, func(c *behind.Config) {
-		c.Interval = time.Hour
+		c.Interval, c.Dir = time.Hour, dir
 		c.Outdate = func(_ context.Context, tags ...folio.Tag) error {
 			for _, tag := range tags {
 				told[tag] = len(s.bodies(strings.TrimPrefix(string(tag), "tag:")))
@@ -136,8 +136,23 @@ func TestWritesAreDone(t *testing.T) {
 	if n := q.Stats(); n.Pending != 0 || n.Done != 4 || n.Oldest != 0 {
 		t.Errorf("%+v", n)
 	}
-	if n := flush(t, q); n != 0 {
-		t.Errorf("%d were done again", n)
+	var many []behind.Write
+	var want []string
+	for i := range 50 {
+		many = append(many, behind.Write{Key: "many", Body: fmt.Append(nil, i)})
+		want = append(want, fmt.Sprint(i))
+	}
+	if err := q.Put(t.Context(), many...); err != nil {
+		t.Fatal(err)
+	}
+	if n := flush(t, q); n != 50 || !slices.Equal(s.bodies("many"), want) {
+		t.Errorf("%d were done: %v", n, s.bodies("many"))
+	}
+	if err := q.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := open(t, s, func(c *behind.Config) { c.Dir = dir }).Stats(); n.Pending != 0 {
+		t.Errorf("%d are to be done again", n.Pending)
 	}
 }
 
