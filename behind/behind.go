@@ -119,6 +119,8 @@ type Queue struct {
 type lane struct {
 	writes []place
 	ill    map[uint64]*illness // by key
+	at     time.Time           // when nothing could be done,
+	wait   time.Duration       // and for how long nothing is tried since
 	more   chan struct{}       // something has come, or somebody waits
 }
 
@@ -132,7 +134,8 @@ type place struct {
 // illness is why a key's writes have to wait.
 type illness struct {
 	pause *backoff.ExponentialBackOff
-	until time.Time
+	at    time.Time     // of the last failure,
+	wait  time.Duration // since when
 	tries int
 	done  int64 // by the queue, at the last one
 }

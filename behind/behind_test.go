@@ -83,7 +83,11 @@ func open(t *testing.T, s *sink, change func(*behind.Config)) *behind.Queue {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = q.Close(context.Background()) })
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		_ = q.Close(ctx)
+	})
 	return q
 }
 
@@ -185,7 +189,7 @@ var errSink = errors.New("no")
 // TestASinkThatIsDown: nothing is lost or dead, however long; Flush says why; then all is done, in order.
 func TestASinkThatIsDown(t *testing.T) {
 	s := &sink{fails: func(behind.Write) error { return errSink }}
-	q := open(t, s, func(c *behind.Config) { c.MaxTries = 3 })
+	q := open(t, s, func(c *behind.Config) { c.MaxTries, c.Retry = 3, 5*time.Millisecond })
 	for i := range 50 {
 		put(t, q, fmt.Sprint(i%10), fmt.Sprint(i))
 	}
@@ -241,6 +245,63 @@ func TestAWriteThatCannotBeDone(t *testing.T) {
 	if dead, err := q.Dead(10); err != nil || len(dead) != 0 {
 		t.Error(dead, err)
 	}
+}
+
+// TestPauses: a sink that is down is not asked for every write; a write that cannot be done is not asked for all the time,
+// while others are done; who waits for all of it does not wait for long pauses.
+func TestPauses(t *testing.T) {
+	s := &sink{fails: func(behind.Write) error { return errSink }}
+	q := open(t, s, func(c *behind.Config) { c.Workers, c.Retry, c.RetryMost = 1, time.Hour, time.Hour })
+	var many []behind.Write
+	for i := range 100 {
+		many = append(many, behind.Write{Key: fmt.Sprint(i)})
+	}
+	if err := q.Put(t.Context(), many...); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	if s.mu.Lock(); s.calls != 1+3 {
+		t.Errorf("%d calls", s.calls)
+	}
+	s.mu.Unlock()
+
+	bad := 0
+	s = &sink{}
+	s.fails = func(w behind.Write) error {
+		if w.Key == "bad" && len(s.done) < 140 {
+			bad++
+			return errSink
+		}
+		return nil
+	}
+	q = open(t, s, func(c *behind.Config) {
+		c.Workers, c.Interval, c.Retry, c.RetryMost = 1, 1, 100*time.Millisecond, time.Hour
+	})
+	put(t, q, "bad", "1")
+	for i := range 150 {
+		put(t, q, "good", fmt.Sprint(i))
+		time.Sleep(2 * time.Millisecond)
+	}
+	if s.mu.Lock(); bad > 15 {
+		t.Errorf("a write that cannot be done was tried %d times in a third of a second", bad)
+	}
+	s.mu.Unlock()
+	flush(t, q)
+	if len(s.bodies("bad")) != 1 || len(s.bodies("good")) != 150 {
+		t.Error(s.done)
+	}
+
+	down := true
+	s = &sink{fails: func(behind.Write) error {
+		if down = !down; !down {
+			return errSink
+		}
+		return nil
+	}}
+	q = open(t, s, func(c *behind.Config) { c.Interval, c.Retry, c.RetryMost = 1, time.Hour, time.Hour })
+	put(t, q, "a", "1")
+	time.Sleep(20 * time.Millisecond)
+	flush(t, q)
 }
 
 // TestAPanicIsAFailure, and an invalidation that fails is one: the write is done again.

@@ -1,6 +1,7 @@
 package behind
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -23,7 +24,9 @@ func (q *Queue) work(n int) {
 		case q.do(l, batch):
 			pause.Reset()
 		default: // nothing can be done
-			q.rest(nil, q.soon(pause.NextBackOff()))
+			q.mu.Lock()
+			l.at, l.wait = time.Now(), pause.NextBackOff()
+			q.mu.Unlock()
 		}
 	}
 }
@@ -34,30 +37,26 @@ func (q *Queue) backoff() *backoff.ExponentialBackOff {
 	return b
 }
 
-// soon returns a pause, or a short one if somebody waits.
-func (q *Queue) soon(d time.Duration) time.Duration {
-	q.mu.Lock()
-	defer q.mu.Unlock()
+// hurried returns what is left of a pause that began at a time, of a short one if somebody waits. Under mu.
+func (q *Queue) hurried(at time.Time, d time.Duration) time.Duration {
 	if q.hurry > 0 {
-		return min(d, q.config.Retry)
+		d = min(d, hurriedPause)
 	}
-	return d
+	return d - time.Since(at)
 }
+
+const hurriedPause = 50 * time.Millisecond
 
 // rest waits for a time, or without one for ever, or until there is something new for a lane.
 func (q *Queue) rest(l *lane, d time.Duration) {
-	var more chan struct{}
 	var over <-chan time.Time
-	if l != nil {
-		more = l.more
-	}
 	if d > 0 {
 		t := time.NewTimer(d)
 		defer t.Stop()
 		over = t.C
 	}
 	select {
-	case <-more:
+	case <-l.more:
 	case <-over:
 	case <-q.stop.Done():
 	}
@@ -67,13 +66,15 @@ func (q *Queue) rest(l *lane, d time.Duration) {
 func (q *Queue) next(l *lane) (batch []place, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	now := time.Now()
+	if left := q.hurried(l.at, l.wait); left > 0 {
+		return nil, left
+	}
 	for _, p := range l.writes {
-		if i := l.ill[p.key]; i != nil && now.Before(i.until) && (q.hurry == 0 || now.Before(i.until.Add(q.config.Retry-i.pause.MaxInterval))) {
-			if left := i.until.Sub(now); wait == 0 || left < wait {
-				wait = left
+		if i := l.ill[p.key]; i != nil {
+			if left := q.hurried(i.at, i.wait); left > 0 {
+				wait = min(left, cmp.Or(wait, left))
+				continue
 			}
-			continue
 		}
 		if batch = append(batch, p); len(batch) == q.config.MaxBatch {
 			return batch, 0
@@ -82,7 +83,7 @@ func (q *Queue) next(l *lane) (batch []place, wait time.Duration) {
 	if len(batch) == 0 {
 		return nil, wait
 	}
-	if left := q.config.Interval - now.Sub(batch[0].time); left > 0 && q.hurry == 0 {
+	if left := q.config.Interval - time.Since(batch[0].time); left > 0 && q.hurry == 0 {
 		return nil, left
 	}
 	return batch, 0
@@ -148,7 +149,7 @@ func (q *Queue) suffers(l *lane, p place, w *Write, err error) (dead bool) {
 		i.tries++
 		i.done = q.stats.Done
 	}
-	i.until = time.Now().Add(i.pause.NextBackOff())
+	i.at, i.wait = time.Now(), i.pause.NextBackOff()
 	dead = q.config.MaxTries >= 0 && i.tries >= q.config.MaxTries
 	q.stir()
 	q.mu.Unlock()
