@@ -67,6 +67,7 @@ type tierCounts struct {
 	hits, misses, errors, refused, skipped atomic.Int64
 	writes, unwritten                      atomic.Int64
 	heard, lost                            atomic.Int64
+	used, most                             atomic.Int64 // bytes
 }
 
 // TierStats tell of the tier that instances share.
@@ -84,6 +85,9 @@ type TierStats struct {
 	Lost  int64 // times that nobody could tell what they were, so that nothing stored here is trusted any more
 	Owed  int64 // tags that are invalidated here, and not known to others yet
 
+	Used int64 // bytes that the tier takes, of all who use it,
+	Most int64 // and may take; 0: nobody knows. Both are of some seconds ago.
+
 	Lease time.Duration // for how long what is stored here may be trusted from now on; 0: it may not
 }
 
@@ -93,6 +97,7 @@ const (
 	tierQueue      = 1024
 	tierRetry      = 50 * time.Millisecond // after a failure, at first
 	tierRetryMost  = time.Second
+	tierMeasure    = 10 * time.Second
 	tierOpen       = time.Second // for how long the breaker stays open
 	tierTries      = 5           // failures in a row that open it
 	followPatience = 500 * time.Millisecond
@@ -134,6 +139,22 @@ func (f *fleet) start() {
 		f.cache.running.Go(f.writeOn)
 	}
 	f.cache.running.Go(f.tell)
+	if s, ok := f.tier.(tier.Sizer); ok {
+		f.cache.running.Go(func() { f.measure(s) })
+	}
+}
+
+// measure asks now and then how full the tier is.
+func (f *fleet) measure(s tier.Sizer) {
+	for f.cache.stopped.Err() == nil {
+		ctx, cancel := context.WithTimeout(f.cache.stopped, tierMeasure)
+		used, most, err := s.Size(ctx)
+		if cancel(); err == nil {
+			f.counts.used.Store(used)
+			f.counts.most.Store(most)
+		}
+		f.cache.pause(tierMeasure)
+	}
 }
 
 // trusts reports whether what was loaded from some time on may be served now; failing: or as its load fails, which may be
@@ -451,6 +472,7 @@ func (f *fleet) stats() (s TierStats) {
 	f.mu.Unlock()
 	s.Hits, s.Misses, s.Errors, s.Skipped, s.Refused = n.hits.Load(), n.misses.Load(), n.errors.Load(), n.skipped.Load(), n.refused.Load()
 	s.Writes, s.Unwritten, s.Heard, s.Lost = n.writes.Load(), n.unwritten.Load(), n.heard.Load(), n.lost.Load()
+	s.Used, s.Most = n.used.Load(), n.most.Load()
 	s.Lease = time.Duration(max(0, f.until.Load()-f.cache.now()))
 	return s
 }

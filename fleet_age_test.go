@@ -2,6 +2,7 @@ package folio_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,6 +78,34 @@ func TestATimeToLiveIsOne(t *testing.T) {
 		time.Sleep(11 * time.Second)
 		if v, from := b.read(t, "1"); v != 1 || from != folio.Miss {
 			t.Errorf("an hour after its load: %d from %s", v, from)
+		}
+	})
+}
+
+// sized is a tier that tells how full it is.
+type sized struct {
+	tier.Tier
+	used atomic.Int64
+}
+
+func (s *sized) Size(context.Context) (used, most int64, err error) {
+	if s.used.Load() < 0 {
+		return 0, 0, errRefused
+	}
+	return s.used.Load(), 100, nil
+}
+
+// TestHowFullATierIs: is asked now and then; where it does not say, it is as it was.
+func TestHowFullATierIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := &sized{Tier: tier.NewMemory(1)}
+		i := (&site{tier: shared}).instance(t, nil)
+		for _, c := range []struct{ set, want int64 }{{70, 70}, {90, 90}, {-1, 90}} {
+			shared.used.Store(c.set)
+			time.Sleep(20 * time.Second)
+			if s := i.cache.Stats().Tier; s.Used != c.want || s.Most != 100 {
+				t.Errorf("%d of %d, want %d", s.Used, s.Most, c.want)
+			}
 		}
 	})
 }

@@ -48,6 +48,8 @@ func metrics(desc func(name, help string, labels ...string) *prometheus.Desc) []
 		counter("tier_unwritten_total", "Values that it was not given: they came too fast, or are too large.", func(s *folio.Stats) int64 { return s.Tier.Unwritten }),
 		counter("tier_heard_total", "Invalidations of other instances.", func(s *folio.Stats) int64 { return s.Tier.Heard }),
 		counter("tier_lost_total", "Times that nobody could tell what others had invalidated.", func(s *folio.Stats) int64 { return s.Tier.Lost }),
+		gauge("tier_used_bytes", "What the tier takes, of all who use it.", func(s *folio.Stats) float64 { return float64(s.Tier.Used) }),
+		gauge("tier_max_bytes", "What the tier may take; 0: nobody knows.", func(s *folio.Stats) float64 { return float64(s.Tier.Most) }),
 		gauge("tier_owed_tags", "Tags invalidated here that other instances do not know of yet.", func(s *folio.Stats) float64 { return float64(s.Tier.Owed) }),
 		gauge("tier_lease_seconds", "For how long what is in memory may be trusted; 0: it may not, or there is no tier.", func(s *folio.Stats) float64 { return s.Tier.Lease.Seconds() }),
 		gauge("entries", "Values held.", func(s *folio.Stats) float64 { return float64(s.Entries) }),

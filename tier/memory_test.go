@@ -13,3 +13,5 @@ func TestMemoryIsATier(t *testing.T) {
 		tiertest.Run(t, func(*testing.T) tier.Tier { return m })
 	}
 }
+
+func BenchmarkMemory(b *testing.B) { tiertest.Bench(b, tier.NewMemory(1)) }

@@ -54,6 +54,12 @@ type Holder interface {
 	Release(ctx context.Context, by string, tags []uint64) (Moment, error)
 }
 
+// Sizer is a tier that tells how full it is.
+type Sizer interface {
+	// Size returns the bytes that it takes, and how many it may; 0: it may take any.
+	Size(ctx context.Context) (used, most int64, err error)
+}
+
 // Question is what a Read asks for.
 type Question struct {
 	Tags  []uint64 // that the values are known to depend on

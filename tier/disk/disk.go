@@ -381,6 +381,12 @@ func (t *Tier) Follow(ctx context.Context, since tier.Mark) (tier.Log, error) {
 	}
 }
 
+// Size is tier.Sizer's: names and values, and MaxBytes.
+func (t *Tier) Size(ctx context.Context) (used, most int64, err error) {
+	err = t.transact(ctx, t.db.View, func(s *state) error { used = int64(s.bytes); return nil })
+	return used, t.config.MaxBytes, err
+}
+
 // over says why nothing goes on.
 func (t *Tier) over() error {
 	if t.damaged.Load() {

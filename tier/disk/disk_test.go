@@ -403,3 +403,5 @@ func TestKilled(t *testing.T) {
 		t.Error("nothing was ever there")
 	}
 }
+
+func BenchmarkTier(b *testing.B) { tiertest.Bench(b, open(b, disk.Config{Dir: b.TempDir()})) }

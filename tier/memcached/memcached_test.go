@@ -20,14 +20,14 @@ import (
 )
 
 // start starts a memcached.
-func start(t *testing.T, options ...string) *tiertest.Server {
+func start(t testing.TB, options ...string) *tiertest.Server {
 	t.Helper()
 	return tiertest.Start(t, func(address string) error { return client(t, address).Ping() }, func(host, port string) *exec.Cmd {
 		return exec.Command("memcached", append([]string{"-l", host, "-p", port, "-u", "nobody"}, options...)...)
 	})
 }
 
-func client(t *testing.T, address string) *memcache.Client {
+func client(t testing.TB, address string) *memcache.Client {
 	c := memcache.New(address)
 	c.Timeout = 5 * time.Second
 	t.Cleanup(func() { _ = c.Close() })
@@ -294,4 +294,13 @@ func TestConfigs(t *testing.T) {
 	if _, err := m.Bump(t.Context(), "me", many); err != nil || there() {
 		t.Error("many tags at once are not outdated", err)
 	}
+}
+
+func BenchmarkTier(b *testing.B) {
+	m, err := memcached.New(memcached.Config{Servers: []string{start(b).Address}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer m.Close()
+	tiertest.Bench(b, m)
 }

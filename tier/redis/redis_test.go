@@ -22,7 +22,7 @@ import (
 type server struct{ *tiertest.Server }
 
 // start starts one that keeps nothing over restarts.
-func start(t *testing.T, options ...string) *server {
+func start(t testing.TB, options ...string) *server {
 	t.Helper()
 	dir := t.TempDir()
 	return &server{tiertest.Start(t, func(address string) error {
@@ -374,4 +374,13 @@ func TestAUserMayDoNoMoreThanHeMust(t *testing.T) {
 	if len(allowed) < 15 {
 		t.Errorf("%d permissions", len(allowed))
 	}
+}
+
+func BenchmarkTier(b *testing.B) {
+	r, err := redis.New(redis.Config{Addrs: []string{start(b).Address}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
+	tiertest.Bench(b, r)
 }

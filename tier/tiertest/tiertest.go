@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(*testing.T) tier.Tier) {
 		"values end":                         ended,
 		"values age":                         aged,
 		"one of all loads":                   claimed,
+		"how full it is":                     sized,
 		"what is not to be stored":           refused,
 		"what is announced":                  held,
 		"random histories":                   histories,
@@ -315,6 +316,28 @@ func refused(t *testing.T, open func(*testing.T) tier.Tier) {
 	cancel()
 	if _, err := a.Read(ctx, tier.Question{Tags: tags, Keys: []tier.Key{k}}); err == nil {
 		t.Error("read after the end of the context")
+	}
+}
+
+// sized: a tier that tells how full it is takes more when there is more in it.
+func sized(t *testing.T, open func(*testing.T) tier.Tier) {
+	on := open(t)
+	s, ok := on.(tier.Sizer)
+	if !ok {
+		return
+	}
+	before, most, err := s.Size(within(t))
+	if err != nil || before < 0 || most < 0 {
+		t.Fatal(before, most, err)
+	}
+	const large = 500_000
+	for range 4 {
+		tags, k := fresh(1)
+		m, _ := read(t, on, tags, k)
+		write(t, on, m, k, tags, string(make([]byte, large)))
+	}
+	if after, again, err := s.Size(within(t)); err != nil || after-before < 4*large || after-before > 8*large || again != most {
+		t.Errorf("%d bytes of %d, %d of %d after 4 values of %d: %v", before, most, after, again, large, err)
 	}
 }
 
