@@ -85,11 +85,21 @@ func TestOtherTiers(t *testing.T) {
 	key := writeFile(t, "key", strings.Repeat("0f", 32)+"\n")
 	for name, tier := range map[string]string{"memcached": "memcached: [" + memcached.Address + "]", "sealed": "memcached: [" + memcached.Address + "]\n  prefix: sealed\n  keys: [{id: a, file: " + key + "}]", "disk": "disk: " + t.TempDir()} {
 		t.Run(name, func(t *testing.T) {
-			file := writeFile(t, "c.yaml", "db: sqlite:"+filepath.Join(t.TempDir(), "t.db")+"\ntier:\n  "+tier+"\n")
+			file := writeFile(t, "c.yaml", "db: sqlite:"+filepath.Join(t.TempDir(), "t.db")+"\ntier:\n  timeout: 5s\n  "+tier+"\n")
 			first := start(t, here("--config", file)...)
 			time.Sleep(500 * time.Millisecond)
 			_, want := ask(t, "GET", first.api+"/api/tickets?user=1", "")
+			time.Sleep(200 * time.Millisecond)
 			ask(t, "GET", first.api+"/api/tickets?user=2", "")
+			for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+				if _, n := ask(t, "GET", first.admin+"/metrics", ""); !strings.Contains(n, "folio_tier_writes_total 0") && !strings.Contains(n, "folio_tier_writes_total 1\n") {
+					break // each load may bring a page along
+				}
+				if time.Since(began) > 20*time.Second {
+					_, n := ask(t, "GET", first.admin+"/metrics", "")
+					t.Fatalf("the tier was not given what was loaded:\n%s", lines(n, "tier", "loads_total"))
+				}
+			}
 			if p, body := ask(t, "POST", first.api+"/api/tickets", `{"user":2,"event":1,"title":"new"}`, "Content-Type", "application/json"); p.StatusCode != http.StatusCreated {
 				t.Fatal(p.Status, body)
 			}

@@ -45,9 +45,11 @@ const (
 	wait       = 100 * time.Millisecond // for something to be bumped
 	atOnce     = 8                      // requests
 	mostBumped = 256                    // tags; for more, another epoch is less
-	mostLog    = 1000                   // entries that are read at once
-	logLife    = 600                    // s
-	spareLife  = 3600                   // s, that a tag's number outlives what depends on it
+	entryTries = 3
+	entryPause = 3 * time.Millisecond
+	mostLog    = 1000 // entries that are read at once
+	logLife    = 600  // s
+	spareLife  = 3600 // s, that a tag's number outlives what depends on it
 )
 
 // New returns a tier. That a server cannot be reached is no error: it may come back.
@@ -235,6 +237,10 @@ func (t *Tier) untouched(ctx context.Context, from, to stamp, tags []uint64) (bo
 		keys = append(keys, t.logKey(s))
 	}
 	items, err := t.items(ctx, keys)
+	for tries := 0; err == nil && len(items) < len(keys) && tries < entryTries; tries++ { // somebody has counted, and is about to say why
+		time.Sleep(entryPause)
+		items, err = t.items(ctx, keys)
+	}
 	if err != nil {
 		return false, failed(err)
 	}
