@@ -368,6 +368,17 @@ func TestAUserMayDoNoMoreThanHeMust(t *testing.T) {
 	}
 	config := user("folio", allowed)
 	tiertest.Run(t, func(t *testing.T) tier.Tier { return open(t, config) })
+	few := config
+	few.MaxTags = 1000
+	many := make([]uint64, 3000) // so that some are forgotten
+	for i := range many {
+		many[i] = rand.Uint64()
+	}
+	for range 2 {
+		if _, err := open(t, few).Read(t.Context(), tier.Question{Tags: many}); err != nil {
+			t.Error(err)
+		}
+	}
 	if _, err := open(t, redis.Config{Addrs: []string{s.Address}, Username: "folio", Password: "secret", Prefix: "other"}).Read(t.Context(), tier.Question{Tags: []uint64{1}}); err == nil {
 		t.Error("he may read what is another's")
 	}

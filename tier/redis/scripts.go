@@ -32,7 +32,7 @@ end
 local function trim(most, more)
   if redis.call('HLEN', KEYS[1]) > most then
     for _, t in ipairs(redis.call('HRANDFIELD', KEYS[1], 32 + 2 * more)) do
-      if #t == 8 and redis.call('HEXISTS', KEYS[1], 'h' .. t) == 0 then redis.call('HDEL', KEYS[1], t) end
+      if #t == 8 and not redis.call('HGET', KEYS[1], 'h' .. t) then redis.call('HDEL', KEYS[1], t) end
     end
   end
 end
