@@ -11,6 +11,7 @@
 package behind
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -141,25 +142,10 @@ type illness struct {
 }
 
 func (c *Config) check() error {
-	for _, d := range []struct {
-		field *time.Duration
-		value time.Duration
-	}{{&c.Interval, 100 * time.Millisecond}, {&c.Retry, 50 * time.Millisecond}, {&c.RetryMost, 30 * time.Second}, {&c.Timeout, 30 * time.Second}} {
-		if *d.field == 0 {
-			*d.field = d.value
-		}
-	}
-	for _, d := range []struct {
-		field *int
-		value int
-	}{{&c.MaxBatch, 100}, {&c.Workers, 4}, {&c.MaxPending, 100_000}, {&c.MaxTries, 20}} {
-		if *d.field == 0 {
-			*d.field = d.value
-		}
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
+	c.Interval, c.Timeout = cmp.Or(c.Interval, 100*time.Millisecond), cmp.Or(c.Timeout, 30*time.Second)
+	c.Retry, c.RetryMost = cmp.Or(c.Retry, 50*time.Millisecond), cmp.Or(c.RetryMost, 30*time.Second)
+	c.MaxBatch, c.Workers, c.MaxPending, c.MaxTries = cmp.Or(c.MaxBatch, 100), cmp.Or(c.Workers, 4), cmp.Or(c.MaxPending, 100_000), cmp.Or(c.MaxTries, 20)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Outdate == nil {
 		c.Outdate = func(context.Context, ...folio.Tag) error { return nil }
 	}

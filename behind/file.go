@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/zeebo/xxh3"
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
-
-	"github.com/zeebo/xxh3"
 
 	"github.com/foliocache/folio"
 )
@@ -42,7 +41,7 @@ func name(id uint64) []byte { return binary.BigEndian.AppendUint64(nil, id) }
 
 func failed(err error) error {
 	if err == nil || errors.Is(err, berrors.ErrDatabaseNotOpen) {
-		return errors.Join(err, nil)
+		return err
 	}
 	return fmt.Errorf("behind: %w", err)
 }

@@ -143,6 +143,14 @@ var (
 	ErrValue  = errors.New("tier: not to be stored") // too large, or too many tags
 )
 
+// Life returns for how long a value is stored that may be so for some time at most.
+func (v *Value) Life(most time.Duration) time.Duration {
+	if v.TTL > 0 {
+		return max(time.Millisecond, min(most, v.TTL))
+	}
+	return most
+}
+
 // Check reports whether a value can be stored at all.
 func (v *Value) Check() error {
 	if len(v.Key.Name) > MaxKey || len(v.Body) > MaxBody || len(v.Tags) > MaxTags || len(v.Tags) == 0 {

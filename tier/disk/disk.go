@@ -10,6 +10,7 @@
 package disk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,15 +84,9 @@ var _ tier.Tier = (*Tier)(nil)
 // Open opens what is in a folder, or begins. Close it. What another process has open is an ErrInUse; what is damaged, or was
 // not closed before a loss of power, is removed.
 func Open(config Config) (*Tier, error) {
-	if config.MaxBytes == 0 {
-		config.MaxBytes = defaultMaxBytes
-	}
-	if config.MaxTTL == 0 {
-		config.MaxTTL = defaultMaxTTL
-	}
-	if config.MaxTags == 0 {
-		config.MaxTags = defaultMaxTags
-	}
+	config.MaxBytes = cmp.Or(config.MaxBytes, defaultMaxBytes)
+	config.MaxTTL = cmp.Or(config.MaxTTL, defaultMaxTTL)
+	config.MaxTags = cmp.Or(config.MaxTags, defaultMaxTags)
 	if config.Dir == "" || config.MaxBytes < 1<<20 || config.MaxTTL < time.Second || config.MaxTags < 1000 {
 		return nil, fmt.Errorf("%w: Dir %q, MaxBytes %d, MaxTTL %s, MaxTags %d: want a folder, at least 1 MiB, 1s, and 1,000", ErrConfig, config.Dir, config.MaxBytes, config.MaxTTL, config.MaxTags)
 	}
@@ -292,10 +287,7 @@ func (t *Tier) write(s *state, after tier.Mark, v *tier.Value, now time.Time) er
 			return err
 		}
 	}
-	life := t.config.MaxTTL
-	if v.TTL > 0 {
-		life = max(time.Millisecond, min(life, v.TTL))
-	}
+	life := v.Life(t.config.MaxTTL)
 	item := seal(v, s.epoch, versions, life, now)
 	if int64(len(v.Key.Name)+len(item)) > t.config.MaxBytes/2 {
 		return tier.ErrValue

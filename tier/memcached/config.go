@@ -1,6 +1,8 @@
 package memcached
 
 import (
+	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -43,11 +45,11 @@ const (
 var ErrConfig = errors.New("tier/memcached: bad configuration")
 
 func (c *Config) check() error {
-	fill(&c.Prefix, defaultPrefix)
-	fill(&c.Connections, defaultConnections)
-	fill(&c.MaxTTL, defaultMaxTTL)
-	fill(&c.MaxItem, defaultMaxItem)
-	fill(&c.Poll, defaultPoll)
+	c.Prefix = cmp.Or(c.Prefix, defaultPrefix)
+	c.Connections = cmp.Or(c.Connections, defaultConnections)
+	c.MaxTTL = cmp.Or(c.MaxTTL, defaultMaxTTL)
+	c.MaxItem = cmp.Or(c.MaxItem, defaultMaxItem)
+	c.Poll = cmp.Or(c.Poll, defaultPoll)
 	var faults []error
 	want := func(ok bool, format string, args ...any) {
 		if !ok {
@@ -66,11 +68,12 @@ func (c *Config) check() error {
 	return errors.Join(faults...)
 }
 
-func fill[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
+// dial connects to a server.
+func (c *Config) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if c.TLS != nil {
+		return (&tls.Dialer{Config: c.TLS}).DialContext(ctx, network, address)
 	}
+	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
 // servers picks them by a hash of the key, whether they can be reached or not. Names are looked up by whoever dials.

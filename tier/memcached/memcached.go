@@ -1,9 +1,9 @@
-// Package memcached is a tier on Memcached 1.4 or later.
+// Package memcached is a tier on Memcached 1.4.20 or later.
 //
 //	shared, err := memcached.New(memcached.Config{Servers: []string{"localhost:11211"}})
 //	cache, err := folio.New(folio.Config{MaxBytes: 256 << 20, Tier: shared})
 //
-// One number is the epoch and the count of its bumps; each bump has an entry of the log under its number. A tag that
+// One number is the epoch and the count of its bumps; each count has an entry of the log under its number. A tag that
 // values depend on has an item with a number that no tag had before; a bump deletes it. So every item may be evicted, or
 // all of them: a value whose tags do not have the very numbers that it says is not current, and a log with a gap is lost.
 //
@@ -12,12 +12,10 @@ package memcached
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,12 +56,7 @@ func New(config Config) (*Tier, error) {
 		return nil, err
 	}
 	t := &Tier{config: config, client: memcache.NewFromSelector(servers(config.Servers))}
-	t.client.Timeout, t.client.MaxIdleConns = patience, config.Connections
-	if config.TLS != nil {
-		t.client.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			return (&tls.Dialer{Config: config.TLS}).DialContext(ctx, network, address)
-		}
-	}
+	t.client.Timeout, t.client.MaxIdleConns, t.client.DialContext = patience, config.Connections, config.dial
 	return t, nil
 }
 
@@ -361,7 +354,7 @@ func parseClaim(i *memcache.Item) (by string, at stamp, ends time.Time) {
 // seconds rounds a time up.
 func seconds(d time.Duration) int32 { return int32((d + time.Second - 1) / time.Second) }
 
-// Bump is tier.Tier's: four round trips, and one more for each few tags. Who writes is told before the numbers are deleted,
+// Bump is tier.Tier's: four round trips, and one for each few tags. Who writes is told before the numbers are deleted,
 // and does not store what is of before; who follows is told after that, and finds nothing of before where he looks then.
 func (t *Tier) Bump(ctx context.Context, by string, tags []uint64) (tier.Moment, error) {
 	if len(tags) > tier.MaxTags || len(by) > 255 {

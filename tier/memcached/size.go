@@ -3,10 +3,8 @@ package memcached
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 )
@@ -25,11 +23,7 @@ func (t *Tier) Size(ctx context.Context) (used, most int64, err error) {
 func (t *Tier) size(ctx context.Context, a address) (used, most int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	dial := new(net.Dialer).DialContext
-	if t.config.TLS != nil {
-		dial = (&tls.Dialer{Config: t.config.TLS}).DialContext
-	}
-	c, err := dial(ctx, a.Network(), a.String())
+	c, err := t.config.dial(ctx, a.Network(), a.String())
 	if err != nil {
 		return 0, 0, err
 	}

@@ -105,10 +105,7 @@ func (t *Tier) write(ctx context.Context, after tier.Moment, v *tier.Value, bega
 	if ok, err = t.untouched(ctx, of(from), now, v.Tags); err != nil || !ok {
 		return err
 	}
-	life := t.config.MaxTTL
-	if v.TTL > 0 {
-		life = max(time.Millisecond, min(life, v.TTL))
-	}
+	life := v.Life(t.config.MaxTTL)
 	i := &memcache.Item{Key: t.valueKey(v.Key.Name), Value: seal(v, stamps, life, began), Expiration: seconds(life) + 1}
 	if len(i.Value)+len(i.Key)+overhead > t.config.MaxItem {
 		return tier.ErrValue

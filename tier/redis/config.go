@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -58,12 +59,12 @@ const (
 var ErrConfig = errors.New("tier/redis: bad configuration")
 
 func (c *Config) options() (*redis.UniversalOptions, error) {
-	fill(&c.Prefix, defaultPrefix)
-	fill(&c.Shards, 1)
-	fill(&c.PoolSize, defaultPool)
-	fill(&c.MaxTTL, defaultMaxTTL)
-	fill(&c.LogLength, defaultLogLength)
-	fill(&c.MaxTags, defaultMaxTags)
+	c.Prefix = cmp.Or(c.Prefix, defaultPrefix)
+	c.Shards = cmp.Or(c.Shards, 1)
+	c.PoolSize = cmp.Or(c.PoolSize, defaultPool)
+	c.MaxTTL = cmp.Or(c.MaxTTL, defaultMaxTTL)
+	c.LogLength = cmp.Or(c.LogLength, defaultLogLength)
+	c.MaxTags = cmp.Or(c.MaxTags, defaultMaxTags)
 	var faults []error
 	want := func(ok bool, format string, args ...any) {
 		if !ok {
@@ -90,13 +91,6 @@ func (c *Config) options() (*redis.UniversalOptions, error) {
 	o.ContextTimeoutEnabled, o.MaxRetries, o.DialerRetries, o.ClientName, o.DisableIdentity = true, -1, 1, "folio", true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return o, errors.Join(faults...)
-}
-
-func fill[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // connect makes a client. One of a Cluster looks more often than every minute who has what: after a failover nothing

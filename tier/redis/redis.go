@@ -98,6 +98,27 @@ type part struct {
 	values  []stored
 }
 
+// byShard are the parts of some shards.
+type byShard map[int]*part
+
+// of returns a shard's, which begins if there is none.
+func (p byShard) of(shard int) *part {
+	if p[shard] == nil {
+		p[shard] = &part{}
+	}
+	return p[shard]
+}
+
+// parts has tags by their shards.
+func (t *Tier) parts(tags []uint64) byShard {
+	all := byShard{}
+	for _, tag := range tags {
+		p := all.of(t.shardOf(tag))
+		p.tags = append(p.tags, tag)
+	}
+	return all
+}
+
 // stored is a value as the server has it.
 type stored struct {
 	body []byte
@@ -107,20 +128,9 @@ type stored struct {
 // Read is tier.Tier's: one round trip to each shard that tags and keys lie in, side by side, and one more where values
 // depend on tags of further shards.
 func (t *Tier) Read(ctx context.Context, q tier.Question) (a tier.Answer, err error) {
-	parts := map[int]*part{}
-	of := func(tag uint64) *part {
-		shard := t.shardOf(tag)
-		if parts[shard] == nil {
-			parts[shard] = &part{}
-		}
-		return parts[shard]
-	}
-	for _, tag := range q.Tags {
-		p := of(tag)
-		p.tags = append(p.tags, tag)
-	}
+	parts := t.parts(q.Tags)
 	for i := range q.Keys {
-		p := of(q.Keys[i].Home)
+		p := parts.of(t.shardOf(q.Keys[i].Home))
 		p.keys = append(p.keys, i)
 	}
 	if err := each(parts, func(shard int, p *part) error { return t.read(ctx, shard, p, &q) }); err != nil {
@@ -143,7 +153,7 @@ func (t *Tier) Read(ctx context.Context, q tier.Question) (a tier.Answer, err er
 }
 
 // each does something for all parts, side by side.
-func each(parts map[int]*part, do func(int, *part) error) error {
+func each(parts byShard, do func(int, *part) error) error {
 	if len(parts) == 1 {
 		for shard, p := range parts {
 			return do(shard, p)
@@ -236,8 +246,8 @@ func (t *Tier) open(v *tier.Value, b []byte) {
 }
 
 // elsewhere takes values away that depend on a tag of another shard which was bumped, and cuts off what says on which.
-func (t *Tier) elsewhere(ctx context.Context, parts map[int]*part, values []tier.Value) error {
-	missing := map[int]*part{}
+func (t *Tier) elsewhere(ctx context.Context, parts byShard, values []tier.Value) error {
+	missing := byShard{}
 	walk := func(do func(i int, tag uint64, shard int, stamp string)) {
 		for i := range values {
 			b := values[i].Body
@@ -256,11 +266,8 @@ func (t *Tier) elsewhere(ctx context.Context, parts map[int]*part, values []tier
 	}
 	walk(func(_ int, tag uint64, shard int, _ string) {
 		if p := parts[shard]; shard < t.config.Shards && (p == nil || p.now[tag] == "") {
-			if missing[shard] == nil {
-				missing[shard] = &part{}
-			}
-			if !slices.Contains(missing[shard].tags, tag) {
-				missing[shard].tags = append(missing[shard].tags, tag)
+			if p := missing.of(shard); !slices.Contains(p.tags, tag) {
+				p.tags = append(p.tags, tag)
 			}
 		}
 	})
@@ -316,20 +323,10 @@ func (t *Tier) write(ctx context.Context, by string, after tier.Moment, v *tier.
 	if !ok {
 		return t.release(ctx, by, v)
 	}
-	life := t.config.MaxTTL
-	if v.TTL > 0 {
-		life = max(time.Millisecond, min(life, v.TTL))
-	}
-	others, own := map[int]*part{}, []any(nil)
-	for _, tag := range v.Tags {
-		if shard := t.shardOf(tag); shard == home {
-			own = append(own, name(tag))
-		} else if others[shard] == nil {
-			others[shard] = &part{tags: []uint64{tag}}
-		} else {
-			others[shard].tags = append(others[shard].tags, tag)
-		}
-	}
+	life := v.Life(t.config.MaxTTL)
+	others := t.parts(v.Tags)
+	own := others.of(home).tags
+	delete(others, home)
 	stamps, err := t.stamps(ctx, after, others)
 	if errors.Is(err, errOver) {
 		return t.end(ctx, v.Tags)
@@ -343,7 +340,10 @@ func (t *Tier) write(ctx context.Context, by string, after tier.Moment, v *tier.
 	lived := binary.BigEndian.AppendUint64(nil, uint64(life.Milliseconds()))
 	lived = binary.BigEndian.AppendUint64(lived, uint64(max(0, v.Age.Milliseconds())+1))
 	stamps = append(stamps, binary.BigEndian.AppendUint64(lived, xxh3.Hash(lived))...)
-	args := append([]any{newEpoch(), fmt.Sprintf("%016x", at.Epoch), fmt.Sprintf("%016d", at.N), life.Milliseconds(), string(stamps) + string(v.Body), by}, own...)
+	args := []any{newEpoch(), fmt.Sprintf("%016x", at.Epoch), fmt.Sprintf("%016d", at.N), life.Milliseconds(), string(stamps) + string(v.Body), by}
+	for _, tag := range own {
+		args = append(args, name(tag))
+	}
 	stored, err := writeScript.Run(ctx, t.main, []string{t.state(home), t.page(home, v.Key.Name), t.claim(home, v.Key.Name)}, args...).Int()
 	if err == nil && stored == 2 {
 		return t.end(ctx, v.Tags)
@@ -357,7 +357,7 @@ func (t *Tier) release(ctx context.Context, by string, v *tier.Value) error {
 }
 
 // stamps writes what a value says of its tags of other shards; nil: one may have been bumped since.
-func (t *Tier) stamps(ctx context.Context, after tier.Moment, parts map[int]*part) ([]byte, error) {
+func (t *Tier) stamps(ctx context.Context, after tier.Moment, parts byShard) ([]byte, error) {
 	if len(parts) > 0 {
 		if err := each(parts, func(shard int, p *part) error { return t.read(ctx, shard, p, new(tier.Question)) }); err != nil {
 			return nil, err
@@ -401,14 +401,14 @@ func (t *Tier) Release(ctx context.Context, by string, tags []uint64) (tier.Mome
 	return t.bump(ctx, by, tags, 0)
 }
 
-// held is the version of a tag that is held by nobody any more.
-const held = "~!"
+// over is the version of a tag that is held by nobody any more.
+const over = "~!"
 
 // overdue returns the tags that are held by nobody any more.
-func overdue(parts map[int]*part) (tags []uint64) {
+func overdue(parts byShard) (tags []uint64) {
 	for _, p := range parts {
 		for _, tag := range p.tags {
-			if p.now[tag] == held {
+			if p.now[tag] == over {
 				tags = append(tags, tag)
 			}
 		}
@@ -433,14 +433,7 @@ func (t *Tier) bump(ctx context.Context, by string, tags []uint64, hold int64) (
 	if len(tags) > tier.MaxTags {
 		return nil, tier.ErrValue
 	}
-	parts := map[int]*part{}
-	for _, tag := range tags {
-		shard := t.shardOf(tag)
-		if parts[shard] == nil {
-			parts[shard] = &part{}
-		}
-		parts[shard].tags = append(parts[shard].tags, tag)
-	}
+	parts := t.parts(tags)
 	err = each(parts, func(shard int, p *part) error {
 		var packed []byte
 		for _, tag := range p.tags {
